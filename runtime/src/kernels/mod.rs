@@ -1,0 +1,149 @@
+//! The arithmetic. The scalar functions in [`arch::scalar`] are the definition; every other path
+//! gives the same bytes. [`Kernels`] is chosen once, when a bundle is opened.
+//!
+//! # Weight layout
+//! Dense int8, outputs padded to 16 and inputs to 4 with zeros; one panel for 16 outputs:
+//!
+//! ```text
+//! panel = bias: i32 × 16 | weights: i8 [K/4][16][4] | scale: f32 × 16
+//! ```
+//!
+//! The bias has the input's zero point folded in. Dense float, one panel for 16 outputs:
+//!
+//! ```text
+//! panel = bias: f32 × 16 | weights: f32 or f16 [K][16]
+//! ```
+//!
+//! # Requantisation
+//! For an output with accumulator `a` (bias included), scale `s`, zero point `z` and range
+//! `low..=high`: `q = z + round(clamp(f32(a) · s, low − z, high − z))`, where `f32(a)` and the
+//! product are rounded to nearest, ties to even, and so is `round`. `docs/adr/0002` has the reasons.
+
+pub mod arch;
+
+/// Outputs per panel.
+pub const LANES: usize = 16;
+/// Inputs that lie side by side in a panel.
+pub const DEPTH: usize = 4;
+
+/// What a dense int8 step writes: unsigned bytes of a range, with a zero point.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Requantise {
+    /// The byte that stands for 0.0.
+    pub zero: u8,
+    /// The least byte that is written; `zero` for a ReLU.
+    pub low: u8,
+    /// The greatest byte that is written: 127 for our own activations, 255 for imported ones.
+    pub high: u8,
+}
+
+/// Rows of bytes: `rows` of `width` used bytes, each at `stride` from the one before.
+#[derive(Debug, Clone, Copy)]
+pub struct Shape {
+    /// How many rows.
+    pub rows: usize,
+    /// Inputs of the layer.
+    pub inputs: usize,
+    /// Outputs of the layer.
+    pub outputs: usize,
+    /// Elements from one input row to the next, at least `inputs` rounded up to [`DEPTH`].
+    pub input_stride: usize,
+    /// Elements from one output row to the next, at least `outputs` rounded up to [`LANES`].
+    pub output_stride: usize,
+}
+
+type DenseU8 = fn(Shape, &[u8], &[u8], Requantise, &mut [u8]);
+type DenseF32 = fn(Shape, &[u8], &[u8], &mut [f32]);
+type Quantise = fn(&[f32], &[u8], &mut [u8]);
+
+/// The kernels of one path. All paths give the same bytes.
+#[derive(Clone, Copy)]
+pub struct Kernels {
+    /// The path's name, for the log and `inspect`.
+    pub name: &'static str,
+    /// int8 dense to bytes: shape, panels, input, what to write, output.
+    pub dense_u8: DenseU8,
+    /// int8 dense to f32 (accumulator times scale).
+    pub dense_f32: DenseF32,
+    /// Features to bytes: input, per-feature factor and offset (f32 each, `[factor × n][offset ×
+    /// n]`), output in 0..=127.
+    pub quantise: Quantise,
+}
+
+impl Kernels {
+    /// The fastest path that this processor has. Decided once, at open.
+    pub fn detect() -> Self {
+        Self::scalar()
+    }
+
+    /// The definition.
+    pub const fn scalar() -> Self {
+        Self {
+            name: "scalar",
+            dense_u8: arch::scalar::dense_u8,
+            dense_f32: arch::scalar::dense_f32,
+            quantise: arch::scalar::quantise,
+        }
+    }
+}
+
+impl std::fmt::Debug for Kernels {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Kernels({})", self.name)
+    }
+}
+
+/// Bytes of one int8 panel for `inputs` inputs.
+pub const fn panel_bytes(inputs: usize) -> usize {
+    LANES * 4 + inputs.next_multiple_of(DEPTH) * LANES + LANES * 4
+}
+
+/// Packs a dense int8 layer: `weights[n * inputs + k]`, a bias and a scale for each output.
+pub fn pack_dense_i8(inputs: usize, weights: &[i8], bias: &[i32], scale: &[f32]) -> Vec<u8> {
+    let outputs = bias.len();
+    let mut out = Vec::with_capacity(outputs.div_ceil(LANES) * panel_bytes(inputs));
+    for first in (0..outputs).step_by(LANES) {
+        let lane = |n: usize| (first + n < outputs).then_some(first + n);
+        for n in 0..LANES {
+            out.extend(lane(n).map_or(0, |n| bias[n]).to_le_bytes());
+        }
+        for k in (0..inputs).step_by(DEPTH) {
+            for n in 0..LANES {
+                for k in k..k + DEPTH {
+                    let weight = lane(n)
+                        .filter(|_| k < inputs)
+                        .map_or(0, |n| weights[n * inputs + k]);
+                    out.push(weight as u8);
+                }
+            }
+        }
+        for n in 0..LANES {
+            // A padded lane's scale must be a sound number as well.
+            out.extend(lane(n).map_or(1.0, |n| scale[n]).to_le_bytes());
+        }
+    }
+    out
+}
+
+/// Packs a dense float layer: `weights[n * inputs + k]` and a bias for each output, as f32.
+pub fn pack_dense_float(inputs: usize, weights: &[f32], bias: &[f32], half: bool) -> Vec<u8> {
+    let outputs = bias.len();
+    let mut out = Vec::new();
+    for first in (0..outputs).step_by(LANES) {
+        let lane = |n: usize| (first + n < outputs).then_some(first + n);
+        for n in 0..LANES {
+            out.extend(lane(n).map_or(0.0, |n| bias[n]).to_le_bytes());
+        }
+        for k in 0..inputs {
+            for n in 0..LANES {
+                let weight = lane(n).map_or(0.0, |n| weights[n * inputs + k]);
+                if half {
+                    out.extend(half::f16::from_f32(weight).to_le_bytes());
+                } else {
+                    out.extend(weight.to_le_bytes());
+                }
+            }
+        }
+    }
+    out
+}

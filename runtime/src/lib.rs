@@ -1,0 +1,27 @@
+//! Fieldscore's runtime: opens signed bundles and turns applications into decisions, the same
+//! bytes on every device.
+//!
+//! Start with [`Scorer`]. The rooms: [`bundle`] is the file, [`schema`] the fields and transforms,
+//! [`plan`] the compiled model, [`kernels`] the arithmetic, [`decide`] what a score means.
+//!
+//! What holds everywhere: no clock, no locale, no randomness; errors and logs never show an
+//! applicant's value; scoring allocates nothing once warm; no input can make it panic.
+
+pub mod bundle;
+pub mod decide;
+mod engine;
+mod error;
+mod explain;
+pub mod kernels;
+#[cfg(feature = "mmap")]
+mod map;
+pub mod plan;
+pub mod schema;
+mod scorer;
+
+pub use bundle::store::{BundleStore, FileStorage, Storage};
+pub use decide::{Decision, Flags, Outcome, Reason, Reasons, Record};
+pub use error::{Error, ErrorKind, Result};
+pub use explain::Explanation;
+pub use schema::{Application, Date, DecimalMark, FieldSet, Value, is_right_to_left};
+pub use scorer::{KnownAnswers, OpenOptions, Replay, Scorer};

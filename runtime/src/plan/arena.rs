@@ -1,0 +1,72 @@
+//! The one piece of memory that a plan works in: for every buffer its rows lie one after another.
+
+use crate::plan::program::Buffer;
+
+/// 64 aligned bytes.
+#[derive(Clone, Copy, bytemuck::Zeroable, bytemuck::Pod)]
+#[repr(C, align(64))]
+struct Line([u8; 64]);
+
+/// Memory for some rows of a model's buffers.
+pub struct Arena {
+    lines: Vec<Line>,
+    rows: usize,
+}
+
+impl Arena {
+    pub(crate) fn new(bytes_per_row: usize, rows: usize) -> Self {
+        let lines = bytes_per_row.div_ceil(64) * rows;
+        Self {
+            lines: vec![Line([0; 64]); lines],
+            rows,
+        }
+    }
+
+    /// How many rows fit.
+    pub fn rows(&self) -> usize {
+        self.rows
+    }
+
+    fn range(&self, buffer: &Buffer) -> std::ops::Range<usize> {
+        let start = buffer.offset as usize / 64 * self.rows;
+        start..start + buffer.row_bytes() / 64 * self.rows
+    }
+
+    /// The bytes of two buffers that validation has found not to overlap.
+    pub(crate) fn two(&mut self, input: &Buffer, output: &Buffer) -> (&[u8], &mut [u8]) {
+        let ranges = [self.range(input), self.range(output)];
+        match self.lines.get_disjoint_mut(ranges) {
+            Ok([input, output]) => (
+                bytemuck::cast_slice(input),
+                bytemuck::cast_slice_mut(output),
+            ),
+            // Validation excludes this; empty slices make a broken promise visible, not unsafe.
+            Err(_) => (&[], &mut []),
+        }
+    }
+
+    /// Row `row` of an f32 buffer, to be filled in by the caller.
+    pub fn input(&mut self, buffer: &Buffer, row: usize) -> &mut [f32] {
+        let range = self.range(buffer);
+        let all: &mut [f32] = bytemuck::cast_slice_mut(&mut self.lines[range]);
+        &mut all[row * buffer.stride()..][..buffer.len as usize]
+    }
+
+    /// Row `row` of an f32 buffer.
+    pub fn output(&self, buffer: &Buffer, row: usize) -> &[f32] {
+        let all: &[f32] = bytemuck::cast_slice(&self.lines[self.range(buffer)]);
+        &all[row * buffer.stride()..][..buffer.len as usize]
+    }
+
+    /// Zeroes every byte.
+    pub fn zeroize(&mut self) {
+        wipe(&mut self.lines, Line([0; 64]));
+    }
+}
+
+/// Overwrites `memory` so that the compiler may not leave it out, as whole-slice stores: byte-wise
+/// volatile writes would cost more than the score.
+pub(crate) fn wipe<T: Copy>(memory: &mut [T], blank: T) {
+    memory.fill(blank);
+    std::hint::black_box(memory);
+}

@@ -1,0 +1,211 @@
+//! PLAN as it is stored: models as flat lists of typed steps over a planned arena.
+
+use minicbor::{Decode, Encode};
+
+/// The models of a bundle.
+#[derive(Debug, Clone, PartialEq, Encode, Decode)]
+#[cbor(map)]
+pub struct Plan {
+    /// The plan language's version; steps keep their arithmetic within a version for ever.
+    #[n(0)]
+    pub version: u16,
+    /// The models.
+    #[n(1)]
+    pub models: Vec<Model>,
+}
+
+/// The plan version that this runtime executes.
+pub const PLAN_VERSION: u16 = 1;
+
+/// One model.
+#[derive(Debug, Clone, PartialEq, Encode, Decode)]
+#[cbor(map)]
+pub struct Model {
+    /// Its name.
+    #[n(0)]
+    pub name: String,
+    /// Its inputs.
+    #[n(1)]
+    pub inputs: Vec<Port>,
+    /// Its outputs.
+    #[n(2)]
+    pub outputs: Vec<Port>,
+    /// Its values.
+    #[n(3)]
+    pub buffers: Vec<Buffer>,
+    /// Bytes of arena for one row.
+    #[n(4)]
+    pub arena_bytes: u32,
+    /// What it does, in order.
+    #[n(5)]
+    pub steps: Vec<Step>,
+}
+
+/// A named value at a model's edge.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+pub struct Port {
+    /// Its name.
+    #[n(0)]
+    pub name: String,
+    /// Its buffer.
+    #[n(1)]
+    pub buffer: u16,
+}
+
+/// The type of a buffer's elements.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode)]
+#[cbor(index_only)]
+pub enum ElementType {
+    /// Unsigned bytes.
+    #[n(0)]
+    U8,
+    /// 32-bit floats.
+    #[n(1)]
+    F32,
+}
+
+impl ElementType {
+    /// Bytes of one element.
+    pub const fn size(self) -> usize {
+        match self {
+            Self::U8 => 1,
+            Self::F32 => 4,
+        }
+    }
+}
+
+/// Where a value lies in a row's arena. It occupies `len` elements, rounded up to 64 bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode)]
+pub struct Buffer {
+    /// The type of its elements.
+    #[n(0)]
+    pub element: ElementType,
+    /// Elements of one row.
+    #[n(1)]
+    pub len: u32,
+    /// Where it starts in the row's arena, in bytes; a multiple of 64.
+    #[n(2)]
+    pub offset: u32,
+}
+
+impl Buffer {
+    /// Bytes that one row of it occupies.
+    pub const fn row_bytes(&self) -> usize {
+        (self.len as usize * self.element.size()).next_multiple_of(64)
+    }
+
+    /// Elements from one row to the next.
+    pub const fn stride(&self) -> usize {
+        self.row_bytes() / self.element.size()
+    }
+}
+
+/// One step. Buffers are indices into [`Model::buffers`]; `weights` are byte offsets into WGTS.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode)]
+pub enum Step {
+    /// f32 to bytes in 0..=127, with a factor and an offset for each element.
+    #[n(0)]
+    Quantise {
+        /// f32.
+        #[n(0)]
+        input: u16,
+        /// Bytes, as many.
+        #[n(1)]
+        output: u16,
+        /// Factors, then offsets, f32 each.
+        #[n(2)]
+        weights: u64,
+    },
+    /// int8 dense to bytes.
+    #[n(1)]
+    DenseU8 {
+        /// Bytes.
+        #[n(0)]
+        input: u16,
+        /// Bytes.
+        #[n(1)]
+        output: u16,
+        /// Panels of [`crate::kernels`].
+        #[n(2)]
+        weights: u64,
+        /// The greatest byte that the input holds: 127 or 255.
+        #[n(3)]
+        input_high: u8,
+        /// The byte that stands for 0.0 in the output.
+        #[n(4)]
+        zero: u8,
+        /// The least byte written.
+        #[n(5)]
+        low: u8,
+        /// The greatest byte written.
+        #[n(6)]
+        high: u8,
+    },
+    /// int8 dense to f32.
+    #[n(2)]
+    DenseF32 {
+        /// Bytes.
+        #[n(0)]
+        input: u16,
+        /// f32.
+        #[n(1)]
+        output: u16,
+        /// Panels of [`crate::kernels`].
+        #[n(2)]
+        weights: u64,
+        /// The greatest byte that the input holds: 127 or 255.
+        #[n(3)]
+        input_high: u8,
+    },
+    /// Dense in f32 arithmetic.
+    #[n(3)]
+    DenseFloat {
+        /// f32.
+        #[n(0)]
+        input: u16,
+        /// f32.
+        #[n(1)]
+        output: u16,
+        /// Panels of [`crate::kernels`].
+        #[n(2)]
+        weights: u64,
+        /// Whether weights are stored as f16.
+        #[n(3)]
+        half: bool,
+        /// Whether negative sums become 0.
+        #[n(4)]
+        relu: bool,
+    },
+}
+
+impl Step {
+    /// The buffer it reads.
+    pub const fn input(&self) -> u16 {
+        match *self {
+            Self::Quantise { input, .. }
+            | Self::DenseU8 { input, .. }
+            | Self::DenseF32 { input, .. }
+            | Self::DenseFloat { input, .. } => input,
+        }
+    }
+
+    /// The buffer it writes.
+    pub const fn output(&self) -> u16 {
+        match *self {
+            Self::Quantise { output, .. }
+            | Self::DenseU8 { output, .. }
+            | Self::DenseF32 { output, .. }
+            | Self::DenseFloat { output, .. } => output,
+        }
+    }
+
+    /// The step's name.
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Quantise { .. } => "quantise",
+            Self::DenseU8 { .. } | Self::DenseF32 { .. } => "dense int8",
+            Self::DenseFloat { half: true, .. } => "dense f16",
+            Self::DenseFloat { half: false, .. } => "dense f32",
+        }
+    }
+}

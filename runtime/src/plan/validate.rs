@@ -1,0 +1,285 @@
+//! Everything that execution relies on, checked once when a bundle is opened: after this no step
+//! can read outside its buffers, read what no step wrote, or overflow.
+
+use std::ops::Range;
+
+use crate::error::{Error, Result};
+use crate::kernels::{DEPTH, LANES, panel_bytes};
+use crate::plan::program::{Buffer, ElementType, Model, PLAN_VERSION, Plan, Step};
+
+/// No plan has more models.
+pub const MAX_MODELS: usize = 8;
+/// No model has more steps or buffers.
+pub const MAX_STEPS: usize = 4096;
+/// No model needs more arena for a row.
+pub const MAX_ARENA_BYTES: usize = 1 << 20;
+/// No model does more multiply-adds for a row: what bounds the time of a score.
+pub const MAX_MULTIPLY_ADDS: u64 = 1 << 28;
+
+/// What validation learned of a model.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Cost {
+    /// Multiply-adds of one row.
+    pub multiply_adds: u64,
+}
+
+pub(crate) fn check(plan: &Plan, weights: &[u8]) -> Result<Vec<Cost>> {
+    let place = "section PLAN";
+    if plan.version != PLAN_VERSION {
+        return Err(Error::new(
+            crate::ErrorKind::Unsupported,
+            place,
+            format!("plan version {PLAN_VERSION}, found {}", plan.version),
+        ));
+    }
+    if plan.models.is_empty() || plan.models.len() > MAX_MODELS {
+        return Err(Error::malformed(place, format!("1 to {MAX_MODELS} models")));
+    }
+    plan.models
+        .iter()
+        .map(|model| check_model(model, weights))
+        .collect()
+}
+
+fn check_model(model: &Model, weights: &[u8]) -> Result<Cost> {
+    let fault = |what: String| Err(Error::malformed("section PLAN", what));
+    if model.steps.len() > MAX_STEPS || model.buffers.len() > MAX_STEPS {
+        return fault(format!("at most {MAX_STEPS} steps and buffers"));
+    }
+    if model.arena_bytes as usize > MAX_ARENA_BYTES {
+        return fault(format!("an arena of at most {MAX_ARENA_BYTES} bytes a row"));
+    }
+    for (index, buffer) in model.buffers.iter().enumerate() {
+        let end = (buffer.len as usize)
+            .checked_mul(buffer.element.size())
+            .and_then(|bytes| bytes.checked_add(63))
+            .and_then(|bytes| (bytes & !63).checked_add(buffer.offset as usize));
+        let inside = end.is_some_and(|end| end <= model.arena_bytes as usize);
+        if !inside || buffer.len == 0 || buffer.offset % 64 != 0 {
+            return fault(format!(
+                "buffer {index} at a multiple of 64 inside the arena"
+            ));
+        }
+    }
+    let mut written = Written::new(model);
+    for port in &model.inputs {
+        if written.write(port.buffer)?.element != ElementType::F32 {
+            return fault("inputs of f32".to_owned());
+        }
+    }
+    let mut cost = Cost { multiply_adds: 0 };
+    for (index, step) in model.steps.iter().enumerate() {
+        let work = check_step(model, step, weights, &mut written).map_err(|e| {
+            Error::malformed(
+                format!("section PLAN, step {index} ({})", step.name()),
+                e.expected().to_owned(),
+            )
+        })?;
+        cost.multiply_adds = cost.multiply_adds.saturating_add(work);
+    }
+    if cost.multiply_adds > MAX_MULTIPLY_ADDS {
+        return fault(format!("at most {MAX_MULTIPLY_ADDS} multiply-adds a row"));
+    }
+    if model.inputs.is_empty() || model.outputs.is_empty() {
+        return fault("an input and an output".to_owned());
+    }
+    for port in &model.outputs {
+        written.read(port.buffer, ElementType::F32)?;
+    }
+    Ok(cost)
+}
+
+/// Which buffers hold what a step or the caller wrote; writing one spoils those it overlaps.
+struct Written<'a> {
+    model: &'a Model,
+    holds: Vec<bool>,
+}
+
+impl<'a> Written<'a> {
+    fn new(model: &'a Model) -> Self {
+        Self {
+            model,
+            holds: vec![false; model.buffers.len()],
+        }
+    }
+
+    fn range(buffer: &Buffer) -> Range<usize> {
+        let start = buffer.offset as usize;
+        start..start + buffer.row_bytes()
+    }
+
+    fn buffer(&self, index: u16) -> Result<&'a Buffer> {
+        self.model
+            .buffers
+            .get(usize::from(index))
+            .ok_or_else(|| Error::malformed("section PLAN", "buffers that exist"))
+    }
+
+    fn read(&self, index: u16, element: ElementType) -> Result<&'a Buffer> {
+        let buffer = self.buffer(index)?;
+        if buffer.element != element || !self.holds[usize::from(index)] {
+            return Err(Error::malformed(
+                "section PLAN",
+                format!("a buffer of {element:?} that an earlier step wrote"),
+            ));
+        }
+        Ok(buffer)
+    }
+
+    fn write(&mut self, index: u16) -> Result<&'a Buffer> {
+        let buffer = self.buffer(index)?;
+        let own = Self::range(buffer);
+        for (other, holds) in self.model.buffers.iter().zip(&mut self.holds) {
+            let range = Self::range(other);
+            if range.start < own.end && own.start < range.end {
+                *holds = false;
+            }
+        }
+        self.holds[usize::from(index)] = true;
+        Ok(buffer)
+    }
+}
+
+fn check_step(
+    model: &Model,
+    step: &Step,
+    weights: &[u8],
+    written: &mut Written<'_>,
+) -> Result<u64> {
+    let fault = |what: &str| Err(Error::malformed("section PLAN", what.to_owned()));
+    let (from, to) = match step {
+        Step::Quantise { .. } => (ElementType::F32, ElementType::U8),
+        Step::DenseU8 { .. } => (ElementType::U8, ElementType::U8),
+        Step::DenseF32 { .. } => (ElementType::U8, ElementType::F32),
+        Step::DenseFloat { .. } => (ElementType::F32, ElementType::F32),
+    };
+    let input = written.read(step.input(), from)?;
+    let output = written.write(step.output())?;
+    if output.element != to {
+        return fault("an output buffer of its type");
+    }
+    // Writing the output has spoiled whatever it overlaps; the input must not be among that.
+    if written.read(step.input(), from).is_err() || step.input() == step.output() {
+        return fault("an input and an output that do not overlap");
+    }
+    let _ = model;
+    let (inputs, outputs) = (input.len as usize, output.len as usize);
+    let panels = outputs.div_ceil(LANES);
+    let slice = |offset: u64, len: usize| -> Result<&[u8]> {
+        usize::try_from(offset)
+            .ok()
+            .and_then(|start| weights.get(start..start.checked_add(len)?))
+            .ok_or_else(|| Error::malformed("section PLAN", "weights inside section WGTS"))
+    };
+    match *step {
+        Step::Quantise { weights, .. } => {
+            if inputs != outputs {
+                return fault("as many outputs as inputs");
+            }
+            if !all_floats(slice(weights, inputs * 8)?, |x| x.is_finite()) {
+                return fault("finite factors and offsets");
+            }
+            Ok(inputs as u64)
+        }
+        Step::DenseU8 {
+            weights,
+            input_high,
+            zero,
+            low,
+            high,
+            ..
+        } => {
+            if low > high || zero < low || zero > high {
+                return fault("an output range that holds its zero point");
+            }
+            check_panels(
+                slice(weights, panels * panel_bytes(inputs))?,
+                inputs,
+                input_high,
+            )?;
+            Ok((inputs * outputs) as u64)
+        }
+        Step::DenseF32 {
+            weights,
+            input_high,
+            ..
+        } => {
+            check_panels(
+                slice(weights, panels * panel_bytes(inputs))?,
+                inputs,
+                input_high,
+            )?;
+            Ok((inputs * outputs) as u64)
+        }
+        Step::DenseFloat { weights, half, .. } => {
+            let size = if half { 2 } else { 4 };
+            let bytes = slice(weights, panels * LANES * (4 + inputs * size))?;
+            for panel in bytes.chunks_exact(LANES * (4 + inputs * size)) {
+                let (bias, weights) = panel.split_at(LANES * 4);
+                let finite = if half {
+                    weights
+                        .chunks_exact(2)
+                        .all(|b| half::f16::from_le_bytes([b[0], b[1]]).is_finite())
+                } else {
+                    all_floats(weights, |x| x.is_finite())
+                };
+                if !finite || !all_floats(bias, |x| x.is_finite()) {
+                    return fault("finite weights and biases");
+                }
+            }
+            Ok((inputs * outputs) as u64)
+        }
+    }
+}
+
+fn all_floats(bytes: &[u8], sound: impl Fn(f32) -> bool) -> bool {
+    bytes
+        .chunks_exact(4)
+        .all(|b| sound(f32::from_le_bytes([b[0], b[1], b[2], b[3]])))
+}
+
+/// Weights in −127..=127, zeros in the padding, scales sound, and for every output
+/// Σ|w|·amax + |bias| < 2^31: no order of summation can overflow.
+fn check_panels(bytes: &[u8], inputs: usize, input_high: u8) -> Result<()> {
+    let fault = |what: &str| Err(Error::malformed("section PLAN", what.to_owned()));
+    if input_high != 127 && input_high != 255 {
+        return fault("an input range of 127 or 255");
+    }
+    for panel in bytes.chunks_exact(panel_bytes(inputs)) {
+        let (bias, rest) = panel.split_at(LANES * 4);
+        let (weights, scales) = rest.split_at(rest.len() - LANES * 4);
+        if !all_floats(scales, |s| s.is_normal() && s > 0.0 && s < 1e20) {
+            return fault("scales that are normal, positive and below 1e20");
+        }
+        if weights.iter().any(|&w| w as i8 == i8::MIN) {
+            return fault("weights in -127..=127");
+        }
+        let mut sums = [0u64; LANES];
+        for group in weights.chunks_exact(DEPTH * LANES) {
+            for (sum, lane) in sums.iter_mut().zip(group.chunks_exact(DEPTH)) {
+                *sum += lane
+                    .iter()
+                    .map(|&w| u64::from((w as i8).unsigned_abs()))
+                    .sum::<u64>();
+            }
+        }
+        for (sum, bias) in sums.iter().zip(bias.chunks_exact(4)) {
+            let bias = i32::from_le_bytes([bias[0], bias[1], bias[2], bias[3]]);
+            if sum * u64::from(input_high) + u64::from(bias.unsigned_abs()) >= 1 << 31 {
+                return fault("sums that stay below 2^31");
+            }
+        }
+        // Reads past the last input reach the buffer's own padding, whose bytes are not defined.
+        let padded = inputs.next_multiple_of(DEPTH) - inputs;
+        if padded > 0 {
+            let last = &weights[weights.len() - DEPTH * LANES..];
+            if last
+                .chunks_exact(DEPTH)
+                .any(|lane| lane[DEPTH - padded..].iter().any(|&w| w != 0))
+            {
+                return fault("zero weights in the padding");
+            }
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,322 @@
+//! Fields and groups, as SCHM stores them.
+
+use minicbor::{Decode, Encode};
+
+use crate::error::{Error, Result};
+
+/// What a field's values are.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+pub enum FieldKind {
+    /// A whole number.
+    #[n(0)]
+    Integer,
+    /// A number with a fixed count of decimals, 1 to 9.
+    #[n(1)]
+    Decimal {
+        /// Digits behind the decimal mark.
+        #[n(0)]
+        decimals: u8,
+    },
+    /// An amount of money, held in minor units.
+    #[n(2)]
+    Money {
+        /// ISO 4217 code.
+        #[n(0)]
+        currency: String,
+        /// Digits behind the decimal mark (the minor unit's exponent), 0 to 4.
+        #[n(1)]
+        decimals: u8,
+    },
+    /// True or false.
+    #[n(3)]
+    Boolean,
+    /// One of a list of codes.
+    #[n(4)]
+    Category {
+        /// The codes, in the recipe's order.
+        #[n(0)]
+        codes: Vec<String>,
+    },
+    /// A calendar date.
+    #[n(5)]
+    Date,
+    /// Text, which features see as a bucket: FNV-1a (64 bits) over its UTF-8, modulo `buckets`.
+    #[n(6)]
+    Text {
+        /// How many buckets.
+        #[n(0)]
+        buckets: u32,
+    },
+}
+
+impl FieldKind {
+    /// Digits behind the decimal mark in the field's text form; 0 for what is not a decimal number.
+    pub fn decimals(&self) -> u8 {
+        match self {
+            Self::Decimal { decimals } | Self::Money { decimals, .. } => *decimals,
+            _ => 0,
+        }
+    }
+
+    /// The kind's name, as in a recipe.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Integer => "integer",
+            Self::Decimal { .. } => "decimal",
+            Self::Money { .. } => "money",
+            Self::Boolean => "boolean",
+            Self::Category { .. } => "category",
+            Self::Date => "date",
+            Self::Text { .. } => "text",
+        }
+    }
+
+    /// Whether values are ordered numbers (a range makes sense).
+    pub fn is_numeric(&self) -> bool {
+        matches!(
+            self,
+            Self::Integer | Self::Decimal { .. } | Self::Money { .. } | Self::Date
+        )
+    }
+}
+
+/// What happens to a value that is missing, unlisted or out of range. Whatever happens, a flag of
+/// the decision says so.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode)]
+#[cbor(index_only)]
+pub enum Answer {
+    /// It is taken: a missing value is imputed by the transforms.
+    #[n(0)]
+    Accept,
+    /// It is treated as missing.
+    #[n(1)]
+    AsMissing,
+    /// It is moved to the nearer end of the range.
+    #[n(2)]
+    Clip,
+    /// It is taken (as missing, or clipped), and the outcome is `refer` at best.
+    #[n(3)]
+    Refer,
+    /// Scoring fails with an error that names the field.
+    #[n(4)]
+    Refuse,
+}
+
+impl Answer {
+    /// The answer's name, as in a recipe.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Accept => "accept",
+            Self::AsMissing => "missing",
+            Self::Clip => "clip",
+            Self::Refer => "refer",
+            Self::Refuse => "refuse",
+        }
+    }
+}
+
+/// How sensitive a field is; forms and stores decide by it what to hide and what to encrypt.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode)]
+#[cbor(index_only)]
+pub enum Sensitivity {
+    /// About the loan, not the person.
+    #[n(0)]
+    Ordinary,
+    /// Personal data.
+    #[n(1)]
+    Personal,
+    /// A special category of personal data (health, origin, …).
+    #[n(2)]
+    Special,
+}
+
+impl Sensitivity {
+    /// The class's name, as in a recipe.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Ordinary => "ordinary",
+            Self::Personal => "personal",
+            Self::Special => "special",
+        }
+    }
+}
+
+/// One field of an application.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+#[cbor(map)]
+pub struct Field {
+    /// Its name: the column in a CSV file, the key in JSON.
+    #[n(0)]
+    pub name: String,
+    /// What its values are.
+    #[n(1)]
+    pub kind: FieldKind,
+    /// The unit that is shown beside the value, as a code ("months", "EUR"); may be empty.
+    #[n(2)]
+    pub unit: String,
+    /// Least and greatest value in raw units: 10^-decimals for numbers, days since 1970-01-01 for
+    /// dates.
+    #[n(3)]
+    pub range: Option<(i64, i64)>,
+    /// What a missing value means.
+    #[n(4)]
+    pub missing: Answer,
+    /// What a value outside the range means.
+    #[n(5)]
+    pub out_of_range: Answer,
+    /// What an unlisted category means.
+    #[n(6)]
+    pub unknown: Answer,
+    /// How sensitive it is.
+    #[n(7)]
+    pub sensitivity: Sensitivity,
+    /// Whether the applicant can change it.
+    #[n(8)]
+    pub changeable: bool,
+    /// The stable code of the reason that names this field.
+    #[n(9)]
+    pub reason_code: String,
+    /// The group that it belongs to, an index into [`SchemaParts::groups`].
+    #[n(10)]
+    pub group: u16,
+}
+
+/// A group of fields that contributions are attributed to first.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+#[cbor(map)]
+pub struct Group {
+    /// Its name in the recipe.
+    #[n(0)]
+    pub name: String,
+    /// Its stable code.
+    #[n(1)]
+    pub code: String,
+}
+
+/// SCHM as it is stored.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+#[cbor(map)]
+pub struct SchemaParts {
+    /// The fields, in the order of forms.
+    #[n(0)]
+    pub fields: Vec<Field>,
+    /// The groups.
+    #[n(1)]
+    pub groups: Vec<Group>,
+}
+
+/// No schema has more fields.
+pub const MAX_FIELDS: usize = 256;
+/// No schema has more groups: an explanation evaluates every set of them.
+pub const MAX_GROUPS: usize = 16;
+/// No group has more fields.
+pub const MAX_GROUP_FIELDS: usize = 10;
+/// No field has more categories.
+pub const MAX_CATEGORIES: usize = 4096;
+
+impl SchemaParts {
+    pub(crate) fn check(&self) -> Result<()> {
+        let place = "section SCHM";
+        if self.fields.is_empty() || self.fields.len() > MAX_FIELDS {
+            return Err(Error::malformed(place, format!("1 to {MAX_FIELDS} fields")));
+        }
+        if self.groups.is_empty() || self.groups.len() > MAX_GROUPS {
+            return Err(Error::malformed(place, format!("1 to {MAX_GROUPS} groups")));
+        }
+        for (index, field) in self.fields.iter().enumerate() {
+            field.check()?;
+            if usize::from(field.group) >= self.groups.len() {
+                return Err(Error::malformed(
+                    place,
+                    format!("a group for field {}", field.name),
+                ));
+            }
+            let earlier = &self.fields[..index];
+            if earlier
+                .iter()
+                .any(|f| f.name == field.name || f.reason_code == field.reason_code)
+            {
+                return Err(Error::malformed(
+                    place,
+                    format!("field {} and its reason code only once", field.name),
+                ));
+            }
+        }
+        for (index, group) in self.groups.iter().enumerate() {
+            let members = self
+                .fields
+                .iter()
+                .filter(|f| usize::from(f.group) == index)
+                .count();
+            if members == 0 || members > MAX_GROUP_FIELDS {
+                return Err(Error::malformed(
+                    place,
+                    format!("1 to {MAX_GROUP_FIELDS} fields in group {}", group.name),
+                ));
+            }
+            if self.groups[..index].iter().any(|g| g.code == group.code) {
+                return Err(Error::malformed(
+                    place,
+                    format!("group code {} only once", group.code),
+                ));
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Field {
+    fn check(&self) -> Result<()> {
+        let fault = |expected: &str| {
+            Err(Error::malformed(
+                format!("section SCHM, field {}", self.name.escape_debug()),
+                expected.to_owned(),
+            ))
+        };
+        if self.name.is_empty() || self.name.len() > 128 || self.reason_code.len() > 32 {
+            return fault("a name of 1 to 128 bytes and a reason code of at most 32");
+        }
+        match &self.kind {
+            FieldKind::Decimal { decimals } if !(1..=9).contains(decimals) => {
+                return fault("1 to 9 decimals");
+            }
+            FieldKind::Money { decimals, .. } if *decimals > 4 => {
+                return fault("0 to 4 decimals of the currency");
+            }
+            FieldKind::Category { codes } => {
+                if codes.is_empty() || codes.len() > MAX_CATEGORIES {
+                    return fault("1 to 4096 categories");
+                }
+                let mut sorted: Vec<&String> = codes.iter().collect();
+                sorted.sort();
+                if sorted.windows(2).any(|pair| pair[0] == pair[1]) {
+                    return fault("each category once");
+                }
+            }
+            FieldKind::Text { buckets } if *buckets == 0 || *buckets > 1 << 20 => {
+                return fault("1 to 1048576 buckets");
+            }
+            _ => {}
+        }
+        match self.range {
+            Some(_) if !self.kind.is_numeric() => fault("a range only on a number or a date"),
+            Some((low, high)) if low > high => fault("a range that is not empty"),
+            _ => Ok(()),
+        }?;
+        let allowed = matches!(
+            self.missing,
+            Answer::Accept | Answer::Refer | Answer::Refuse
+        ) && matches!(
+            self.out_of_range,
+            Answer::Clip | Answer::AsMissing | Answer::Refer | Answer::Refuse
+        ) && matches!(
+            self.unknown,
+            Answer::AsMissing | Answer::Refer | Answer::Refuse
+        );
+        if allowed {
+            Ok(())
+        } else {
+            fault("answers that fit what they answer")
+        }
+    }
+}

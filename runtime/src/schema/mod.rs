@@ -1,0 +1,102 @@
+//! What an application is: fields, their types, ranges and policies; text forms; transforms from
+//! fields to the model's features.
+#![forbid(unsafe_code)]
+
+mod application;
+mod date;
+mod field;
+mod number;
+mod resolve;
+mod texts;
+pub mod transform;
+
+pub use application::{Application, MAX_TEXT_BYTES, Value};
+pub use date::Date;
+pub use field::{
+    Answer, Field, FieldKind, Group, MAX_CATEGORIES, MAX_FIELDS, MAX_GROUP_FIELDS, MAX_GROUPS,
+    SchemaParts, Sensitivity,
+};
+pub use number::DecimalMark;
+pub use texts::{TextEntry, Texts, is_right_to_left};
+
+pub(crate) use application::Given;
+pub(crate) use number::POWERS_OF_TEN;
+pub use resolve::FieldSet;
+pub(crate) use resolve::{Resolved, resolve};
+
+use crate::bundle::cbor;
+use crate::error::{Error, ErrorKind, Result};
+
+/// The fields and groups of one bundle.
+#[derive(Debug)]
+pub struct Schema {
+    parts: SchemaParts,
+    /// Indices of fields, sorted by name.
+    by_name: Vec<u16>,
+    /// The bundle it belongs to.
+    bundle_id: [u8; 32],
+}
+
+impl Schema {
+    pub(crate) fn decode(bytes: &[u8], bundle_id: [u8; 32]) -> Result<Self> {
+        let parts: SchemaParts = cbor::decode(bytes, "section SCHM")?;
+        parts.check()?;
+        let mut by_name: Vec<u16> = (0..parts.fields.len() as u16).collect();
+        by_name.sort_by(|&a, &b| {
+            parts.fields[usize::from(a)]
+                .name
+                .cmp(&parts.fields[usize::from(b)].name)
+        });
+        Ok(Self {
+            parts,
+            by_name,
+            bundle_id,
+        })
+    }
+
+    /// The fields, in the order of forms.
+    pub fn fields(&self) -> &[Field] {
+        &self.parts.fields
+    }
+
+    /// The groups.
+    pub fn groups(&self) -> &[Group] {
+        &self.parts.groups
+    }
+
+    /// The index of the field called `name`.
+    ///
+    /// # Errors
+    /// [`ErrorKind::UnknownField`], with the first 64 characters of the name.
+    pub fn index_of(&self, name: &str) -> Result<usize> {
+        self.by_name
+            .binary_search_by(|&at| self.parts.fields[usize::from(at)].name.as_str().cmp(name))
+            .map(|at| usize::from(self.by_name[at]))
+            .map_err(|_| {
+                let name: String = name.chars().take(64).flat_map(char::escape_debug).collect();
+                Error::new(
+                    ErrorKind::UnknownField,
+                    format!("field {name}"),
+                    "a field of the bundle's schema",
+                )
+            })
+    }
+
+    /// The field at `index`.
+    ///
+    /// # Errors
+    /// [`ErrorKind::UnknownField`].
+    pub fn field_at(&self, index: usize) -> Result<&Field> {
+        self.parts.fields.get(index).ok_or_else(|| {
+            Error::new(
+                ErrorKind::UnknownField,
+                "application",
+                "an index below the count of fields",
+            )
+        })
+    }
+
+    pub(crate) fn bundle_id(&self) -> &[u8; 32] {
+        &self.bundle_id
+    }
+}

@@ -1,0 +1,108 @@
+//! TEXT: every word that people read, per BCP-47 language, found by a stable key.
+//!
+//! Keys: `field.NAME.label`, `field.NAME.help`, `field.NAME.reason`, `field.NAME.category.CODE`,
+//! `group.NAME.label`, `rule.CODE`, `system.CODE`, `product.name`, `product.purpose`.
+
+use minicbor::{Decode, Encode};
+
+use crate::bundle::cbor;
+use crate::error::{Error, Result};
+
+/// The texts of a bundle.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Encode, Decode)]
+#[cbor(map)]
+pub struct Texts {
+    /// BCP-47 tags; the first is the default.
+    #[n(0)]
+    pub languages: Vec<String>,
+    /// The entries, sorted by key.
+    #[n(1)]
+    pub entries: Vec<TextEntry>,
+}
+
+/// One text in every language.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+pub struct TextEntry {
+    /// Its key.
+    #[n(0)]
+    pub key: String,
+    /// The text for each language, in their order; empty where the default language serves.
+    #[n(1)]
+    pub texts: Vec<String>,
+}
+
+impl Texts {
+    pub(crate) fn decode(bytes: &[u8]) -> Result<Self> {
+        let texts: Self = cbor::decode(bytes, "section TEXT")?;
+        let count = texts.languages.len();
+        let whole = (1..=64).contains(&count)
+            && texts.entries.iter().all(|e| e.texts.len() == count)
+            && texts
+                .entries
+                .windows(2)
+                .all(|pair| pair[0].key < pair[1].key);
+        if !whole {
+            return Err(Error::malformed(
+                "section TEXT",
+                "1 to 64 languages and sorted keys with a text for each language",
+            ));
+        }
+        Ok(texts)
+    }
+
+    /// The bundle's language that serves `wanted` best: RFC 4647 lookup (drop subtags from the
+    /// right until one matches), else the default.
+    pub fn language(&self, wanted: &str) -> usize {
+        let mut tag = wanted;
+        loop {
+            if let Some(at) = self
+                .languages
+                .iter()
+                .position(|l| l.eq_ignore_ascii_case(tag))
+            {
+                return at;
+            }
+            match tag.rsplit_once('-') {
+                Some((shorter, _)) => tag = shorter,
+                None => return 0,
+            }
+        }
+    }
+
+    /// The text of `key` in the language that serves `wanted` best.
+    pub fn text(&self, key: &str, wanted: &str) -> Option<&str> {
+        let at = self
+            .entries
+            .binary_search_by(|e| e.key.as_str().cmp(key))
+            .ok()?;
+        let texts = &self.entries.get(at)?.texts;
+        let text = texts.get(self.language(wanted)).filter(|t| !t.is_empty());
+        text.or_else(|| texts.first())
+            .map(String::as_str)
+            .filter(|t| !t.is_empty())
+    }
+}
+
+/// Whether a BCP-47 language is written from right to left: by its script subtag where it has one,
+/// else by the scripts that CLDR's likely subtags give these languages.
+///
+/// ```
+/// use fieldscore_runtime::is_right_to_left;
+/// assert!(is_right_to_left("ar-EG") && is_right_to_left("pa-Arab"));
+/// assert!(!is_right_to_left("zh-Hans") && !is_right_to_left("az-Latn"));
+/// ```
+pub fn is_right_to_left(language: &str) -> bool {
+    const SCRIPTS: [&str; 9] = [
+        "Arab", "Hebr", "Thaa", "Syrc", "Nkoo", "Adlm", "Rohg", "Mand", "Samr",
+    ];
+    const LANGUAGES: [&str; 16] = [
+        "ar", "arc", "ckb", "dv", "fa", "he", "ks", "lrc", "mzn", "nqo", "ps", "sd", "syr", "ug",
+        "ur", "yi",
+    ];
+    let mut subtags = language.split('-');
+    let primary = subtags.next().unwrap_or_default();
+    match subtags.find(|s| s.len() == 4 && s.bytes().all(|b| b.is_ascii_alphabetic())) {
+        Some(script) => SCRIPTS.iter().any(|s| s.eq_ignore_ascii_case(script)),
+        None => LANGUAGES.iter().any(|l| l.eq_ignore_ascii_case(primary)),
+    }
+}

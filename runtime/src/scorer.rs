@@ -1,0 +1,777 @@
+//! The one entrance: open a bundle, score applications.
+
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use crate::bundle::container::{Container, MAX_STRUCTURED_BYTES, Section, SectionKind, Trust};
+use crate::bundle::{Meta, cbor};
+use crate::decide::{
+    DecideParts, Decision, Flags, Policy, Reason, Reasons, Record, encode_record, log_odds,
+    probability_ppm, restore, round_points,
+};
+use crate::engine::{Engine, Memory};
+use crate::error::{Error, ErrorKind, Result};
+use crate::explain::{Explainer, Explanation};
+use crate::kernels::{Kernels, arch::fp_state::DefaultFpState};
+use crate::plan::{Executable, MAX_ROWS, wipe};
+use crate::schema::transform::Transforms;
+use crate::schema::{Application, Date, Resolved, Schema, Texts, resolve};
+
+/// An opened bundle: immutable, cheap to clone, usable from any thread.
+///
+/// # Example
+/// ```no_run
+/// use fieldscore_runtime::{Date, Scorer};
+/// # fn main() -> fieldscore_runtime::Result<()> {
+/// let key: [u8; 32] = [0; 32]; // the lender's public key, pinned in the app
+/// let scorer = Scorer::open_path("credit.fsb", &[key])?;
+/// let as_of = Date::from_ymd(2026, 9, 1).ok_or_else(|| {
+///     fieldscore_runtime::Error::new(fieldscore_runtime::ErrorKind::WrongType, "as_of", "a date")
+/// })?;
+/// let mut application = scorer.application("A-0001", as_of);
+/// application.set("income", 1200)?;
+/// application.set("home", "owner")?;
+/// let decision = scorer.score(&application)?;
+/// println!("{} points: {}", decision.score, decision.outcome);
+/// # Ok(()) }
+/// ```
+#[derive(Clone)]
+pub struct Scorer {
+    inner: Arc<Inner>,
+}
+
+/// The bundle's bytes, and who owns them.
+enum Bytes {
+    Owned(Vec<u8>),
+    Static(&'static [u8]),
+    #[cfg(feature = "mmap")]
+    Mapped(crate::map::Mapping),
+}
+
+impl Bytes {
+    fn as_slice(&self) -> &[u8] {
+        match self {
+            Self::Owned(bytes) => bytes,
+            Self::Static(bytes) => bytes,
+            #[cfg(feature = "mmap")]
+            Self::Mapped(mapping) => mapping.as_slice(),
+        }
+    }
+}
+
+struct Inner {
+    bytes: Bytes,
+    container: Container,
+    meta: Meta,
+    schema: Arc<Schema>,
+    transforms: Transforms,
+    engine: Engine,
+    weights: Section,
+    decide: DecideParts,
+    policy: Policy,
+    texts: Texts,
+    explainer: Explainer,
+    kernels: Kernels,
+    pool: Mutex<Vec<Scratch>>,
+}
+
+/// How many idle scratches a scorer keeps at most; threads above that allocate their own.
+const POOL: usize = 16;
+
+/// The memory of one evaluation at a time; nothing of an applicant stays in it.
+pub(crate) struct Scratch {
+    /// Fields, then columns.
+    pub numbers: Vec<f64>,
+    one: Memory,
+    many: Option<Memory>,
+    found: Vec<Resolved>,
+    pub explain: Option<Box<crate::explain::Scratch>>,
+}
+
+/// How a bundle is opened, beyond the defaults.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct OpenOptions {
+    kernels: Option<Kernels>,
+    unverified: bool,
+}
+
+impl OpenOptions {
+    /// Forces a kernel path: for tests and measurements. Every path gives the same bytes.
+    #[must_use]
+    pub fn kernels(mut self, kernels: Kernels) -> Self {
+        self.kernels = Some(kernels);
+        self
+    }
+
+    /// Leaves signature and hashes unchecked: for fuzzing what lies behind them, and for measuring
+    /// what they cost. **Never for a bundle that decides about anybody.**
+    #[must_use]
+    pub fn dangerously_unverified(mut self) -> Self {
+        self.unverified = true;
+        self
+    }
+
+    /// Opens a bundle from its bytes.
+    ///
+    /// # Errors
+    /// As [`Scorer::open`].
+    pub fn open(self, bytes: impl Into<Vec<u8>>, keys: &[[u8; 32]]) -> Result<Scorer> {
+        self.open_bytes(Bytes::Owned(bytes.into()), keys)
+    }
+
+    fn open_bytes(self, bytes: Bytes, keys: &[[u8; 32]]) -> Result<Scorer> {
+        let _state = DefaultFpState::enter();
+        let trust = if self.unverified {
+            Trust::DangerouslyUnverified
+        } else {
+            Trust::Keys(keys)
+        };
+        let inner = Inner::open(bytes, trust, self.kernels.unwrap_or_else(Kernels::detect))?;
+        log::info!(
+            "bundle opened: product {}, sequence {}, engine {}, kernels {}",
+            inner.meta.product,
+            inner.meta.sequence,
+            inner.meta.engine,
+            inner.kernels.name
+        );
+        if self.unverified {
+            log::warn!("signature and hashes of the bundle were not checked");
+        }
+        Ok(Scorer {
+            inner: Arc::new(inner),
+        })
+    }
+}
+
+impl Inner {
+    fn open(bytes: Bytes, trust: Trust<'_>, kernels: Kernels) -> Result<Self> {
+        let all = bytes.as_slice();
+        let container = Container::read(all, trust)?;
+        let body = |kind| -> Result<&[u8]> {
+            let section = container.section(kind)?;
+            if section.len > MAX_STRUCTURED_BYTES && kind != SectionKind::WEIGHTS {
+                return Err(Error::malformed(
+                    format!("section {kind}"),
+                    format!("at most {MAX_STRUCTURED_BYTES} bytes"),
+                ));
+            }
+            Ok(&all[section.offset..section.offset + section.len])
+        };
+        let meta = Meta::decode(body(SectionKind::META)?)?;
+        let schema = Arc::new(Schema::decode(
+            body(SectionKind::SCHEMA)?,
+            container.bundle_id,
+        )?);
+        let transforms = Transforms::decode(body(SectionKind::TRANSFORMS)?, schema.fields())?;
+        let weights = container.section(SectionKind::WEIGHTS)?;
+        let engine = Engine::open(
+            meta.engine,
+            body(SectionKind::PLAN)?,
+            body(SectionKind::WEIGHTS)?,
+            kernels,
+        )?;
+        if engine.input_len()? != transforms.features() {
+            return Err(Error::malformed(
+                "section PLAN",
+                "an input as wide as the features",
+            ));
+        }
+        let decide: DecideParts = cbor::decode(body(SectionKind::DECIDE)?, "section DCDE")?;
+        decide.calibration.check()?;
+        decide.scale.check()?;
+        let policy: Policy = cbor::decode(body(SectionKind::POLICY)?, "section PLCY")?;
+        policy.check(&schema)?;
+        let texts = Texts::decode(body(SectionKind::TEXTS)?)?;
+        let explainer = Explainer::new(&schema, &transforms, &decide)?;
+        Ok(Self {
+            container,
+            meta,
+            schema,
+            transforms,
+            engine,
+            weights,
+            decide,
+            policy,
+            texts,
+            explainer,
+            kernels,
+            pool: Mutex::new(Vec::with_capacity(POOL)),
+            bytes,
+        })
+    }
+
+    fn section(&self, kind: SectionKind) -> Option<&[u8]> {
+        let section = self.container.find(kind)?;
+        Some(&self.bytes.as_slice()[section.offset..section.offset + section.len])
+    }
+
+    fn weights(&self) -> &[u8] {
+        &self.bytes.as_slice()[self.weights.offset..self.weights.offset + self.weights.len]
+    }
+
+    /// The score in 1/1024 points, clamped, and the calibrated log-odds of a model output.
+    fn exact(&self, output: f32) -> Result<(i64, i32)> {
+        let odds = self
+            .decide
+            .calibration
+            .apply(log_odds(output, self.decide.output)?);
+        Ok((self.decide.scale.exact(odds), odds))
+    }
+
+    fn decision(
+        &self,
+        application: &Application,
+        found: &Resolved,
+        exact: i64,
+        odds: i32,
+    ) -> Decision {
+        let score = round_points(exact);
+        let scale = self.decide.scale;
+        let as_of = application.as_of;
+        let mut flags = Flags::default();
+        flags.set(Flags::MISSING, !found.missing.is_empty());
+        flags.set(Flags::OUT_OF_RANGE, !found.out_of_range.is_empty());
+        flags.set(Flags::UNLISTED, !found.unknown.is_empty());
+        flags.set(
+            Flags::EXPIRED,
+            self.meta.not_after.is_some_and(|last| as_of > last),
+        );
+        flags.set(
+            Flags::NOT_YET_VALID,
+            self.meta.not_before.is_some_and(|first| as_of < first),
+        );
+        flags.set(Flags::AUTOMATION_REFUSED, !application.automation);
+        flags.set(
+            Flags::SCORE_CLAMPED,
+            score == scale.floor || score == scale.ceiling,
+        );
+        let person = [
+            Flags::EXPIRED,
+            Flags::NOT_YET_VALID,
+            Flags::AUTOMATION_REFUSED,
+        ];
+        let person_decides = person.into_iter().any(|flag| flags.contains(flag));
+        let fired = self.policy.fired(application);
+        Decision {
+            score,
+            probability_ppm: probability_ppm(odds),
+            outcome: self.policy.outcome(score, fired, found, person_decides),
+            flags,
+            missing: found.missing,
+            out_of_range: found.out_of_range,
+            unlisted: found.unknown,
+            referred: found.referred,
+            fired,
+            bundle_id: self.container.bundle_id,
+        }
+    }
+
+    fn scratch(&self) -> Scratch {
+        let pooled = self
+            .pool
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .pop();
+        pooled.unwrap_or_else(|| Scratch {
+            numbers: vec![0.0; self.transforms.sources()],
+            one: self.engine.memory(1),
+            many: None,
+            found: Vec::new(),
+            explain: None,
+        })
+    }
+
+    fn give_back(&self, scratch: Scratch) {
+        let mut pool = self.pool.lock().unwrap_or_else(PoisonError::into_inner);
+        if pool.len() < POOL {
+            pool.push(scratch);
+        }
+    }
+
+    fn check(&self, application: &Application) -> Result<()> {
+        if application.schema.bundle_id() == self.schema.bundle_id() {
+            Ok(())
+        } else {
+            Err(Error::new(
+                ErrorKind::WrongBundle,
+                "application",
+                "an application made by this bundle's scorer",
+            ))
+        }
+    }
+
+    fn score(&self, application: &Application, scratch: &mut Scratch) -> Result<Decision> {
+        let fields = self.schema.fields().len();
+        let found = resolve(application, &mut scratch.numbers[..fields])?;
+        self.transforms.run(
+            &mut scratch.numbers,
+            self.engine.input(&mut scratch.one, 0)?,
+        );
+        self.engine.run(self.weights(), 1, &mut scratch.one)?;
+        let (exact, odds) = self.exact(self.engine.output(&scratch.one, 0)?)?;
+        Ok(self.decision(application, &found, exact, odds))
+    }
+
+    /// Scores at most [`MAX_ROWS`] applications in one walk over the plan.
+    fn score_rows(
+        &self,
+        applications: &[Application],
+        scratch: &mut Scratch,
+        out: &mut Vec<Result<Decision>>,
+    ) -> Result<()> {
+        let fields = self.schema.fields().len();
+        let memory = scratch
+            .many
+            .get_or_insert_with(|| self.engine.memory(MAX_ROWS));
+        let first = out.len();
+        let mut rows = 0;
+        scratch.found.clear();
+        for application in applications {
+            let resolved = self
+                .check(application)
+                .and_then(|()| resolve(application, &mut scratch.numbers[..fields]));
+            let placeholder = Error::new(ErrorKind::NotFinite, "model", "a finite output");
+            match resolved {
+                Err(error) => out.push(Err(error)),
+                Ok(found) => {
+                    self.transforms
+                        .run(&mut scratch.numbers, self.engine.input(memory, rows)?);
+                    scratch.found.push(found);
+                    rows += 1;
+                    out.push(Err(placeholder));
+                }
+            }
+        }
+        self.engine.run(self.weights(), rows, memory)?;
+        let mut row = 0;
+        for (application, slot) in applications.iter().zip(&mut out[first..]) {
+            if matches!(slot, Err(e) if e.kind() != ErrorKind::NotFinite) {
+                continue;
+            }
+            let exact = self
+                .engine
+                .output(memory, row)
+                .and_then(|output| self.exact(output));
+            *slot = exact
+                .map(|(exact, odds)| self.decision(application, &scratch.found[row], exact, odds));
+            row += 1;
+        }
+        Ok(())
+    }
+}
+
+impl Scratch {
+    fn wipe(&mut self) {
+        wipe(&mut self.numbers, 0.0);
+        self.one.arena.zeroize();
+    }
+
+    fn wipe_many(&mut self) {
+        if let Some(many) = &mut self.many {
+            many.arena.zeroize();
+        }
+        if let Some(explain) = &mut self.explain {
+            explain.wipe();
+        }
+        self.found.clear();
+    }
+}
+
+impl Scorer {
+    /// Opens a bundle from its bytes: verifies its signature under one of the pinned public
+    /// `keys`, checks hashes, validates everything.
+    ///
+    /// # Errors
+    /// [`ErrorKind::NotABundle`], [`ErrorKind::UntrustedKey`], [`ErrorKind::BadSignature`],
+    /// [`ErrorKind::Altered`], [`ErrorKind::Unsupported`] or [`ErrorKind::Malformed`].
+    pub fn open(bytes: impl Into<Vec<u8>>, keys: &[[u8; 32]]) -> Result<Self> {
+        OpenOptions::default().open(bytes, keys)
+    }
+
+    /// As [`Scorer::open`], for bytes that are part of the program.
+    ///
+    /// # Errors
+    /// As [`Scorer::open`].
+    pub fn open_static(bytes: &'static [u8], keys: &[[u8; 32]]) -> Result<Self> {
+        OpenOptions::default().open_bytes(Bytes::Static(bytes), keys)
+    }
+
+    /// Reads the file into memory and opens it.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Io`], or as [`Scorer::open`].
+    pub fn open_path(path: impl AsRef<Path>, keys: &[[u8; 32]]) -> Result<Self> {
+        Self::open(read_bundle(path.as_ref())?, keys)
+    }
+
+    /// Maps the file instead of reading it.
+    ///
+    /// # Safety
+    /// While any clone of the scorer lives, nobody may change or truncate the file: what was
+    /// verified must be what is executed, and a truncated mapping ends the process.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Io`], or as [`Scorer::open`].
+    #[cfg(feature = "mmap")]
+    #[allow(unsafe_code)]
+    pub unsafe fn open_mapped(path: impl AsRef<Path>, keys: &[[u8; 32]]) -> Result<Self> {
+        // SAFETY: the caller promises that the file does not change while it is mapped.
+        let mapping = unsafe { crate::map::Mapping::new(path.as_ref())? };
+        OpenOptions::default().open_bytes(Bytes::Mapped(mapping), keys)
+    }
+
+    /// An application for this bundle's schema, every value missing.
+    pub fn application(&self, id: &str, as_of: Date) -> Application {
+        Application::new(Arc::clone(&self.inner.schema), id, as_of)
+    }
+
+    /// Scores one application. Allocates nothing once warm.
+    ///
+    /// # Errors
+    /// [`ErrorKind::WrongBundle`], [`ErrorKind::NotFinite`], or what a field refuses:
+    /// [`ErrorKind::Missing`], [`ErrorKind::OutOfRange`], [`ErrorKind::UnknownCategory`].
+    pub fn score(&self, application: &Application) -> Result<Decision> {
+        self.inner.check(application)?;
+        let _state = DefaultFpState::enter();
+        let mut scratch = self.inner.scratch();
+        let decision = self.inner.score(application, &mut scratch);
+        scratch.wipe();
+        self.inner.give_back(scratch);
+        decision
+    }
+
+    /// Scores many applications, in their order, and appends a result for each to `out`. The same
+    /// decisions as one by one, faster.
+    pub fn score_many(&self, applications: &[Application], out: &mut Vec<Result<Decision>>) {
+        let _state = DefaultFpState::enter();
+        let mut scratch = self.inner.scratch();
+        out.reserve(applications.len());
+        for rows in applications.chunks(MAX_ROWS) {
+            let first = out.len();
+            if let Err(error) = self.inner.score_rows(rows, &mut scratch, out) {
+                out.truncate(first);
+                out.extend(rows.iter().map(|_| Err(error.clone())));
+            }
+        }
+        scratch.wipe();
+        scratch.wipe_many();
+        self.inner.give_back(scratch);
+    }
+
+    /// Scores one application with contributions and reasons.
+    ///
+    /// # Errors
+    /// As [`Scorer::score`].
+    pub fn explain(&self, application: &Application) -> Result<Explanation> {
+        let mut explanation = Explanation::empty(self.inner.container.bundle_id);
+        self.explain_into(application, &mut explanation)?;
+        Ok(explanation)
+    }
+
+    /// As [`Scorer::explain`], into an explanation whose memory is used again: allocates nothing
+    /// once warm.
+    ///
+    /// # Errors
+    /// As [`Scorer::score`].
+    pub fn explain_into(&self, application: &Application, out: &mut Explanation) -> Result<()> {
+        self.inner.check(application)?;
+        let _state = DefaultFpState::enter();
+        let mut scratch = self.inner.scratch();
+        let done = self.inner.explain(application, &mut scratch, out);
+        scratch.wipe();
+        scratch.wipe_many();
+        self.inner.give_back(scratch);
+        done
+    }
+
+    /// The canonical record of a decision, written into `out`, which is emptied first.
+    pub fn record(&self, application: &Application, decision: &Decision, out: &mut Vec<u8>) {
+        encode_record(application, decision, None, &self.inner.policy, out);
+    }
+
+    /// The canonical record of a decision with its explanation.
+    pub fn record_explained(
+        &self,
+        application: &Application,
+        explanation: &Explanation,
+        out: &mut Vec<u8>,
+    ) {
+        let explained = Some(explanation.for_record());
+        encode_record(
+            application,
+            &explanation.decision,
+            explained,
+            &self.inner.policy,
+            out,
+        );
+    }
+
+    /// Scores a record's application again and says whether the same record comes out, byte for
+    /// byte.
+    ///
+    /// # Errors
+    /// [`ErrorKind::BadRecord`], [`ErrorKind::WrongBundle`] where another bundle decided, or as
+    /// [`Scorer::score`].
+    pub fn replay(&self, record: &[u8]) -> Result<Replay> {
+        let decoded = Record::decode(record)?;
+        if decoded.bundle_id != self.inner.container.bundle_id {
+            return Err(Error::new(
+                ErrorKind::WrongBundle,
+                "record",
+                "a record of this bundle",
+            ));
+        }
+        let again = self.again(&decoded, self.inner.container.bundle_id)?;
+        Ok(Replay {
+            same: again == record,
+            record: decoded,
+            again,
+        })
+    }
+
+    /// The record that this scorer makes of a record's application, under a bundle id.
+    fn again(&self, record: &Record, bundle_id: [u8; 32]) -> Result<Vec<u8>> {
+        let application = restore(record, &self.inner.schema)?;
+        let mut out = Vec::new();
+        if record.explanation.is_some() {
+            let mut explanation = self.explain(&application)?;
+            explanation.decision.bundle_id = bundle_id;
+            self.record_explained(&application, &explanation, &mut out);
+        } else {
+            let mut decision = self.score(&application)?;
+            decision.bundle_id = bundle_id;
+            self.record(&application, &decision, &mut out);
+        }
+        Ok(out)
+    }
+
+    /// Runs the bundle's known-answer vectors on this device and says how many there are.
+    ///
+    /// # Errors
+    /// [`ErrorKind::SelfTest`] with the vector's number where one comes out differently.
+    pub fn self_test(&self) -> Result<usize> {
+        let bytes = self
+            .inner
+            .section(SectionKind::KNOWN_ANSWERS)
+            .unwrap_or_default();
+        let vectors: KnownAnswers = cbor::decode(bytes, "section KATV")?;
+        for (number, vector) in vectors.records.iter().enumerate() {
+            let record = Record::decode(vector)?;
+            if self.again(&record, [0; 32])? != **vector {
+                return Err(Error::new(
+                    ErrorKind::SelfTest,
+                    format!("known-answer vector {number}"),
+                    "the signed answer, byte for byte",
+                ));
+            }
+        }
+        log::info!(
+            "self-test passed: {} known-answer vectors",
+            vectors.records.len()
+        );
+        Ok(vectors.records.len())
+    }
+
+    /// The fields and groups.
+    pub fn schema(&self) -> &Schema {
+        &self.inner.schema
+    }
+
+    /// The texts.
+    pub fn texts(&self) -> &Texts {
+        &self.inner.texts
+    }
+
+    /// The policy.
+    pub fn policy(&self) -> &Policy {
+        &self.inner.policy
+    }
+
+    /// Calibration, score scale and reference.
+    pub fn decide(&self) -> &DecideParts {
+        &self.inner.decide
+    }
+
+    /// The transforms from fields to features.
+    pub fn transforms(&self) -> &Transforms {
+        &self.inner.transforms
+    }
+
+    /// Product, sequence number, dates, engine.
+    pub fn meta(&self) -> &Meta {
+        &self.inner.meta
+    }
+
+    /// Header and section table.
+    pub fn container(&self) -> &Container {
+        &self.inner.container
+    }
+
+    /// The bundle's identity: SHA-256 over header and section table.
+    pub fn bundle_id(&self) -> &[u8; 32] {
+        &self.inner.container.bundle_id
+    }
+
+    /// The plan.
+    pub fn executable(&self) -> &Executable {
+        let Engine::Plan { executable, .. } = &self.inner.engine;
+        executable
+    }
+
+    /// The kernel path in use.
+    pub fn kernels(&self) -> &'static str {
+        self.inner.kernels.name
+    }
+
+    /// How many evaluations an explanation costs.
+    pub fn explanation_cost(&self) -> usize {
+        self.inner.explainer.evaluations()
+    }
+
+    /// The bytes of a section, if the bundle has it.
+    pub fn section(&self, kind: SectionKind) -> Option<&[u8]> {
+        self.inner.section(kind)
+    }
+
+    /// The score of the reference applicant that contributions are measured against.
+    ///
+    /// # Errors
+    /// As [`Scorer::score`].
+    pub fn reference(&self) -> Result<(Application, Decision)> {
+        let record = Record::decode(&self.inner.decide.reference)?;
+        let application = restore(&record, &self.inner.schema)?;
+        let decision = self.score(&application)?;
+        Ok((application, decision))
+    }
+
+    /// The features that the model reads for an application: for tests that compare them with the
+    /// training code's own.
+    ///
+    /// # Errors
+    /// As [`Scorer::score`].
+    pub fn features(&self, application: &Application) -> Result<Vec<f32>> {
+        self.inner.check(application)?;
+        let _state = DefaultFpState::enter();
+        let mut numbers = vec![0.0; self.inner.transforms.sources()];
+        resolve(
+            application,
+            &mut numbers[..self.inner.schema.fields().len()],
+        )?;
+        let mut features = vec![0.0; self.inner.transforms.features()];
+        self.inner.transforms.run(&mut numbers, &mut features);
+        Ok(features)
+    }
+
+    /// A reason's stable code.
+    pub fn reason_code(&self, reason: Reason) -> &str {
+        reason.code(&self.inner.schema, &self.inner.policy)
+    }
+
+    /// A reason's text in the language that serves `language` best.
+    pub fn reason_text(&self, reason: Reason, language: &str) -> String {
+        reason.text(
+            &self.inner.schema,
+            &self.inner.policy,
+            &self.inner.texts,
+            language,
+        )
+    }
+}
+
+impl std::fmt::Debug for Scorer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(
+            f,
+            "Scorer({}, {})",
+            self.inner.meta.product, self.inner.meta.sequence
+        )
+    }
+}
+
+/// What replaying a record found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Replay {
+    /// Whether the same bytes came out.
+    pub same: bool,
+    /// The record that was replayed.
+    pub record: Record,
+    /// The record that came out.
+    pub again: Vec<u8>,
+}
+
+/// KATV as it is stored: records whose bundle id is zero.
+#[derive(Debug, Clone, PartialEq, Eq, minicbor::Encode, minicbor::Decode)]
+#[cbor(map)]
+pub struct KnownAnswers {
+    /// The records.
+    #[n(0)]
+    pub records: Vec<minicbor::bytes::ByteVec>,
+}
+
+/// Reads a bundle file, never more than a bundle's greatest length.
+pub(crate) fn read_bundle(path: &Path) -> Result<Vec<u8>> {
+    use std::io::Read;
+    let io = |what: std::io::Error| {
+        Error::new(
+            ErrorKind::Io,
+            path.display().to_string(),
+            format!("a readable file ({})", what.kind()),
+        )
+    };
+    let mut bytes = Vec::new();
+    let limit = crate::bundle::container::MAX_FILE_BYTES as u64 + 1;
+    std::fs::File::open(path)
+        .map_err(io)?
+        .take(limit)
+        .read_to_end(&mut bytes)
+        .map_err(io)?;
+    Ok(bytes)
+}
+
+impl Inner {
+    fn explain(
+        &self,
+        application: &Application,
+        scratch: &mut Scratch,
+        out: &mut Explanation,
+    ) -> Result<()> {
+        let fields = self.schema.fields().len();
+        let found = resolve(application, &mut scratch.numbers[..fields])?;
+        let memory = scratch
+            .many
+            .get_or_insert_with(|| self.engine.memory(MAX_ROWS));
+        let explain = scratch
+            .explain
+            .get_or_insert_with(|| Box::new(self.explainer.scratch()));
+        let mut odds = 0;
+        let whole = self.explainer.whole();
+        self.explainer
+            .prepare(&self.transforms, &scratch.numbers[..fields], explain);
+        for first in (0..self.explainer.evaluations()).step_by(MAX_ROWS) {
+            let rows = MAX_ROWS.min(self.explainer.evaluations() - first);
+            for row in 0..rows {
+                self.explainer
+                    .assemble(first + row, explain, self.engine.input(memory, row)?);
+            }
+            self.engine.run(self.weights(), rows, memory)?;
+            for row in 0..rows {
+                let (exact, row_odds) = self.exact(self.engine.output(memory, row)?)?;
+                explain.v[first + row] = exact;
+                if first + row == whole {
+                    odds = row_odds;
+                }
+            }
+        }
+        out.decision = self.decision(application, &found, explain.v[whole], odds);
+        out.reference_score = round_points(explain.v[0]);
+        self.explainer.attribute(&explain.v, out);
+        out.reasons = Reasons::of(
+            &out.decision,
+            &self.schema,
+            &self.policy,
+            &out.fields,
+            self.explainer.field_ranks(),
+        );
+        Ok(())
+    }
+}
