@@ -75,7 +75,7 @@ impl Layout {
             let bit = if g < group {
                 others >> g
             } else {
-                others >> (g.wrapping_sub(1))
+                others >> (g.saturating_sub(1))
             };
             *mask = if g == group {
                 part as u16 + 1
