@@ -31,8 +31,8 @@ import samples
 LOGISTIC = baselines.Logistic(inputs="piecewise", c=0.3)
 TREES = baselines.Trees(leaves=8, min_leaf=10, rate=0.02, columns=0.5, l2=5.0)
 NET = net.Net(
-    first=64, second=32, label_share=0.3, rate=3e-3, decay=1e-2, dropout=0.0,
-    batch=64, epochs=40, average=0.98, sparse=0.3, jitter=0.05,
+    first=128, second=64, label_share=0.3, rate=3e-3, decay=1e-2, dropout=0.0,
+    batch=64, epochs=40, average=0.98, sparse=0.7, jitter=0.05,
 )  # fmt: skip
 MODEL_SEED = 1  # of LightGBM and of the net, on every split
 TEACHER_SEEDS = (1, 2, 3)  # of the folds and of LightGBM inside the teacher
