@@ -27,12 +27,22 @@ pub type Result<T> = std::result::Result<T, Error>;
 impl Error {
     /// Bad input at `place`, where `expected` should have been.
     pub fn input(place: impl Into<String>, expected: impl Into<String>) -> Self {
-        Self { fault: Fault::Input, place: place.into(), expected: expected.into(), hint: None }
+        Self {
+            fault: Fault::Input,
+            place: place.into(),
+            expected: expected.into(),
+            hint: None,
+        }
     }
 
     /// A check that failed.
     pub fn check(place: impl Into<String>, expected: impl Into<String>) -> Self {
-        Self { fault: Fault::Check, place: place.into(), expected: expected.into(), hint: None }
+        Self {
+            fault: Fault::Check,
+            place: place.into(),
+            expected: expected.into(),
+            hint: None,
+        }
     }
 
     /// The same error with a hint on what to do.

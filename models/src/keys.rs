@@ -29,7 +29,8 @@ impl Signing {
     /// The development key: its secret is in this source, so it proves nothing. `verify` and
     /// `inspect` say so of every bundle that it signed.
     pub fn development() -> Self {
-        let seed = Sha256::digest(b"fieldscore development key, not secret: never trust it in production");
+        let seed =
+            Sha256::digest(b"fieldscore development key, not secret: never trust it in production");
         Self(SigningKey::from_bytes(&seed.into()))
     }
 
@@ -51,8 +52,11 @@ impl Signing {
     pub fn read(path: &Path) -> Result<Self> {
         let pem = std::fs::read_to_string(path).map_err(|e| io(path, &e))?;
         SigningKey::from_pkcs8_pem(&pem).map(Self).map_err(|_| {
-            Error::input(path.display().to_string(), "an Ed25519 private key (PKCS#8, PEM)")
-                .hint("`fieldscore key new DIR` makes one")
+            Error::input(
+                path.display().to_string(),
+                "an Ed25519 private key (PKCS#8, PEM)",
+            )
+            .hint("`fieldscore key new DIR` makes one")
         })
     }
 
@@ -63,8 +67,16 @@ impl Signing {
     /// Where the folder cannot be written or already holds a key.
     pub fn write(&self, folder: &Path) -> Result<()> {
         std::fs::create_dir_all(folder).map_err(|e| io(folder, &e))?;
-        let fault = |what| Error::input(folder.display().to_string(), format!("a key that encodes ({what})"));
-        let private = self.0.to_pkcs8_pem(LineEnding::LF).map_err(|e| fault(e.to_string()))?;
+        let fault = |what| {
+            Error::input(
+                folder.display().to_string(),
+                format!("a key that encodes ({what})"),
+            )
+        };
+        let private = self
+            .0
+            .to_pkcs8_pem(LineEnding::LF)
+            .map_err(|e| fault(e.to_string()))?;
         let public = self
             .0
             .verifying_key()
@@ -97,9 +109,10 @@ fn write_new(path: &Path, bytes: &[u8]) -> Result<()> {
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
     let mut file = options.open(path).map_err(|e| match e.kind() {
-        std::io::ErrorKind::AlreadyExists => {
-            Error::input(path.display().to_string(), "no key there yet: a key is never overwritten")
-        }
+        std::io::ErrorKind::AlreadyExists => Error::input(
+            path.display().to_string(),
+            "no key there yet: a key is never overwritten",
+        ),
         _ => io(path, &e),
     })?;
     file.write_all(bytes).map_err(|e| io(path, &e))
@@ -111,10 +124,13 @@ fn write_new(path: &Path, bytes: &[u8]) -> Result<()> {
 /// Where the file cannot be read or holds no Ed25519 public key.
 pub fn read_public(path: &Path) -> Result<[u8; 32]> {
     let pem = std::fs::read_to_string(path).map_err(|e| io(path, &e))?;
-    VerifyingKey::from_public_key_pem(&pem).map(|key| key.to_bytes()).map_err(|_| {
-        Error::input(path.display().to_string(), "an Ed25519 public key (PEM)")
-            .hint(format!("`fieldscore key new DIR` writes one as {PUBLIC_FILE}"))
-    })
+    VerifyingKey::from_public_key_pem(&pem)
+        .map(|key| key.to_bytes())
+        .map_err(|_| {
+            Error::input(path.display().to_string(), "an Ed25519 public key (PEM)").hint(format!(
+                "`fieldscore key new DIR` writes one as {PUBLIC_FILE}"
+            ))
+        })
 }
 
 /// Whether `id` is the development key's.

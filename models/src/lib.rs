@@ -1,7 +1,12 @@
 //! Fieldscore's compiler: from a trained model and its recipe to one signed bundle.
 
-pub mod evaluate;
+pub mod build;
+pub mod compile;
+pub mod data;
 mod error;
+pub mod evaluate;
 pub mod keys;
+pub mod pages;
+pub mod recipe;
 
 pub use error::{Error, Fault, Result};

@@ -155,7 +155,7 @@ impl Explainer {
             ranges,
             parts,
             parts_len,
-            features: transforms.features(),
+            features: transforms.width(),
             sources: transforms.sources(),
             group_ranks: ranks(&codes),
             field_ranks: ranks(&reasons),

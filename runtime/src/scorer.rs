@@ -170,7 +170,7 @@ impl Inner {
             body(SectionKind::WEIGHTS)?,
             kernels,
         )?;
-        if engine.input_len()? != transforms.features() {
+        if engine.input_len()? != transforms.width() {
             return Err(Error::malformed(
                 "section PLAN",
                 "an input as wide as the features",
@@ -573,7 +573,7 @@ impl Scorer {
     }
 
     /// The fields and groups.
-    pub fn schema(&self) -> &Schema {
+    pub fn schema(&self) -> &Arc<Schema> {
         &self.inner.schema
     }
 
@@ -651,15 +651,7 @@ impl Scorer {
     /// As [`Scorer::score`].
     pub fn features(&self, application: &Application) -> Result<Vec<f32>> {
         self.inner.check(application)?;
-        let _state = DefaultFpState::enter();
-        let mut numbers = vec![0.0; self.inner.transforms.sources()];
-        resolve(
-            application,
-            &mut numbers[..self.inner.schema.fields().len()],
-        )?;
-        let mut features = vec![0.0; self.inner.transforms.features()];
-        self.inner.transforms.run(&mut numbers, &mut features);
-        Ok(features)
+        self.inner.transforms.features(application)
     }
 
     /// A reason's stable code.

@@ -7,6 +7,7 @@
 //! | [`curves`] | ROC, calibration bins, score histogram, cut-off table, flips |
 //! | [`intervals`] | [`intervals::Interval`] and Wilson's interval for a share |
 //! | [`plots`] | those curves as inline SVG |
+//! | [`scored`] | what a bundle says of many rows |
 //! | [`report`] | a document of tables, figures and notes, written as one HTML file |
 //!
 //! *Bad* (the applicant defaulted) is the positive class throughout. A probability is a probability
@@ -22,3 +23,4 @@ pub mod metrics;
 pub mod plots;
 mod render;
 pub mod report;
+pub mod scored;

@@ -11,7 +11,9 @@ mod scale;
 pub use policy::{Condition, KnockOut, MAX_RULES, Outcome, Policy, Test};
 pub use reason::{MAX_REASONS, Reason, Reasons, SystemReason};
 pub(crate) use record::{Explained, encode_record, restore};
-pub use record::{RECORD_VERSION, Record, RecordDecision, RecordExplanation, RecordValue};
+pub use record::{
+    RECORD_VERSION, Record, RecordDecision, RecordExplanation, RecordValue, reference_record,
+};
 pub(crate) use scale::log_odds;
 pub use scale::{
     Calibration, LOG_ODDS_ONE, MAX_LOG_ODDS, OutputKind, POINT, ScoreScale, probability_ppm,

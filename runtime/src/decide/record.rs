@@ -5,6 +5,7 @@ use minicbor::{Decoder, Encoder};
 
 use crate::decide::{Decision, Flags, Outcome, Policy, Reasons};
 use crate::error::{Error, ErrorKind, Result};
+use crate::explain::Explanation;
 use crate::schema::{Application, Date, FieldKind, Given, Schema};
 
 /// The version that this runtime writes.
@@ -75,6 +76,19 @@ pub struct RecordExplanation {
     pub fields: Vec<(String, i32)>,
     /// The codes of the reasons, in order.
     pub reasons: Vec<String>,
+}
+
+/// The record that stands for a reference applicant: values without a decision.
+pub fn reference_record(application: &Application) -> Vec<u8> {
+    let decision = Explanation::empty([0; 32]).decision;
+    let policy = Policy {
+        approve_from: 0,
+        refer_from: 0,
+        knock_outs: Vec::new(),
+    };
+    let mut out = Vec::new();
+    encode_record(application, &decision, None, &policy, &mut out);
+    out
 }
 
 /// What of an explanation goes into a record.

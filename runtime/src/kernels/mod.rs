@@ -53,7 +53,7 @@ pub struct Shape {
 }
 
 type DenseU8 = fn(Shape, &[u8], &[u8], Requantise, &mut [u8]);
-type DenseF32 = fn(Shape, &[u8], &[u8], &mut [f32]);
+type DenseF32 = fn(Shape, &[u8], &[u8], bool, &mut [f32]);
 type Quantise = fn(&[f32], &[u8], &mut [u8]);
 
 /// The kernels of one path. All paths give the same bytes.
@@ -63,7 +63,7 @@ pub struct Kernels {
     pub name: &'static str,
     /// int8 dense to bytes: shape, panels, input, what to write, output.
     pub dense_u8: DenseU8,
-    /// int8 dense to f32 (accumulator times scale).
+    /// int8 dense to f32: accumulator times scale; negative results become 0 where the flag says so.
     pub dense_f32: DenseF32,
     /// Features to bytes: input, per-feature factor and offset (f32 each, `[factor × n][offset ×
     /// n]`), output in 0..=127.

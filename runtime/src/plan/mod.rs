@@ -136,9 +136,11 @@ fn run_step(
             let panels = &weights[at as usize..][..panels * panel_bytes(shape.inputs)];
             (kernels.dense_u8)(shape, panels, from, Requantise { zero, low, high }, to);
         }
-        Step::DenseF32 { weights: at, .. } => {
+        Step::DenseF32 {
+            weights: at, relu, ..
+        } => {
             let panels = &weights[at as usize..][..panels * panel_bytes(shape.inputs)];
-            (kernels.dense_f32)(shape, panels, from, bytemuck::cast_slice_mut(to));
+            (kernels.dense_f32)(shape, panels, from, relu, bytemuck::cast_slice_mut(to));
         }
         Step::DenseFloat {
             weights: at,

@@ -156,6 +156,9 @@ pub enum Step {
         /// The greatest byte that the input holds: 127 or 255.
         #[n(3)]
         input_high: u8,
+        /// Whether negative results become 0.
+        #[n(4)]
+        relu: bool,
     },
     /// Dense in f32 arithmetic.
     #[n(3)]

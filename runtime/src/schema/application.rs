@@ -107,7 +107,8 @@ pub struct Application {
 }
 
 impl Application {
-    pub(crate) fn new(schema: Arc<Schema>, id: &str, as_of: Date) -> Self {
+    /// An application for `schema`, every value missing.
+    pub fn new(schema: Arc<Schema>, id: &str, as_of: Date) -> Self {
         let given = vec![Given::Missing; schema.fields().len()];
         Self {
             schema,

@@ -16,7 +16,7 @@ pub use field::{
     Answer, Field, FieldKind, Group, MAX_CATEGORIES, MAX_FIELDS, MAX_GROUP_FIELDS, MAX_GROUPS,
     SchemaParts, Sensitivity,
 };
-pub use number::DecimalMark;
+pub use number::{DecimalMark, parse as parse_number};
 pub use texts::{TextEntry, Texts, is_right_to_left};
 
 pub(crate) use application::Given;
@@ -39,7 +39,15 @@ pub struct Schema {
 
 impl Schema {
     pub(crate) fn decode(bytes: &[u8], bundle_id: [u8; 32]) -> Result<Self> {
-        let parts: SchemaParts = cbor::decode(bytes, "section SCHM")?;
+        Self::new(cbor::decode(bytes, "section SCHM")?, bundle_id)
+    }
+
+    /// Checks `parts`. `bundle_id` is the bundle that applications of this schema are for; zeros
+    /// while there is none.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Malformed`], with the field at fault.
+    pub fn new(parts: SchemaParts, bundle_id: [u8; 32]) -> Result<Self> {
         parts.check()?;
         let mut by_name: Vec<u16> = (0..parts.fields.len() as u16).collect();
         by_name.sort_by(|&a, &b| {

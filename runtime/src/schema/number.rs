@@ -27,7 +27,7 @@ pub enum DecimalMark {
 
 /// Reads `text` as a whole number of 10^-`decimals`: "12.5" with two decimals is 1250. More
 /// decimals than that are taken only where they are zeros.
-pub(crate) fn parse(text: &str, decimals: u8, mark: DecimalMark) -> Option<i64> {
+pub fn parse(text: &str, decimals: u8, mark: DecimalMark) -> Option<i64> {
     let text = text.trim();
     let (negative, digits) = match text.strip_prefix(['-', '\u{2212}']) {
         Some(rest) => (true, rest),

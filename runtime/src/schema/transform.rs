@@ -5,7 +5,8 @@ use minicbor::{Decode, Encode};
 
 use crate::bundle::cbor;
 use crate::error::{Error, Result};
-use crate::schema::{Field, FieldKind, MAX_FIELDS};
+use crate::kernels::arch::fp_state::DefaultFpState;
+use crate::schema::{Application, Field, FieldKind, MAX_FIELDS, resolve};
 
 /// TRNS as it is stored.
 ///
@@ -199,13 +200,36 @@ impl Transforms {
     }
 
     /// How many features a model gets.
-    pub fn features(&self) -> usize {
+    pub fn width(&self) -> usize {
         self.features
     }
 
     /// The blocks, in the order of features.
     pub fn blocks(&self) -> &[Block] {
         &self.parts.blocks
+    }
+
+    /// The features of an application.
+    ///
+    /// # Errors
+    /// What a field refuses: [`ErrorKind::Missing`](crate::ErrorKind::Missing),
+    /// [`ErrorKind::OutOfRange`](crate::ErrorKind::OutOfRange),
+    /// [`ErrorKind::UnknownCategory`](crate::ErrorKind::UnknownCategory).
+    pub fn features(&self, application: &Application) -> Result<Vec<f32>> {
+        let _state = DefaultFpState::enter();
+        let mut numbers = vec![0.0; self.sources()];
+        resolve(application, &mut numbers[..self.fields])?;
+        let mut features = vec![0.0; self.features];
+        self.run(&mut numbers, &mut features);
+        Ok(features)
+    }
+
+    /// How many features come from fields of this group.
+    pub fn group_features(&self, group: usize) -> usize {
+        self.group_ranges(group)
+            .iter()
+            .map(std::ops::Range::len)
+            .sum()
     }
 
     /// How many numbers [`Transforms::run`] works over: fields, then columns.

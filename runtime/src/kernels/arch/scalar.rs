@@ -87,11 +87,12 @@ pub fn dense_u8(shape: Shape, panels: &[u8], input: &[u8], to: Requantise, outpu
     });
 }
 
-/// int8 dense to f32.
-pub fn dense_f32(shape: Shape, panels: &[u8], input: &[u8], output: &mut [f32]) {
+/// int8 dense to f32, negative results as 0 if `relu`.
+pub fn dense_f32(shape: Shape, panels: &[u8], input: &[u8], relu: bool, output: &mut [f32]) {
     dense(shape, panels, input, output, |sums, scales, out| {
         for ((out, sum), scale) in out.iter_mut().zip(sums).zip(scales) {
-            *out = sum as f32 * scale;
+            let value = sum as f32 * scale;
+            *out = if relu && value < 0.0 { 0.0 } else { value };
         }
     });
 }

@@ -1,0 +1,379 @@
+//! From a file to batches of applications.
+
+use std::sync::Arc;
+
+use fieldscore_runtime::schema::Schema;
+use fieldscore_runtime::{Date, DecimalMark};
+
+use super::batch::{Batch, RowError, shown};
+use super::csv_rows::{CsvRows, Record};
+use super::header::{Columns, Names, Target};
+use super::json_rows::{self, Pair};
+use super::source::{Line, MAX_ROW_BYTES, Source};
+use super::value::Cell;
+use crate::error::{Error, Result};
+
+/// How a file of applications is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum InputFormat {
+    /// Comma-separated values with a header row.
+    Csv,
+    /// One JSON object per line.
+    Jsonl,
+}
+
+/// How a file is read.
+#[derive(Debug, Clone, Copy)]
+pub struct ReadOptions {
+    /// The decimal mark of numbers in text.
+    pub mark: DecimalMark,
+    /// What separates cells in CSV.
+    pub separator: u8,
+    /// The date for rows that state none.
+    pub as_of: Date,
+    /// Whether columns that the schema doesn't name, and fields without a column, are refused.
+    pub strict: bool,
+}
+
+/// Rows in a batch at most.
+const BATCH_ROWS: usize = 1024;
+/// Names of keys that are remembered, to name them once.
+const MAX_NAMES: usize = 256;
+
+/// Reads applications in batches, in constant memory.
+pub struct Reader {
+    source: Source,
+    schema: Arc<Schema>,
+    options: ReadOptions,
+    rows: Rows,
+    row: u64,
+    undated: u64,
+    number: String,
+}
+
+enum Rows {
+    Csv {
+        rows: CsvRows,
+        columns: Columns,
+    },
+    Json {
+        names: Names,
+        pairs: Vec<Pair>,
+        targets: Vec<Target>,
+        extras: Vec<String>,
+        given: Vec<bool>,
+    },
+}
+
+impl Reader {
+    /// Starts reading. Without a `format` the first byte tells: an object starts with `{`. A CSV
+    /// file's header is read and bound to the schema here.
+    ///
+    /// # Errors
+    /// Where the source cannot be read, or the header does not fit the schema.
+    pub fn new(
+        mut source: Source,
+        format: Option<InputFormat>,
+        schema: Arc<Schema>,
+        options: ReadOptions,
+    ) -> Result<Self> {
+        let format = match format {
+            Some(format) => format,
+            None if source.first_byte()? == Some(b'{') => InputFormat::Jsonl,
+            None => InputFormat::Csv,
+        };
+        let rows = match format {
+            InputFormat::Csv => {
+                let mut rows = CsvRows::new(options.separator);
+                let columns = header(&mut rows, &mut source, &schema, &options)?;
+                Rows::Csv { rows, columns }
+            }
+            InputFormat::Jsonl => Rows::Json {
+                names: Names::new(&schema),
+                pairs: Vec::new(),
+                targets: Vec::new(),
+                extras: Vec::new(),
+                given: vec![false; schema.fields().len()],
+            },
+        };
+        Ok(Self {
+            source,
+            schema,
+            options,
+            rows,
+            row: 0,
+            undated: 0,
+            number: String::new(),
+        })
+    }
+
+    /// The format that is read.
+    pub fn format(&self) -> InputFormat {
+        match self.rows {
+            Rows::Csv { .. } => InputFormat::Csv,
+            Rows::Json { .. } => InputFormat::Jsonl,
+        }
+    }
+
+    /// What messages call the file.
+    pub fn name(&self) -> &str {
+        self.source.name()
+    }
+
+    /// How many bytes of the file have been read.
+    pub fn bytes(&self) -> u64 {
+        self.source.taken()
+    }
+
+    /// How many rows so far had no date of their own.
+    pub fn undated(&self) -> u64 {
+        self.undated
+    }
+
+    /// Columns and keys that the schema doesn't name: all of a CSV file's, those of JSON lines
+    /// seen so far.
+    pub fn passed_through(&self) -> Vec<String> {
+        match &self.rows {
+            Rows::Csv { columns, .. } => columns.extras().cloned().collect(),
+            Rows::Json { extras, .. } => extras.clone(),
+        }
+    }
+
+    /// Fields without a column, or that no JSON line has given so far.
+    pub fn absent(&self) -> Vec<String> {
+        match &self.rows {
+            Rows::Csv { columns, .. } => columns.absent.clone(),
+            Rows::Json { given, .. } => {
+                let fields = self.schema.fields().iter().zip(given);
+                fields
+                    .filter(|(_, given)| !**given)
+                    .map(|(field, _)| field.name.clone())
+                    .collect()
+            }
+        }
+    }
+
+    /// Fills `batch` with the next rows; `false` when none are left.
+    ///
+    /// # Errors
+    /// Where the source cannot be read. What is wrong with one row stands in that row.
+    pub fn fill(&mut self, batch: &mut Batch) -> Result<bool> {
+        self.fill_up_to(batch, BATCH_ROWS)
+    }
+
+    /// As [`Reader::fill`], at most `rows` rows.
+    ///
+    /// # Errors
+    /// As [`Reader::fill`].
+    pub fn fill_up_to(&mut self, batch: &mut Batch, rows: usize) -> Result<bool> {
+        batch.clear();
+        while !batch.is_full(rows) && self.next_row(batch)? {}
+        Ok(!batch.rows().is_empty())
+    }
+
+    fn next_row(&mut self, batch: &mut Batch) -> Result<bool> {
+        match &mut self.rows {
+            Rows::Csv { rows, columns } => {
+                let found = rows.next(&mut self.source, Some(columns.names.len()))?;
+                let (line, bad) = match found {
+                    Record::End => return Ok(false),
+                    Record::Row(line) => (line, None),
+                    Record::Bad(line, error) => (line, Some(error)),
+                };
+                self.row += 1;
+                let mut id = 0..0;
+                let done = match bad {
+                    Some(error) => Err(error),
+                    None => self.csv_row(batch, &mut id),
+                };
+                batch.end_row(self.row, line, id, done);
+            }
+            Rows::Json { .. } => {
+                if self.source.first_line_start()? {
+                    return Ok(false);
+                }
+                let line = self.source.line();
+                let found = self.source.line_ahead()?;
+                if let Line::Whole(text, _) = found
+                    && self.source.data()[..text].trim_ascii().is_empty()
+                {
+                    self.source.skip_line()?;
+                    return Ok(true);
+                }
+                let mut id = 0..0;
+                self.row += 1;
+                let done = match found {
+                    Line::End => return Ok(false),
+                    Line::TooLong => Err(RowError::row(
+                        "row.length",
+                        format!("a line of at most {MAX_ROW_BYTES} bytes"),
+                    )),
+                    Line::Whole(text, _) => self.json_row(text, batch, &mut id),
+                };
+                self.source.skip_line()?;
+                batch.end_row(self.row, line, id, done);
+            }
+        }
+        Ok(true)
+    }
+
+    fn csv_row(&mut self, batch: &mut Batch, id: &mut std::ops::Range<usize>) -> RowResult {
+        let Rows::Csv { rows, columns } = &self.rows else {
+            return Ok(());
+        };
+        let cell = |at: usize| {
+            rows.cell(at).map_err(|error| RowError {
+                field: columns.names.get(at).map(|name| shown(name)),
+                ..error
+            })
+        };
+        let one = |at: Option<usize>| at.map(cell).transpose();
+        let text = |text| Cell::Text(std::borrow::Cow::Borrowed(text));
+        row_number(&mut self.number, self.row);
+        *id = match one(columns.id)?.map(text) {
+            Some(cell) => batch.keep(cell.id()?.unwrap_or(&self.number)),
+            None => batch.keep(&self.number),
+        };
+        for (at, target) in columns.targets.iter().enumerate() {
+            if *target == Target::Extra {
+                batch.add_extra(&columns.names[at], cell(at)?, false);
+            }
+        }
+        let as_of = one(columns.as_of)?.map(text).map(|cell| cell.as_of());
+        let as_of = as_of.transpose()?.flatten();
+        self.undated += u64::from(as_of.is_none());
+        let application = batch.blank(&self.schema, id, as_of.unwrap_or(self.options.as_of));
+        if let Some(consent) = one(columns.consent)?.map(text) {
+            application.set_automation_consent(consent.consent()?);
+        }
+        for (at, target) in columns.targets.iter().enumerate() {
+            if let Target::Field(index) = *target {
+                text(cell(at)?).set(application, index, &self.schema, self.options.mark)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn json_row(
+        &mut self,
+        len: usize,
+        batch: &mut Batch,
+        id: &mut std::ops::Range<usize>,
+    ) -> RowResult {
+        let Rows::Json {
+            names,
+            pairs,
+            targets,
+            extras,
+            given,
+        } = &mut self.rows
+        else {
+            return Ok(());
+        };
+        let line = std::str::from_utf8(&self.source.data()[..len])
+            .map_err(|_| RowError::row("row.utf8", "text in UTF-8"))?;
+        json_rows::pairs(line, pairs)?;
+        targets.clear();
+        for (at, (key, _)) in pairs.iter().enumerate() {
+            let key = json_rows::text(&line[key.clone()]);
+            let target = names.target(&key);
+            let same = |(earlier, other): (&Pair, &Target)| {
+                *other == target
+                    && (target != Target::Extra || json_rows::text(&line[earlier.0.clone()]) == key)
+            };
+            if pairs[..at].iter().zip(&*targets).any(same) {
+                return Err(RowError::field(
+                    "row.duplicate",
+                    shown(&key),
+                    "each key once",
+                ));
+            }
+            targets.push(target);
+        }
+        let value = |wanted: Target| {
+            let at = targets.iter().position(|target| *target == wanted)?;
+            Some(json_rows::cell(&line[pairs[at].1.clone()]))
+        };
+        row_number(&mut self.number, self.row);
+        *id = match value(Target::Id) {
+            Some(cell) => batch.keep(cell.id()?.unwrap_or(&self.number)),
+            None => batch.keep(&self.number),
+        };
+        for ((key, value), target) in pairs.iter().zip(&*targets) {
+            if *target == Target::Extra {
+                let key = json_rows::text(&line[key.clone()]);
+                if self.options.strict {
+                    let expected = "only fields of the bundle, id, as_of and consent";
+                    return Err(RowError::field("field.unknown", shown(&key), expected));
+                }
+                batch.add_extra(&key, &line[value.clone()], true);
+                if extras.len() < MAX_NAMES && !extras.iter().any(|name| *name == key) {
+                    extras.push(key.into_owned());
+                }
+            }
+        }
+        let as_of = value(Target::AsOf).map(|cell| cell.as_of()).transpose()?;
+        let as_of = as_of.flatten();
+        self.undated += u64::from(as_of.is_none());
+        let consent = value(Target::Consent).map(|cell| cell.consent()).transpose()?;
+        let application = batch.blank(&self.schema, id, as_of.unwrap_or(self.options.as_of));
+        application.set_automation_consent(consent.unwrap_or(true));
+        for ((_, value), target) in pairs.iter().zip(&*targets) {
+            if let Target::Field(index) = *target {
+                given[index] = true;
+                json_rows::cell(&line[value.clone()]).set(
+                    application,
+                    index,
+                    &self.schema,
+                    self.options.mark,
+                )?;
+            }
+        }
+        if self.options.strict {
+            for (index, field) in self.schema.fields().iter().enumerate() {
+                if !targets.contains(&Target::Field(index)) {
+                    let expected = "this key on every line (null where there is no value)";
+                    return Err(RowError::field("field.absent", &field.name, expected));
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+type RowResult = std::result::Result<(), RowError>;
+
+/// The number of the row that is being read, as the id of a row without one.
+fn row_number(text: &mut String, number: u64) {
+    use std::fmt::Write;
+    text.clear();
+    // Writing to a string cannot fail.
+    let _ = write!(text, "{number}");
+}
+
+fn header(
+    rows: &mut CsvRows,
+    source: &mut Source,
+    schema: &Schema,
+    options: &ReadOptions,
+) -> Result<Columns> {
+    let missing = "a header row with the names of fields, then a row for each application";
+    let first = format!("{}:{}", source.name(), source.line());
+    let line = match rows.next(source, None)? {
+        Record::End => return Err(Error::input(first, missing)),
+        Record::Bad(_, error) => return Err(Error::input(first, error.expected)),
+        Record::Row(line) => line,
+    };
+    let place = format!("{}:{line}", source.name());
+    let names: std::result::Result<Vec<String>, RowError> = (0..rows.len())
+        .map(|at| rows.cell(at).map(|name| name.trim().to_owned()))
+        .collect();
+    let names = names.map_err(|error| Error::input(&place, error.expected))?;
+    Columns::bind(names, schema, &place, options)
+}
+
+impl std::fmt::Debug for Reader {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Reader({:?}, row {})", self.source, self.row)
+    }
+}

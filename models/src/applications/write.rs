@@ -1,0 +1,427 @@
+//! Results as CSV and JSON lines, one row at a time.
+
+use std::io::Write;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use fieldscore_runtime::schema::Schema;
+use fieldscore_runtime::{Application, Decision, Explanation, FieldSet, Scorer};
+use sha2::{Digest, Sha256};
+
+use super::batch::{Batch, Extra, Row, RowError};
+
+/// What became of a row.
+#[derive(Debug, Clone, Copy)]
+pub enum Answer<'a> {
+    /// A decision.
+    Decided(&'a Application, &'a Decision),
+    /// A decision with contributions and reasons.
+    Explained(&'a Application, &'a Explanation),
+    /// None: the row is at fault.
+    Error(&'a RowError),
+}
+
+impl<'a> Answer<'a> {
+    /// The decision and its application, where there is one.
+    pub fn decision(&self) -> Option<(&'a Application, &'a Decision)> {
+        match *self {
+            Self::Decided(application, decision) => Some((application, decision)),
+            Self::Explained(application, explanation) => Some((application, &explanation.decision)),
+            Self::Error(_) => None,
+        }
+    }
+
+    /// The outcome's name, or `error`.
+    pub fn outcome(&self) -> &'static str {
+        self.decision()
+            .map_or("error", |(_, decision)| decision.outcome.name())
+    }
+}
+
+/// The columns that are passed through to CSV, under names of their own.
+#[derive(Debug, Default)]
+pub struct Extras {
+    names: Vec<String>,
+    titles: Vec<String>,
+}
+
+const OWN: [&str; 8] = [
+    "id",
+    "as_of",
+    "score",
+    "probability",
+    "outcome",
+    "flags",
+    "reasons",
+    "error",
+];
+
+impl Extras {
+    /// Passes these through. One that is called as a column of the results gets `input_` before
+    /// its name.
+    pub fn new(names: Vec<String>) -> Self {
+        let mut titles: Vec<String> = Vec::with_capacity(names.len());
+        for name in &names {
+            let mut title = name.clone();
+            while OWN.contains(&title.as_str())
+                || titles.contains(&title)
+                || (title != *name && names.contains(&title))
+            {
+                title.insert_str(0, "input_");
+            }
+            titles.push(title);
+        }
+        Self { names, titles }
+    }
+
+    /// The names of those that had to be renamed, with their new ones.
+    pub fn renamed(&self) -> impl Iterator<Item = (&str, &str)> {
+        let both = self.names.iter().zip(&self.titles);
+        both.map(|(name, title)| (name.as_str(), title.as_str()))
+            .filter(|(name, title)| name != title)
+    }
+}
+
+/// Writes CSV: id, date, what is passed through, then the decision.
+///
+/// Text is passed through as it is. A spreadsheet may take text that begins with `=`, `+`, `-` or
+/// `@` for a formula: open files from others in it as text only.
+pub struct CsvResults<W: Write> {
+    out: csv::Writer<W>,
+    extras: Extras,
+    reasons: bool,
+    text: String,
+}
+
+impl<W: Write> CsvResults<W> {
+    /// Writes the header.
+    ///
+    /// # Errors
+    /// Where `out` cannot be written.
+    pub fn new(out: W, extras: Extras, reasons: bool) -> std::io::Result<Self> {
+        let mut out = csv::Writer::from_writer(out);
+        let last = |name: &&str| reasons || *name != "reasons";
+        out.write_record(
+            OWN[..2]
+                .iter()
+                .copied()
+                .chain(extras.titles.iter().map(String::as_str))
+                .chain(OWN[2..].iter().copied().filter(|name| last(name))),
+        )?;
+        Ok(Self {
+            out,
+            extras,
+            reasons,
+            text: String::new(),
+        })
+    }
+
+    /// Writes one row.
+    ///
+    /// # Errors
+    /// Where it cannot be written.
+    pub fn write(
+        &mut self,
+        scorer: &Scorer,
+        file: &str,
+        batch: &Batch,
+        row: &Row,
+        answer: Answer<'_>,
+    ) -> std::io::Result<()> {
+        use std::fmt::Write;
+        self.out.write_field(batch.id(row))?;
+        let Self {
+            out, extras, text, ..
+        } = self;
+        let mut cell = |write: &dyn Fn(&mut String)| {
+            text.clear();
+            write(text);
+            out.write_field(&*text)
+        };
+        let decided = answer.decision();
+        // Writing to a string cannot fail.
+        cell(&|text| {
+            if let Some((application, _)) = decided {
+                let _ = write!(text, "{}", application.as_of());
+            }
+        })?;
+        for name in &extras.names {
+            let found = batch.extras(row).find(|extra| extra.name == name);
+            cell(&|text| text.push_str(&found.map(plain).unwrap_or_default()))?;
+        }
+        cell(&|text| {
+            if let Some((_, decision)) = decided {
+                let _ = write!(text, "{}", decision.score);
+            }
+        })?;
+        cell(&|text| {
+            if let Some((_, decision)) = decided {
+                probability(decision, text);
+            }
+        })?;
+        cell(&|text| text.push_str(answer.outcome()))?;
+        cell(&|text| {
+            for name in decided.iter().flat_map(|(_, decision)| decision.flags.names()) {
+                push_word(text, name);
+            }
+        })?;
+        if self.reasons {
+            cell(&|text| {
+                if let Answer::Explained(_, explanation) = answer {
+                    for reason in explanation.reasons.iter() {
+                        push_word(text, scorer.reason_code(reason));
+                    }
+                }
+            })?;
+        }
+        cell(&|text| {
+            if let Answer::Error(error) = answer {
+                let place = error.place(file, row);
+                let _ = write!(text, "{} {place}: expected {}", error.code, error.expected);
+            }
+        })?;
+        self.out.write_record(None::<&[u8]>)?;
+        Ok(())
+    }
+
+    /// Writes what is still held back.
+    ///
+    /// # Errors
+    /// Where it cannot be written.
+    pub fn flush(&mut self) -> std::io::Result<()> {
+        self.out.flush()
+    }
+}
+
+fn push_word(text: &mut String, word: &str) {
+    if !text.is_empty() {
+        text.push(' ');
+    }
+    text.push_str(word);
+}
+
+/// Six decimals, from parts per million: no float has a say in them.
+fn probability(decision: &Decision, text: &mut String) {
+    use std::fmt::Write;
+    let ppm = decision.probability_ppm;
+    let _ = write!(text, "{}.{:06}", ppm / 1_000_000, ppm % 1_000_000);
+}
+
+/// A value that is passed through, as plain text.
+fn plain(extra: Extra<'_>) -> std::borrow::Cow<'_, str> {
+    match (extra.json, extra.value.as_bytes().first()) {
+        (true, Some(b'"')) => super::json_rows::text(extra.value),
+        (true, Some(b'n')) => "".into(),
+        _ => extra.value.into(),
+    }
+}
+
+/// Writes JSON lines.
+pub struct JsonlResults<W: Write> {
+    out: W,
+    language: String,
+    line: Vec<u8>,
+    record: Vec<u8>,
+    base64: String,
+}
+
+impl<W: Write> JsonlResults<W> {
+    /// Texts of reasons will be in the language that serves `language` best.
+    pub fn new(out: W, language: impl Into<String>) -> Self {
+        Self {
+            out,
+            language: language.into(),
+            line: Vec::new(),
+            record: Vec::new(),
+            base64: String::new(),
+        }
+    }
+
+    /// Writes one row.
+    ///
+    /// # Errors
+    /// Where it cannot be written.
+    pub fn write(
+        &mut self,
+        scorer: &Scorer,
+        file: &str,
+        batch: &Batch,
+        row: &Row,
+        answer: Answer<'_>,
+    ) -> std::io::Result<()> {
+        let line = &mut self.line;
+        line.clear();
+        line.push(b'{');
+        let id = batch.id(row);
+        if !id.is_empty() {
+            key(line, "id");
+            string(line, id);
+        }
+        key(line, "row");
+        write!(line, "{}", row.number)?;
+        if let Answer::Error(error) = answer {
+            key(line, "outcome");
+            string(line, "error");
+            key(line, "error");
+            line.push(b'{');
+            key(line, "code");
+            string(line, error.code);
+            key(line, "place");
+            string(line, &error.place(file, row));
+            key(line, "expected");
+            string(line, &error.expected);
+            line.push(b'}');
+        }
+        if let Some((application, decision)) = answer.decision() {
+            decision_keys(line, scorer, application, decision)?;
+            if let Answer::Explained(_, explanation) = answer {
+                explanation_keys(line, scorer, explanation, &self.language)?;
+                scorer.record_explained(application, explanation, &mut self.record);
+            } else {
+                scorer.record(application, decision, &mut self.record);
+            }
+            self.base64.clear();
+            STANDARD.encode_string(&self.record, &mut self.base64);
+            key(line, "record");
+            string(line, &self.base64);
+            key(line, "sha256");
+            line.push(b'"');
+            for byte in Sha256::digest(&self.record) {
+                write!(line, "{byte:02x}")?;
+            }
+            line.push(b'"');
+        }
+        extra_keys(line, batch.extras(row));
+        line.extend_from_slice(b"}\n");
+        self.out.write_all(line)
+    }
+
+    /// Writes what is still held back.
+    ///
+    /// # Errors
+    /// Where it cannot be written.
+    pub fn flush(&mut self) -> std::io::Result<()> {
+        self.out.flush()
+    }
+}
+
+fn decision_keys(
+    line: &mut Vec<u8>,
+    scorer: &Scorer,
+    application: &Application,
+    decision: &Decision,
+) -> std::io::Result<()> {
+    let schema = scorer.schema();
+    key(line, "as_of");
+    write!(line, "\"{}\"", application.as_of())?;
+    key(line, "score");
+    write!(line, "{}", decision.score)?;
+    key(line, "probability");
+    let ppm = decision.probability_ppm;
+    write!(line, "{}.{:06}", ppm / 1_000_000, ppm % 1_000_000)?;
+    key(line, "outcome");
+    string(line, decision.outcome.name());
+    key(line, "flags");
+    list(line, decision.flags.names());
+    key(line, "missing");
+    list(line, field_names(schema, &decision.missing));
+    key(line, "out_of_range");
+    list(line, field_names(schema, &decision.out_of_range));
+    key(line, "unlisted");
+    list(line, field_names(schema, &decision.unlisted));
+    key(line, "rules");
+    let rules = scorer.policy().knock_outs.iter().enumerate();
+    let fired = rules.filter(|(index, _)| decision.fired >> index & 1 == 1);
+    list(line, fired.map(|(_, rule)| rule.code.as_str()));
+    Ok(())
+}
+
+fn explanation_keys(
+    line: &mut Vec<u8>,
+    scorer: &Scorer,
+    explanation: &Explanation,
+    language: &str,
+) -> std::io::Result<()> {
+    key(line, "reference_score");
+    write!(line, "{}", explanation.reference_score)?;
+    key(line, "contributions");
+    line.push(b'{');
+    for (field, points) in scorer.schema().fields().iter().zip(&explanation.fields) {
+        key(line, &field.name);
+        write!(line, "{points}")?;
+    }
+    line.push(b'}');
+    key(line, "groups");
+    line.push(b'{');
+    for (group, points) in scorer.schema().groups().iter().zip(&explanation.groups) {
+        key(line, &group.name);
+        write!(line, "{points}")?;
+    }
+    line.push(b'}');
+    key(line, "reasons");
+    line.push(b'[');
+    for reason in explanation.reasons.iter() {
+        comma(line);
+        line.push(b'{');
+        key(line, "code");
+        string(line, scorer.reason_code(reason));
+        key(line, "text");
+        string(line, &scorer.reason_text(reason, language));
+        line.push(b'}');
+    }
+    line.push(b']');
+    Ok(())
+}
+
+fn extra_keys<'a>(line: &mut Vec<u8>, extras: impl Iterator<Item = Extra<'a>>) {
+    let mut extras = extras.peekable();
+    if extras.peek().is_none() {
+        return;
+    }
+    key(line, "extra");
+    line.push(b'{');
+    for extra in extras {
+        key(line, extra.name);
+        if extra.json {
+            line.extend_from_slice(extra.value.as_bytes());
+        } else {
+            string(line, extra.value);
+        }
+    }
+    line.push(b'}');
+}
+
+fn field_names<'a>(schema: &'a Schema, set: &'a FieldSet) -> impl Iterator<Item = &'a str> {
+    let fields = schema.fields().iter().enumerate();
+    fields
+        .filter(|(index, _)| set.contains(*index))
+        .map(|(_, field)| field.name.as_str())
+}
+
+/// A comma, unless this is the first of its object or list.
+fn comma(line: &mut Vec<u8>) {
+    if !matches!(line.last(), Some(b'{' | b'[') | None) {
+        line.push(b',');
+    }
+}
+
+fn key(line: &mut Vec<u8>, name: &str) {
+    comma(line);
+    string(line, name);
+    line.push(b':');
+}
+
+fn list<'a>(line: &mut Vec<u8>, items: impl Iterator<Item = &'a str>) {
+    line.push(b'[');
+    for item in items {
+        comma(line);
+        string(line, item);
+    }
+    line.push(b']');
+}
+
+fn string(line: &mut Vec<u8>, text: &str) {
+    // A vector takes whatever is written, and every string has a JSON form.
+    let written = serde_json::to_writer(line, text);
+    debug_assert!(written.is_ok());
+}

@@ -1,0 +1,102 @@
+//! Fitting the probability: Platt's line on the validation part, as a table of knots.
+
+use fieldscore_runtime::decide::{Calibration, LOG_ODDS_ONE, MAX_LOG_ODDS};
+
+use crate::error::{Error, Result};
+use crate::recipe::CalibrationMethod;
+
+/// The calibration table for log-odds observed on labelled rows.
+///
+/// # Errors
+/// Where the model's log-odds do not rise with risk on these rows.
+pub fn fit(method: CalibrationMethod, bad: &[bool], log_odds: &[f64]) -> Result<Calibration> {
+    let (slope, offset) = match method {
+        CalibrationMethod::None => (1.0, 0.0),
+        CalibrationMethod::Platt => platt(bad, log_odds),
+    };
+    let sound = slope > 0.0 && slope.is_finite() && offset.is_finite();
+    if !sound {
+        return Err(Error::check(
+            "probability.calibration",
+            "log-odds that rise with the share of bad loans on the validation part",
+        )
+        .hint("is data.label.bad the bad value, and model.output that of the bad class?"));
+    }
+    // Two knots where the line meets the clip on either side: between them it is exact.
+    let one = f64::from(LOG_ODDS_ONE);
+    let knot = |y: i32| {
+        let x = ((f64::from(y) / one - offset) / slope * one).round();
+        (x.clamp(-2e9, 2e9) as i32, y)
+    };
+    Ok(Calibration {
+        knots: vec![knot(-MAX_LOG_ODDS), knot(MAX_LOG_ODDS)],
+    })
+}
+
+/// Platt (1999), "Probabilistic outputs for support vector machines", with his smoothed targets,
+/// by Newton's method (Lin, Lin, Weng 2007).
+fn platt(bad: &[bool], log_odds: &[f64]) -> (f64, f64) {
+    let positive = bad.iter().filter(|&&b| b).count() as f64;
+    let negative = bad.len() as f64 - positive;
+    let target = |bad: bool| {
+        if bad {
+            (positive + 1.0) / (positive + 2.0)
+        } else {
+            1.0 / (negative + 2.0)
+        }
+    };
+    let (mut a, mut b) = (1.0f64, 0.0f64);
+    for _ in 0..100 {
+        let (mut ga, mut gb, mut haa, mut hab, mut hbb) = (0.0, 0.0, 1e-9, 0.0, 1e-9);
+        for (&bad, &x) in bad.iter().zip(log_odds) {
+            let p = 1.0 / (1.0 + (-(a * x + b)).exp());
+            let (d, w) = (p - target(bad), p * (1.0 - p));
+            ga += d * x;
+            gb += d;
+            haa += w * x * x;
+            hab += w * x;
+            hbb += w;
+        }
+        let determinant = haa * hbb - hab * hab;
+        let (da, db) = (
+            (hbb * ga - hab * gb) / determinant,
+            (haa * gb - hab * ga) / determinant,
+        );
+        a -= da;
+        b -= db;
+        if da.abs() + db.abs() < 1e-10 {
+            break;
+        }
+    }
+    (a, b)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn platt_finds_the_line_that_made_the_labels() {
+        // Rows whose bad share is exactly that of log-odds 0.5 x − 1.
+        let (mut bad, mut xs) = (Vec::new(), Vec::new());
+        for x in -4..=4 {
+            let p = 1.0 / (1.0 + (-(0.5 * f64::from(x) - 1.0)).exp());
+            for i in 0..1000 {
+                bad.push(f64::from(i) < p * 1000.0);
+                xs.push(f64::from(x));
+            }
+        }
+        let (a, b) = platt(&bad, &xs);
+        assert!((a - 0.5).abs() < 0.01 && (b + 1.0).abs() < 0.01, "{a} {b}");
+        let table = fit(CalibrationMethod::Platt, &bad, &xs).unwrap();
+        let at = f64::from(table.apply(2 * LOG_ODDS_ONE)) / f64::from(LOG_ODDS_ONE);
+        assert!((at - (a * 2.0 + b)).abs() < 1e-5);
+    }
+
+    #[test]
+    fn no_calibration_is_the_identity() {
+        let table = fit(CalibrationMethod::None, &[], &[]).unwrap();
+        assert_eq!(table.apply(123_456), 123_456);
+    }
+}

@@ -1,0 +1,690 @@
+//! Building: recipe, data and model in, one signed bundle out, or a gate that says why not.
+
+mod calibration;
+mod gate;
+mod pack;
+mod reference;
+
+use std::path::Path;
+
+use fieldscore_runtime::decide::{DecideParts, OutputKind, ScoreScale};
+use fieldscore_runtime::schema::Schema;
+use fieldscore_runtime::schema::transform::Transforms;
+use fieldscore_runtime::{Application, Outcome, Scorer};
+use rand::{Rng, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+use serde::Serialize;
+use std::sync::Arc;
+
+pub use gate::{Gate, LimitsShown};
+pub use pack::{Contents, draw, pack, scorer};
+
+use crate::compile::net::{Net, Rows};
+use crate::compile::{calibrate, import, lower, prune};
+use crate::data::{self, Part, Table};
+use crate::error::{Error, Result};
+use crate::evaluate::bootstrap::Discrimination;
+use crate::evaluate::intervals::Interval;
+use crate::evaluate::scored::Scored;
+use crate::keys::Signing;
+use crate::recipe::{self, Loaded, Output, Precision, Recipe};
+
+/// Everything that a build found out.
+#[derive(Debug, Clone)]
+pub struct Built {
+    /// The bundle; `None` where a gate failed.
+    pub bundle: Option<Vec<u8>>,
+    /// Figures for people and programs.
+    pub summary: Summary,
+    /// The test part, for plots.
+    pub test: TestPart,
+}
+
+/// The test part as the three models score it.
+#[derive(Debug, Clone)]
+pub struct TestPart {
+    /// Labels.
+    pub bad: Vec<bool>,
+    /// The model handed in.
+    pub float: Scored,
+    /// Pruned, in float.
+    pub pruned: Scored,
+    /// The bundle.
+    pub bundle: Scored,
+}
+
+/// The figures of a build.
+#[derive(Debug, Clone, Serialize)]
+pub struct Summary {
+    /// The product's name.
+    pub product: String,
+    /// Its sequence number.
+    pub sequence: u64,
+    /// Rows of the train, validation and test part.
+    pub rows: [usize; 3],
+    /// Rows that ranges and corrections were fitted on.
+    pub calibration_rows: usize,
+    /// Size of the model handed in.
+    pub float: Size,
+    /// Size of the bundle's plan.
+    pub bundle: Size,
+    /// Test figures of the model handed in, the pruned float model, the bundle.
+    pub discrimination: [Discrimination; 3],
+    /// The gates.
+    pub gates: Vec<Gate>,
+    /// What int8 costs, layer by layer, on the validation part.
+    pub layers: Vec<LayerCost>,
+    /// Outcomes by group on the test part.
+    pub groups: Vec<GroupRow>,
+    /// The reference applicant's score.
+    pub reference_score: i32,
+    /// Evaluations that an explanation costs.
+    pub explanation_cost: usize,
+    /// Texts that are still to be written.
+    pub open_texts: Vec<String>,
+    /// Hashes of model, data and recipe.
+    pub provenance: Provenance,
+}
+
+/// How large a model is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Size {
+    /// Widths from features to output.
+    pub widths: Vec<usize>,
+    /// Weights and biases.
+    pub parameters: usize,
+    /// Bytes of plan, weights, biases and scales (for float: of the initialisers).
+    pub bytes: usize,
+    /// Multiply-adds of one score.
+    pub multiply_adds: usize,
+}
+
+/// What int8 costs in one layer alone, the others in f32.
+#[derive(Debug, Clone, Serialize)]
+pub struct LayerCost {
+    /// The layer's name, as `compile.layers` takes it.
+    pub name: String,
+    /// Its inputs and outputs.
+    pub shape: [usize; 2],
+    /// Its arithmetic in the bundle.
+    pub precision: &'static str,
+    /// AUC lost or won on the validation part.
+    pub auc: f64,
+    /// Outcomes that flip on the validation part.
+    pub flips: f64,
+}
+
+/// One group of the test part.
+#[derive(Debug, Clone, Serialize)]
+pub struct GroupRow {
+    /// The column.
+    pub column: String,
+    /// The group.
+    pub group: String,
+    /// How many rows.
+    pub rows: usize,
+    /// Share of bad loans.
+    pub bad_rate: Option<Interval>,
+    /// Share approved by the model handed in.
+    pub approved_float: Option<Interval>,
+    /// Share approved by the bundle.
+    pub approved_bundle: Option<Interval>,
+    /// Outcomes that differ between the two.
+    pub flips: usize,
+}
+
+/// Where a bundle came from.
+#[derive(Debug, Clone, Serialize)]
+pub struct Provenance {
+    /// The compiler's version.
+    pub tool: String,
+    /// SHA-256 of the model file.
+    pub model_sha256: String,
+    /// SHA-256 of the labelled rows.
+    pub data_sha256: String,
+    /// SHA-256 of the merged recipe.
+    pub recipe_sha256: String,
+    /// The label column and its bad value, as `evaluate` expects them.
+    pub label: [String; 2],
+    /// Cells that mean a missing value in the data.
+    pub missing: Vec<String>,
+    /// The column that identifies a row.
+    pub id: Option<String>,
+}
+
+/// Bytes as lower-case hexadecimal digits.
+pub fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|b| format!("{b:02x}")).collect()
+}
+
+/// Builds the recipe of `folder`; `progress` is told what is being done.
+///
+/// # Errors
+/// Where anything of the input is at fault. A failed gate is no error: [`Built::bundle`] is `None`.
+pub fn build(folder: &Path, key: &Signing, progress: &mut dyn FnMut(&str)) -> Result<Built> {
+    progress("reading recipe and data");
+    let loaded = recipe::load(folder)?;
+    let workshop = Workshop::open(&loaded)?;
+    progress("importing the model");
+    let imported = import::import(&loaded.recipe.model.file)?;
+    let output = output_kind(&loaded.recipe, imported.sigmoid_removed)?;
+    progress("calibrating in tract");
+    let rows = workshop.features(&workshop.calibration)?;
+    calibrate::observe(&imported, &rows)?;
+    progress("pruning");
+    let pruned = prune::prune(&imported.net, &rows, loaded.recipe.compile.prune)?;
+    let bench = Bench::new(&workshop, &imported.net, &rows, output)?;
+    progress("quantising");
+    let layers = bench.layer_costs(&pruned)?;
+    let precisions = bench.precisions(&pruned, &layers)?;
+    progress("measuring on the test part");
+    let model = bench.lower(&pruned, &precisions)?;
+    let measured = Measured::new(&bench, &imported.net, &pruned, &model)?;
+    let gates = measured.gates(&bench)?;
+    let passed = gates.iter().all(|gate| gate.passed);
+    let size = |net: &Net, bytes| Size {
+        widths: net.widths(),
+        parameters: net.parameters(),
+        bytes,
+        multiply_adds: net.multiply_adds(),
+    };
+    let plan_bytes = fieldscore_runtime::bundle::encode(&model.plan).len() + model.weights.len();
+    let summary = Summary {
+        product: loaded.recipe.product.id.clone(),
+        sequence: loaded.recipe.product.sequence,
+        rows: workshop.counts(),
+        calibration_rows: rows.len(),
+        float: size(&imported.net, imported.initialiser_bytes),
+        bundle: size(&pruned, plan_bytes),
+        discrimination: measured.discrimination()?,
+        gates,
+        layers: layers
+            .into_iter()
+            .zip(&precisions)
+            .map(|(cost, &precision)| LayerCost {
+                precision: name_of(precision),
+                ..cost
+            })
+            .collect(),
+        groups: measured.groups(&workshop)?,
+        reference_score: bench.reference_score,
+        explanation_cost: measured.bundle.explanation_cost(),
+        open_texts: recipe::open_texts(&loaded.recipe),
+        provenance: workshop.provenance(&loaded, &imported.sha256),
+    };
+    let bundle = if passed {
+        progress("packing and signing");
+        let card = card(&loaded.recipe, &summary);
+        let provenance = serde_json::to_value(&summary.provenance).unwrap_or_default();
+        Some(pack(
+            Contents {
+                card: Some(&card),
+                provenance: Some(&provenance),
+                ..bench.contents(&model)
+            },
+            key,
+        )?)
+    } else {
+        None
+    };
+    Ok(Built {
+        bundle,
+        summary,
+        test: measured.test,
+    })
+}
+
+fn name_of(precision: Precision) -> &'static str {
+    match precision {
+        Precision::Int8 | Precision::Auto => "int8",
+        Precision::F16 => "f16",
+        Precision::F32 => "f32",
+    }
+}
+
+fn output_kind(recipe: &Recipe, sigmoid_removed: bool) -> Result<OutputKind> {
+    match (recipe.model.output, sigmoid_removed) {
+        (Output::Logit, false) | (Output::Probability, true) => Ok(OutputKind::Logit),
+        (Output::Probability, false) => Ok(OutputKind::Probability),
+        (Output::Logit, true) => Err(Error::input(
+            "model.output",
+            "\"probability\", because the model ends with a sigmoid",
+        )),
+    }
+}
+
+/// Recipe, data and transforms.
+struct Workshop<'r> {
+    recipe: &'r Recipe,
+    lowered: recipe::Lowered,
+    schema: Arc<Schema>,
+    transforms: Transforms,
+    table: Table,
+    bad: Vec<bool>,
+    train: Vec<usize>,
+    validation: Vec<usize>,
+    test: Vec<usize>,
+    calibration: Vec<usize>,
+    unlabelled: Option<Table>,
+}
+
+impl<'r> Workshop<'r> {
+    fn open(loaded: &'r Loaded) -> Result<Self> {
+        let recipe = &loaded.recipe;
+        let lowered = recipe::lower(recipe)?;
+        let schema = Arc::new(Schema::new(lowered.schema.clone(), [0; 32])?);
+        let transforms = Transforms::new(lowered.transforms.clone(), schema.fields())?;
+        let (table, parts) = data::parts(recipe)?;
+        let bad = data::labels(&table, recipe)?;
+        let of = |part| {
+            (0..parts.len())
+                .filter(|&row| parts[row] == part)
+                .collect::<Vec<_>>()
+        };
+        let train = of(Part::Train);
+        let mut random = ChaCha8Rng::seed_from_u64(1);
+        let mut calibration = train.clone();
+        for end in (1..calibration.len()).rev() {
+            calibration.swap(end, (random.next_u64() % (end as u64 + 1)) as usize);
+        }
+        calibration.truncate(recipe.compile.calibration_rows);
+        calibration.sort_unstable();
+        let unlabelled = recipe
+            .data
+            .unlabelled
+            .as_deref()
+            .map(Table::read)
+            .transpose()?;
+        Ok(Self {
+            validation: of(Part::Validation),
+            test: of(Part::Test),
+            recipe,
+            lowered,
+            schema,
+            transforms,
+            table,
+            bad,
+            train,
+            calibration,
+            unlabelled,
+        })
+    }
+
+    fn counts(&self) -> [usize; 3] {
+        [self.train.len(), self.validation.len(), self.test.len()]
+    }
+
+    /// The features of some rows.
+    fn features(&self, indices: &[usize]) -> Result<Rows> {
+        let table = self.table.select(indices);
+        let mut values = Vec::with_capacity(indices.len() * self.transforms.width());
+        for application in data::applications(&table, self.recipe, &self.schema)? {
+            let features = self.transforms.features(&application);
+            values.extend(features.map_err(|e| {
+                Error::from(e).within(format!(
+                    "{}, row with id {}",
+                    table.name(),
+                    application.id()
+                ))
+            })?);
+        }
+        Ok(Rows::new(self.transforms.width(), values))
+    }
+
+    fn labels(&self, indices: &[usize]) -> Vec<bool> {
+        indices.iter().map(|&row| self.bad[row]).collect()
+    }
+
+    fn applications(&self, table: &Table, scorer: &Scorer) -> Result<Vec<Application>> {
+        data::applications(table, self.recipe, scorer.schema())
+    }
+
+    /// What a bundle says of some rows of the data.
+    fn score(&self, scorer: &Scorer, indices: &[usize]) -> Result<Scored> {
+        Scored::of(
+            scorer,
+            &self.applications(&self.table.select(indices), scorer)?,
+        )
+    }
+
+    fn provenance(&self, loaded: &Loaded, model: &[u8; 32]) -> Provenance {
+        let data = &self.recipe.data;
+        Provenance {
+            tool: format!("fieldscore {}", env!("CARGO_PKG_VERSION")),
+            model_sha256: hex(model),
+            data_sha256: hex(&self.table.sha256()),
+            recipe_sha256: hex(&loaded.sha256),
+            label: [data.label.column.clone(), data.label.bad.clone()],
+            missing: data.missing.clone(),
+            id: data.id.clone(),
+        }
+    }
+}
+
+/// Models under trial: everything but the plan is fixed.
+struct Bench<'w> {
+    workshop: &'w Workshop<'w>,
+    rows: &'w Rows,
+    decide: DecideParts,
+    reference_score: i32,
+}
+
+impl<'w> Bench<'w> {
+    fn new(
+        workshop: &'w Workshop<'w>,
+        net: &Net,
+        rows: &'w Rows,
+        output: OutputKind,
+    ) -> Result<Self> {
+        let recipe = workshop.recipe;
+        let validation = workshop.features(&workshop.validation)?;
+        let log_odds: Vec<f64> = net
+            .forward(&validation)
+            .values
+            .iter()
+            .map(|&y| match (output, f64::from(y)) {
+                (OutputKind::Logit, y) => y,
+                (OutputKind::Probability, p) => (p / (1.0 - p)).ln().clamp(-40.0, 40.0),
+            })
+            .collect();
+        let labels = workshop.labels(&workshop.validation);
+        let score = &recipe.score;
+        let mut bench = Self {
+            workshop,
+            rows,
+            decide: DecideParts {
+                output,
+                calibration: calibration::fit(recipe.probability.calibration, &labels, &log_odds)?,
+                scale: ScoreScale::new(
+                    score.base_score,
+                    score.base_odds,
+                    score.points_to_double_odds,
+                    score.floor,
+                    score.ceiling,
+                ),
+                reference: reference::choose(workshop)?,
+                budget: recipe.compile.contribution_budget,
+            },
+            reference_score: 0,
+        };
+        let scorer = bench.scorer(net, &vec![Precision::F32; net.layers.len()])?;
+        let (_, decision) = scorer.reference()?;
+        if decision.outcome != Outcome::Approve {
+            return Err(Error::check(
+                "reference",
+                format!(
+                    "a reference applicant who is approved, not one who gets {}",
+                    decision.outcome
+                ),
+            )
+            .hint("give [reference] values, or look at policy.approve_from"));
+        }
+        bench.reference_score = decision.score;
+        Ok(bench)
+    }
+
+    fn contents<'a>(&'a self, model: &'a lower::Lowered) -> Contents<'a> {
+        Contents {
+            recipe: self.workshop.recipe,
+            lowered: &self.workshop.lowered,
+            model,
+            decide: &self.decide,
+            card: None,
+            provenance: None,
+        }
+    }
+
+    fn lower(&self, net: &Net, precisions: &[Precision]) -> Result<lower::Lowered> {
+        lower::lower(net, self.rows, precisions)
+    }
+
+    fn scorer(&self, net: &Net, precisions: &[Precision]) -> Result<Scorer> {
+        scorer(self.contents(&self.lower(net, precisions)?)).map_err(|e| self.explain_budget(e))
+    }
+
+    /// A budget that is too small is the recipe's affair, not the bundle's.
+    fn explain_budget(&self, error: Error) -> Error {
+        let schema = &self.workshop.schema;
+        let sizes: Vec<usize> = (0..schema.groups().len())
+            .map(|g| {
+                schema
+                    .fields()
+                    .iter()
+                    .filter(|f| usize::from(f.group) == g)
+                    .count()
+            })
+            .collect();
+        let half = (1usize << sizes.len()) / 2;
+        let parts = sizes.iter().map(|m| half * ((1usize << m) - 2));
+        let cost = (1usize << sizes.len()) + parts.sum::<usize>();
+        if cost <= self.decide.budget as usize {
+            return error;
+        }
+        let mut by_size: Vec<(usize, &str)> = sizes
+            .iter()
+            .zip(schema.groups())
+            .map(|(&m, g)| (m, g.name.as_str()))
+            .collect();
+        by_size.sort();
+        let join = by_size
+            .iter()
+            .take(2)
+            .map(|(_, name)| *name)
+            .collect::<Vec<_>>()
+            .join(" and ");
+        Error::input(
+            "compile.contribution_budget",
+            format!(
+                "at least {cost} evaluations for {} groups, not {}",
+                sizes.len(),
+                self.decide.budget
+            ),
+        )
+        .hint(format!("raise it, or join the groups {join}"))
+    }
+
+    /// What int8 costs in each layer alone, on the validation part.
+    fn layer_costs(&self, net: &Net) -> Result<Vec<LayerCost>> {
+        let bad = self.workshop.labels(&self.workshop.validation);
+        let all_float = vec![Precision::F32; net.layers.len()];
+        let score = |precisions: &[Precision]| {
+            self.workshop
+                .score(&self.scorer(net, precisions)?, &self.workshop.validation)
+        };
+        let float = score(&all_float)?;
+        let auc = |scored: &Scored| Ok::<_, Error>(scored.measure(&bad)?.auc.value);
+        let mut costs = Vec::new();
+        for (at, layer) in net.layers.iter().enumerate() {
+            let mut precisions = all_float.clone();
+            precisions[at] = Precision::Int8;
+            let int8 = score(&precisions)?;
+            let flipped = int8
+                .outcome
+                .iter()
+                .zip(&float.outcome)
+                .filter(|(a, b)| a != b)
+                .count();
+            costs.push(LayerCost {
+                name: layer.name.clone(),
+                shape: [layer.inputs, layer.outputs],
+                precision: "int8",
+                auc: auc(&int8)? - auc(&float)?,
+                flips: flipped as f64 / bad.len() as f64,
+            });
+        }
+        Ok(costs)
+    }
+
+    /// The arithmetic of each layer: as the recipe says, and with `auto` f16 for the costliest
+    /// layers until the int8 gate holds on the validation part.
+    fn precisions(&self, net: &Net, costs: &[LayerCost]) -> Result<Vec<Precision>> {
+        let compile = &self.workshop.recipe.compile;
+        if let Some(name) = compile
+            .layers
+            .keys()
+            .find(|name| !net.layers.iter().any(|l| l.name == **name))
+        {
+            let names: Vec<&str> = net.layers.iter().map(|l| l.name.as_str()).collect();
+            return Err(Error::input(
+                format!("compile.layers.{name}"),
+                format!("a layer of the model: {}", names.join(", ")),
+            ));
+        }
+        let start = if compile.precision == Precision::Auto {
+            Precision::Int8
+        } else {
+            compile.precision
+        };
+        let given = |layer: &crate::compile::net::Layer| compile.layers.get(&layer.name).copied();
+        let mut precisions: Vec<Precision> = net
+            .layers
+            .iter()
+            .map(|layer| given(layer).unwrap_or(start))
+            .collect();
+        if compile.precision != Precision::Auto {
+            return Ok(precisions);
+        }
+        let bad = self.workshop.labels(&self.workshop.validation);
+        let float = self.scorer(net, &vec![Precision::F32; net.layers.len()])?;
+        let float = self.workshop.score(&float, &self.workshop.validation)?;
+        let mut order: Vec<usize> = (0..costs.len())
+            .filter(|&at| given(&net.layers[at]).is_none())
+            .collect();
+        order.sort_by(|&a, &b| costs[b].flips.total_cmp(&costs[a].flips));
+        let steps = order
+            .iter()
+            .map(|&at| (at, Precision::F16))
+            .chain(order.iter().map(|&at| (at, Precision::F32)));
+        for (at, precision) in steps {
+            let scored = self
+                .workshop
+                .score(&self.scorer(net, &precisions)?, &self.workshop.validation)?;
+            let limits = self.workshop.recipe.gates.int8;
+            if gate::compare("int8", limits, &bad, (&float, &scored), None)?.passed {
+                break;
+            }
+            precisions[at] = precision;
+        }
+        Ok(precisions)
+    }
+}
+
+/// The three models on the test part: read once, at the end.
+struct Measured {
+    float: Scorer,
+    pruned: Scorer,
+    bundle: Scorer,
+    test: TestPart,
+}
+
+impl Measured {
+    fn new(bench: &Bench<'_>, net: &Net, pruned: &Net, model: &lower::Lowered) -> Result<Self> {
+        let f32s = vec![Precision::F32; net.layers.len()];
+        let float_scorer = bench.scorer(net, &f32s)?;
+        let pruned_scorer = bench.scorer(pruned, &f32s)?;
+        let bundle = scorer(bench.contents(model))?;
+        let workshop = bench.workshop;
+        let test = TestPart {
+            bad: workshop.labels(&workshop.test),
+            float: workshop.score(&float_scorer, &workshop.test)?,
+            pruned: workshop.score(&pruned_scorer, &workshop.test)?,
+            bundle: workshop.score(&bundle, &workshop.test)?,
+        };
+        Ok(Self {
+            float: float_scorer,
+            pruned: pruned_scorer,
+            bundle,
+            test,
+        })
+    }
+
+    fn gates(&self, bench: &Bench<'_>) -> Result<Vec<Gate>> {
+        let (gates, test) = (bench.workshop.recipe.gates, &self.test);
+        let unlabelled = |a: &Scorer, b: &Scorer| -> Result<Option<(Vec<Outcome>, Vec<Outcome>)>> {
+            let Some(table) = &bench.workshop.unlabelled else {
+                return Ok(None);
+            };
+            let outcomes = |scorer: &Scorer| -> Result<Vec<Outcome>> {
+                Ok(Scored::of(scorer, &bench.workshop.applications(table, scorer)?)?.outcome)
+            };
+            Ok(Some((outcomes(a)?, outcomes(b)?)))
+        };
+        let pruned_more = unlabelled(&self.float, &self.pruned)?;
+        let int8_more = unlabelled(&self.pruned, &self.bundle)?;
+        Ok(vec![
+            gate::compare(
+                "pruned",
+                gates.pruned,
+                &test.bad,
+                (&test.float, &test.pruned),
+                pruned_more
+                    .as_ref()
+                    .map(|(a, b)| (a.as_slice(), b.as_slice())),
+            )?,
+            gate::compare(
+                "int8",
+                gates.int8,
+                &test.bad,
+                (&test.pruned, &test.bundle),
+                int8_more
+                    .as_ref()
+                    .map(|(a, b)| (a.as_slice(), b.as_slice())),
+            )?,
+        ])
+    }
+
+    fn discrimination(&self) -> Result<[Discrimination; 3]> {
+        let measure = |scored: &Scored| scored.measure(&self.test.bad);
+        Ok([
+            measure(&self.test.float)?,
+            measure(&self.test.pruned)?,
+            measure(&self.test.bundle)?,
+        ])
+    }
+
+    fn groups(&self, workshop: &Workshop<'_>) -> Result<Vec<GroupRow>> {
+        use crate::evaluate::intervals::wilson;
+        let table = workshop.table.select(&workshop.test);
+        let mut rows = Vec::new();
+        for (name, column) in &workshop.recipe.data.groups {
+            let of_rows = data::group_of_rows(&table, name, column, &workshop.recipe.data.missing)?;
+            let mut groups: Vec<&String> = of_rows.iter().collect();
+            groups.sort();
+            groups.dedup();
+            for group in groups {
+                let members: Vec<usize> = (0..of_rows.len())
+                    .filter(|&i| of_rows[i] == *group)
+                    .collect();
+                let count =
+                    |what: &dyn Fn(usize) -> bool| members.iter().filter(|&&i| what(i)).count();
+                let approved = |scored: &Scored| count(&|i| scored.outcome[i] == Outcome::Approve);
+                rows.push(GroupRow {
+                    column: name.clone(),
+                    group: group.clone(),
+                    rows: members.len(),
+                    bad_rate: wilson(count(&|i| self.test.bad[i]), members.len()),
+                    approved_float: wilson(approved(&self.test.float), members.len()),
+                    approved_bundle: wilson(approved(&self.test.bundle), members.len()),
+                    flips: count(&|i| self.test.float.outcome[i] != self.test.bundle.outcome[i]),
+                });
+            }
+        }
+        Ok(rows)
+    }
+}
+
+/// What the bundle says of itself to people: purpose, data, figures, limits.
+fn card(recipe: &Recipe, summary: &Summary) -> serde_json::Value {
+    let [float, pruned, bundle] = &summary.discrimination;
+    serde_json::json!({
+        "purpose": recipe.product.purpose,
+        "rows": { "train": summary.rows[0], "validation": summary.rows[1], "test": summary.rows[2] },
+        "test": { "float": float, "pruned": pruned, "bundle": bundle },
+        "gates": summary.gates,
+        "layers": summary.layers,
+        "size": { "float": summary.float, "bundle": summary.bundle },
+        "groups": summary.groups,
+        "reference_score": summary.reference_score,
+        "open_texts": summary.open_texts,
+    })
+}

@@ -1,0 +1,208 @@
+//! Packing: sections laid out, known answers computed on the bundle itself, signed.
+
+use std::sync::Arc;
+
+use fieldscore_runtime::bundle::container::{SectionKind, Version, write_container};
+use fieldscore_runtime::bundle::{EngineKind, Meta, encode};
+use fieldscore_runtime::decide::DecideParts;
+use fieldscore_runtime::schema::{FieldKind, Schema};
+use fieldscore_runtime::{Application, Date, KnownAnswers, OpenOptions, Scorer, Value};
+use rand::{Rng, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+
+use crate::compile::lower::Lowered;
+use crate::error::Result;
+use crate::keys::Signing;
+use crate::recipe::{self, Recipe};
+
+/// What a bundle is packed from.
+#[derive(Debug, Clone, Copy)]
+pub struct Contents<'a> {
+    /// The recipe.
+    pub recipe: &'a Recipe,
+    /// The recipe's part of the bundle.
+    pub lowered: &'a recipe::Lowered,
+    /// The model's part.
+    pub model: &'a Lowered,
+    /// Calibration, scale, reference.
+    pub decide: &'a DecideParts,
+    /// The card, if it is known yet.
+    pub card: Option<&'a serde_json::Value>,
+    /// Where everything came from.
+    pub provenance: Option<&'a serde_json::Value>,
+}
+
+/// How many known-answer vectors a bundle carries.
+const KNOWN_ANSWERS: usize = 16;
+
+/// Packs and signs a bundle. The same contents and key give the same bytes.
+///
+/// # Errors
+/// Where the runtime would refuse the bundle.
+pub fn pack(contents: Contents<'_>, key: &Signing) -> Result<Vec<u8>> {
+    // Known answers need a bundle to compute them; a bundle id of zeros stands in them.
+    let draft = assemble(
+        contents,
+        &KnownAnswers {
+            records: Vec::new(),
+        },
+        key,
+    );
+    let scorer = Scorer::open(draft, &[key.public()])?;
+    let answers = known_answers(&scorer, contents.lowered.dates.0)?;
+    let bundle = assemble(contents, &answers, key);
+    Scorer::open(bundle.clone(), &[key.public()])?.self_test()?;
+    Ok(bundle)
+}
+
+/// A bundle for measuring while a model is built: no known answers, no card.
+///
+/// # Errors
+/// Where the runtime would refuse the bundle.
+pub fn scorer(contents: Contents<'_>) -> Result<Scorer> {
+    let key = Signing::development();
+    let bytes = assemble(
+        contents,
+        &KnownAnswers {
+            records: Vec::new(),
+        },
+        &key,
+    );
+    Ok(OpenOptions::default().open(bytes, &[key.public()])?)
+}
+
+fn assemble(contents: Contents<'_>, answers: &KnownAnswers, key: &Signing) -> Vec<u8> {
+    let Contents {
+        recipe,
+        lowered,
+        model,
+        decide,
+        card,
+        provenance,
+    } = contents;
+    let meta = Meta {
+        product: recipe.product.id.clone(),
+        sequence: recipe.product.sequence,
+        not_before: lowered.dates.0,
+        not_after: lowered.dates.1,
+        engine: EngineKind::Plan,
+    };
+    let mut sections = vec![
+        (SectionKind::META, true, encode(&meta)),
+        (SectionKind::SCHEMA, true, encode(&lowered.schema)),
+        (SectionKind::TRANSFORMS, true, encode(&lowered.transforms)),
+        (SectionKind::PLAN, true, encode(&model.plan)),
+        (SectionKind::WEIGHTS, true, model.weights.clone()),
+        (SectionKind::DECIDE, true, encode(decide)),
+        (SectionKind::POLICY, true, encode(&lowered.policy)),
+        (SectionKind::TEXTS, true, encode(&lowered.texts)),
+        (SectionKind::KNOWN_ANSWERS, true, encode(answers)),
+    ];
+    let json = |value: &serde_json::Value| value.to_string().into_bytes();
+    sections.extend(card.map(|card| (SectionKind::CARD, false, json(card))));
+    sections.extend(provenance.map(|p| (SectionKind::PROVENANCE, false, json(p))));
+    let sections: Vec<(SectionKind, bool, &[u8])> = sections
+        .iter()
+        .map(|(kind, critical, body)| (*kind, *critical, &body[..]))
+        .collect();
+    let least = Version {
+        major: 0,
+        minor: 1,
+        patch: 0,
+    };
+    let sign = |bytes: &[u8]| Ok::<_, std::convert::Infallible>(key.sign(bytes));
+    match write_container(&sections, least, key.id(), sign) {
+        Ok(bytes) => bytes,
+        Err(never) => match never {},
+    }
+}
+
+/// Applications drawn from the schema, not from anybody's data, with their explained records.
+fn known_answers(scorer: &Scorer, first_day: Option<Date>) -> Result<KnownAnswers> {
+    let mut random = ChaCha8Rng::seed_from_u64(1);
+    let day = first_day.or(Date::from_ymd(2026, 1, 1)).into_iter();
+    let mut records = Vec::new();
+    for as_of in day.cycle().take(KNOWN_ANSWERS * 4) {
+        let id = format!("known-answer-{}", records.len());
+        let application = draw(scorer.schema(), &id, as_of, &mut random)?;
+        // One that a field refuses has no record; draw another.
+        let Ok(mut explanation) = scorer.explain(&application) else {
+            continue;
+        };
+        explanation.decision.bundle_id = [0; 32];
+        let mut record = Vec::new();
+        scorer.record_explained(&application, &explanation, &mut record);
+        records.push(record.into());
+        if records.len() == KNOWN_ANSWERS {
+            break;
+        }
+    }
+    Ok(KnownAnswers { records })
+}
+
+/// A random application of a schema: values inside the ranges, now and then outside or missing
+/// where the field's policy takes that.
+///
+/// # Errors
+/// Never for a schema that has been checked.
+pub fn draw(
+    schema: &Arc<Schema>,
+    id: &str,
+    as_of: Date,
+    random: &mut ChaCha8Rng,
+) -> Result<Application> {
+    use fieldscore_runtime::schema::Answer;
+    let mut application = Application::new(Arc::clone(schema), id, as_of);
+    for (index, field) in schema.fields().iter().enumerate() {
+        let dice = random.next_u32() % 16;
+        let draw = random.next_u64();
+        if dice == 0 && field.missing != Answer::Refuse {
+            continue;
+        }
+        let (low, high) = field.range.unwrap_or((0, 100_000));
+        let span = (high - low) as u64 + 1;
+        // Half of the draws near the low end, where most amounts of a wide range lie.
+        let narrow = if dice.is_multiple_of(2) {
+            span
+        } else {
+            (span / 50).max(1)
+        };
+        let inside = low + (draw % narrow) as i64;
+        let outside = high.saturating_add((draw % span) as i64 / 4 + 1);
+        let refuses = field.out_of_range == Answer::Refuse || field.range.is_none();
+        let raw = if dice == 1 && !refuses {
+            outside
+        } else {
+            inside
+        };
+        match &field.kind {
+            FieldKind::Integer => application.set_at(index, Value::Integer(raw))?,
+            FieldKind::Decimal { decimals } | FieldKind::Money { decimals, .. } => {
+                let unit = 10f64.powi(i32::from(*decimals));
+                application.set_at(index, Value::Number(raw as f64 / unit))?;
+            }
+            FieldKind::Boolean => {
+                application.set_at(index, Value::Boolean(draw.is_multiple_of(2)))?
+            }
+            FieldKind::Date => {
+                let date = field
+                    .range
+                    .and_then(|_| Date::from_days(inside))
+                    .unwrap_or(as_of);
+                application.set_at(index, Value::Date(date))?;
+            }
+            FieldKind::Category { codes } => {
+                let unlisted = dice == 1 && field.unknown != Answer::Refuse;
+                let code = &codes[(draw % codes.len() as u64) as usize];
+                application.set_at(
+                    index,
+                    Value::Text(if unlisted { "(unlisted)" } else { code }),
+                )?;
+            }
+            FieldKind::Text { .. } => {
+                application.set_at(index, Value::Text(&format!("text {}", draw % 1000)))?;
+            }
+        }
+    }
+    Ok(application)
+}

@@ -1,0 +1,195 @@
+//! Opening bundles, with whose keys.
+
+use std::path::{Path, PathBuf};
+
+use fieldscore_runtime::bundle::container::{Container, KeyId, MAX_FILE_BYTES, Trust};
+use fieldscore_runtime::{ErrorKind, OpenOptions, Scorer};
+
+use crate::cli::say;
+use crate::error::{Error, Result, io};
+use crate::keys::{Signing, is_development, read_public};
+
+/// Which bundle, and whose signature counts.
+#[derive(Debug, Clone, clap::Args)]
+pub struct BundleArgs {
+    /// The bundle (.fsb)
+    pub bundle: PathBuf,
+    /// Public key of whoever may have signed it; may be given several times. Without it only a
+    /// bundle of the development key opens, with a warning
+    #[arg(long = "key", value_name = "PUBLIC.pem")]
+    pub keys: Vec<PathBuf>,
+}
+
+/// What is known of a bundle's signature.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Signature {
+    /// It verifies under a key that the caller gave.
+    Verified,
+    /// It verifies under the development key, whose secret is public.
+    Development,
+    /// Nothing was checked.
+    NotVerified,
+}
+
+impl Signature {
+    /// Its name for programs.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Verified => "verified",
+            Self::Development => "development key",
+            Self::NotVerified => "not verified",
+        }
+    }
+}
+
+/// An opened bundle.
+#[derive(Debug)]
+pub struct Opened {
+    /// It.
+    pub scorer: Scorer,
+    /// Whose signature it has.
+    pub signature: Signature,
+    /// Its length in bytes.
+    pub bytes: usize,
+}
+
+impl BundleArgs {
+    /// Opens the bundle and warns of the development key.
+    ///
+    /// # Errors
+    /// Where it cannot be read, was signed by another key, or does not hold what a bundle must.
+    pub fn open(&self) -> Result<Opened> {
+        let opened = open(&self.bundle, &self.keys)?;
+        if opened.signature == Signature::Development {
+            say::warn(format!(
+                "{} is signed by the development key, which anybody can use: for trying out only",
+                self.bundle.display()
+            ));
+        }
+        Ok(opened)
+    }
+}
+
+/// Opens the bundle at `path` under these keys; without any, under the development key.
+pub(super) fn open(path: &Path, keys: &[PathBuf]) -> Result<Opened> {
+    let pinned = keys.iter().map(|key| read_public(key)).collect::<Result<Vec<_>>>()?;
+    let bytes = read(path)?;
+    open_bytes(bytes, &pinned).map_err(|e| {
+        let signer = e.1;
+        explain(e.0, signer, keys.is_empty()).within(path.display())
+    })
+}
+
+/// Opens these bytes under `pinned` keys or, without any, the development key; with an error comes
+/// the key that the bundle names.
+pub(super) fn open_bytes(
+    bytes: Vec<u8>,
+    pinned: &[[u8; 32]],
+) -> std::result::Result<Opened, (fieldscore_runtime::Error, Option<KeyId>)> {
+    let development = [Signing::development().public()];
+    let (keys, len) = (if pinned.is_empty() { &development } else { pinned }, bytes.len());
+    let signer = stated_key(&bytes);
+    let scorer = Scorer::open(bytes, keys).map_err(|e| (e, signer))?;
+    let signature = match is_development(&scorer.container().key_id) {
+        true => Signature::Development,
+        false => Signature::Verified,
+    };
+    Ok(Opened {
+        scorer,
+        signature,
+        bytes: len,
+    })
+}
+
+/// Opens these bytes without checking who signed them: to look at, never to score with.
+pub(super) fn open_unverified(bytes: Vec<u8>) -> fieldscore_runtime::Result<Opened> {
+    let len = bytes.len();
+    let scorer = OpenOptions::default().dangerously_unverified().open(bytes, &[])?;
+    Ok(Opened {
+        scorer,
+        signature: Signature::NotVerified,
+        bytes: len,
+    })
+}
+
+/// The bytes of the file, never more than a bundle has.
+pub(super) fn read(path: &Path) -> Result<Vec<u8>> {
+    use std::io::Read;
+    let file = std::fs::File::open(path).map_err(|e| io(path, &e))?;
+    let mut bytes = Vec::new();
+    file.take(MAX_FILE_BYTES as u64 + 1)
+        .read_to_end(&mut bytes)
+        .map_err(|e| io(path, &e))?;
+    Ok(bytes)
+}
+
+/// The key that a bundle says it is signed by: nobody has checked that.
+pub(super) fn stated_key(bytes: &[u8]) -> Option<KeyId> {
+    let container = Container::read(bytes, Trust::DangerouslyUnverified).ok()?;
+    Some(container.key_id)
+}
+
+/// What to do about a bundle that does not open.
+pub(super) fn explain(
+    error: fieldscore_runtime::Error,
+    signer: Option<KeyId>,
+    without_keys: bool,
+) -> Error {
+    let hint = match (error.kind(), signer) {
+        (ErrorKind::UntrustedKey, Some(id)) if is_development(&id) => {
+            "the development key signed it, which anybody can use: leave --key out to try it"
+                .to_owned()
+        }
+        (ErrorKind::UntrustedKey, Some(id)) if without_keys => format!(
+            "key {} signed it: pass --key PUBLIC.pem with the public key of whoever made it",
+            hex(&id)
+        ),
+        (ErrorKind::UntrustedKey, Some(id)) => {
+            format!("key {} signed it, not one that --key gave", hex(&id))
+        }
+        (ErrorKind::NotABundle | ErrorKind::Altered | ErrorKind::BadSignature, _) => {
+            "fetch the file again: it was cut or changed after it was signed".to_owned()
+        }
+        (ErrorKind::Unsupported, _) => "update fieldscore".to_owned(),
+        _ => return Error::from(error),
+    };
+    Error::from(error).hint(hint)
+}
+
+/// Bytes in hexadecimal.
+pub(super) fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::applications::sample;
+
+    #[test]
+    fn the_development_key_opens_only_while_no_key_is_pinned() {
+        let own = Signing::generate().unwrap();
+        let demo = sample::bundle(&Signing::development());
+        let signed = sample::bundle(&own);
+        let opened = open_bytes(demo.clone(), &[]).unwrap();
+        assert_eq!(opened.signature, Signature::Development);
+        let opened = open_bytes(signed.clone(), &[own.public()]).unwrap();
+        assert_eq!(opened.signature, Signature::Verified);
+        for (bytes, keys, hint) in [
+            (demo, vec![own.public()], "leave --key out"),
+            (signed, vec![], "--key PUBLIC.pem"),
+        ] {
+            let (error, signer) = open_bytes(bytes, &keys).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::UntrustedKey);
+            let error = explain(error, signer, keys.is_empty());
+            assert!(error.hint_text().unwrap().contains(hint), "{error:?}");
+        }
+    }
+
+    #[test]
+    fn a_missing_file_is_named() {
+        let error = open(Path::new("no/such.fsb"), &[]).unwrap_err();
+        assert_eq!(error.to_string(), "no/such.fsb: expected a file that exists");
+    }
+}

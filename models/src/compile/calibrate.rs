@@ -1,0 +1,84 @@
+//! Calibrating: real rows through tract, every edge observed, and our own form of the net held
+//! against it.
+
+use tract_onnx::prelude::*;
+use tract_onnx::tract_core::plan::eval;
+use tract_onnx::tract_hir::internal::DimLike;
+
+use crate::compile::import::Imported;
+use crate::compile::net::Rows;
+use crate::error::{Error, Result};
+
+/// How far tract's answer and ours may lie apart, relative to max(1, |tract|).
+const TOLERANCE: f32 = 1e-5;
+
+/// Runs `rows` through tract and returns what every layer of the net made of them.
+///
+/// # Errors
+/// Where tract cannot run the model, or our own form of the net gives other values than tract's.
+pub fn observe(imported: &Imported, rows: &Rows) -> Result<Vec<Rows>> {
+    let fault = |e: TractError| Error::input("model", format!("a model that tract runs ({e})"));
+    let plan = imported.typed.clone().into_runnable().map_err(fault)?;
+    let shape = input_shape(imported, rows)?;
+    let input = Tensor::from_shape(&shape, &rows.values).map_err(fault)?;
+    let mut seen: Vec<Option<Vec<f32>>> = vec![None; imported.edges.len()];
+    let mut state = plan.spawn().map_err(fault)?;
+    state
+        .run_plan_with_eval(
+            tvec![input.into_tvalue()],
+            |context, op_state, node, inputs| {
+                let outputs = eval(context, op_state, node, inputs)?;
+                for (edge, seen) in imported.edges.iter().zip(&mut seen) {
+                    if edge.node == node.id {
+                        let values = outputs[edge.slot].to_plain_array_view::<f32>()?;
+                        *seen = Some(values.iter().copied().collect());
+                    }
+                }
+                TractResult::Ok(outputs)
+            },
+        )
+        .map_err(fault)?;
+    let mut observed = Vec::with_capacity(seen.len());
+    let ours = imported.net.activations(rows);
+    for ((seen, layer), ours) in seen.into_iter().zip(&imported.net.layers).zip(ours) {
+        let values = seen.ok_or_else(|| {
+            Error::input(
+                format!("node {}", layer.name),
+                "an edge that tract computes",
+            )
+        })?;
+        let apart = values
+            .iter()
+            .zip(&ours.values)
+            .any(|(tract, ours)| (tract - ours).abs() > TOLERANCE * tract.abs().max(1.0));
+        if apart || values.len() != ours.values.len() {
+            return Err(Error::check(
+                format!("node {}", layer.name),
+                format!("the importer's values within {TOLERANCE} of tract's"),
+            ));
+        }
+        observed.push(Rows::new(layer.outputs, values));
+    }
+    Ok(observed)
+}
+
+/// The model's input shape with `rows` for its batch axis.
+fn input_shape(imported: &Imported, rows: &Rows) -> Result<Vec<usize>> {
+    let input = imported.typed.inputs[0];
+    let fact = &imported.typed.nodes[input.node].outputs[input.slot].fact;
+    let features = fact.shape.iter().skip(1).map(|d| d.to_usize());
+    let features: Vec<usize> = features
+        .collect::<std::result::Result<_, _>>()
+        .map_err(|e| Error::input("model input", format!("a fixed count of features ({e})")))?;
+    if features.iter().product::<usize>() != rows.width {
+        return Err(Error::input(
+            "model.features",
+            format!(
+                "features that make the model's {} inputs, not {}",
+                features.iter().product::<usize>(),
+                rows.width
+            ),
+        ));
+    }
+    Ok([rows.len()].into_iter().chain(features).collect())
+}

@@ -1,0 +1,277 @@
+//! Lowering: layers of chosen precision become steps, weights and a planned arena.
+
+use fieldscore_runtime::kernels::{pack_dense_float, pack_dense_i8};
+use fieldscore_runtime::plan::{Buffer, ElementType, Model, PLAN_VERSION, Plan, Port, Step};
+
+use crate::compile::net::{Net, Rows};
+use crate::compile::quantise::{Codes, HIGH, forward, quantise_layer, sums};
+use crate::error::Result;
+use crate::recipe::Precision;
+
+/// A plan with its weights, and what each layer became.
+#[derive(Debug, Clone)]
+pub struct Lowered {
+    /// The plan.
+    pub plan: Plan,
+    /// The bytes of WGTS.
+    pub weights: Vec<u8>,
+    /// The arithmetic of each layer.
+    pub precisions: Vec<Precision>,
+}
+
+/// Lowers a net. `precisions` has one entry for each layer (int8, f16 or f32); ranges and roundings
+/// of int8 layers are fitted on `rows`.
+///
+/// # Errors
+/// Where the rows are too degenerate to fit int8 layers.
+pub fn lower(net: &Net, rows: &Rows, precisions: &[Precision]) -> Result<Lowered> {
+    let mut builder = Builder::new(net.inputs());
+    let activations = net.activations(rows);
+    let is_int8 = |at: usize| precisions.get(at) == Some(&Precision::Int8);
+    // What the layers so far really make of the rows.
+    let mut values = rows.clone();
+    let mut bytes: Option<Vec<u8>> = None;
+    let mut codes: Option<Codes> = None;
+    for (at, layer) in net.layers.iter().enumerate() {
+        if !is_int8(at) {
+            let half = precisions.get(at) == Some(&Precision::F16);
+            builder.dense_float(layer.inputs, &layer.weights, &layer.bias, half, layer.relu);
+            values = layer.forward(&values);
+            continue;
+        }
+        let read = match codes.take() {
+            Some(codes) => codes,
+            None => {
+                let codes = Codes::fit(&values);
+                builder.quantise(&codes);
+                codes
+            }
+        };
+        let input = bytes.take().unwrap_or_else(|| read.bytes(&values));
+        let target = sums(net, &activations, rows, at);
+        let quantised = quantise_layer(layer, &read, &input, &target)?;
+        values = forward(&quantised, &input, layer.relu);
+        if layer.relu && is_int8(at + 1) {
+            // The unit's scale goes into the requantisation; the next layer reads from it.
+            let next = Codes {
+                low: vec![0.0; layer.outputs],
+                step: Codes::fit(&values).step,
+            };
+            let scale: Vec<f32> = quantised
+                .scale
+                .iter()
+                .zip(&next.step)
+                .map(|(s, step)| s / step)
+                .collect();
+            builder.dense_u8(layer.inputs, &quantised.weights, &quantised.bias, &scale);
+            bytes = Some(requantise(&quantised, &input, &scale));
+            codes = Some(next);
+        } else {
+            builder.dense_f32(
+                layer.inputs,
+                &quantised.weights,
+                &quantised.bias,
+                &quantised.scale,
+                layer.relu,
+            );
+        }
+    }
+    Ok(builder.finish(precisions))
+}
+
+/// The bytes that the runtime's fused step writes, by its definition.
+fn requantise(layer: &crate::compile::quantise::Int8Layer, input: &[u8], scale: &[f32]) -> Vec<u8> {
+    let scaled = crate::compile::quantise::Int8Layer {
+        scale: scale.to_vec(),
+        ..layer.clone()
+    };
+    let values = forward(&scaled, input, false).values;
+    values
+        .iter()
+        .map(|y| y.clamp(0.0, HIGH).round_ties_even() as u8)
+        .collect()
+}
+
+/// Appends steps, buffers and weights.
+struct Builder {
+    steps: Vec<Step>,
+    buffers: Vec<(ElementType, u32)>,
+    weights: Vec<u8>,
+    last: u16,
+}
+
+impl Builder {
+    fn new(inputs: usize) -> Self {
+        Self {
+            steps: Vec::new(),
+            buffers: vec![(ElementType::F32, inputs as u32)],
+            weights: Vec::new(),
+            last: 0,
+        }
+    }
+
+    fn buffer(&mut self, element: ElementType, len: usize) -> (u16, u16) {
+        self.buffers.push((element, len as u32));
+        let input = std::mem::replace(&mut self.last, (self.buffers.len() - 1) as u16);
+        (input, self.last)
+    }
+
+    fn store(&mut self, bytes: Vec<u8>) -> u64 {
+        self.weights
+            .resize(self.weights.len().next_multiple_of(64), 0);
+        let at = self.weights.len() as u64;
+        self.weights.extend(bytes);
+        at
+    }
+
+    fn quantise(&mut self, codes: &Codes) {
+        let constants: Vec<(f32, f32)> = (0..codes.low.len()).map(|k| codes.constants(k)).collect();
+        let bytes = constants
+            .iter()
+            .map(|c| c.0)
+            .chain(constants.iter().map(|c| c.1))
+            .flat_map(f32::to_le_bytes)
+            .collect();
+        let weights = self.store(bytes);
+        let (input, output) = self.buffer(ElementType::U8, codes.low.len());
+        self.steps.push(Step::Quantise {
+            input,
+            output,
+            weights,
+        });
+    }
+
+    fn dense_u8(&mut self, inputs: usize, weights: &[i8], bias: &[i32], scale: &[f32]) {
+        let weights = self.store(pack_dense_i8(inputs, weights, bias, scale));
+        let (input, output) = self.buffer(ElementType::U8, bias.len());
+        let step = Step::DenseU8 {
+            input,
+            output,
+            weights,
+            input_high: 127,
+            zero: 0,
+            low: 0,
+            high: 127,
+        };
+        self.steps.push(step);
+    }
+
+    fn dense_f32(
+        &mut self,
+        inputs: usize,
+        weights: &[i8],
+        bias: &[i32],
+        scale: &[f32],
+        relu: bool,
+    ) {
+        let weights = self.store(pack_dense_i8(inputs, weights, bias, scale));
+        let (input, output) = self.buffer(ElementType::F32, bias.len());
+        self.steps.push(Step::DenseF32 {
+            input,
+            output,
+            weights,
+            input_high: 127,
+            relu,
+        });
+    }
+
+    fn dense_float(
+        &mut self,
+        inputs: usize,
+        weights: &[f32],
+        bias: &[f32],
+        half: bool,
+        relu: bool,
+    ) {
+        let weights = self.store(pack_dense_float(inputs, weights, bias, half));
+        let (input, output) = self.buffer(ElementType::F32, bias.len());
+        self.steps.push(Step::DenseFloat {
+            input,
+            output,
+            weights,
+            half,
+            relu,
+        });
+    }
+
+    fn finish(self, precisions: &[Precision]) -> Lowered {
+        let (buffers, arena_bytes) = plan_arena(&self.buffers, &self.steps);
+        let port = |name: &str, buffer| Port {
+            name: name.to_owned(),
+            buffer,
+        };
+        let model = Model {
+            name: "model".to_owned(),
+            inputs: vec![port("features", 0)],
+            outputs: vec![port("output", self.last)],
+            buffers,
+            arena_bytes,
+            steps: self.steps,
+        };
+        Lowered {
+            plan: Plan {
+                version: PLAN_VERSION,
+                models: vec![model],
+            },
+            weights: self.weights,
+            precisions: precisions.to_vec(),
+        }
+    }
+}
+
+/// Greedy by size: the largest buffer first, each at the lowest place where no buffer that lives
+/// at the same time lies (Pisarchyk, Lee 2020, "Efficient memory management for deep neural net
+/// inference", section 5.2).
+fn plan_arena(buffers: &[(ElementType, u32)], steps: &[Step]) -> (Vec<Buffer>, u32) {
+    // A buffer lives from the step that writes it to the last that reads it; the input from the
+    // start, the output to the end.
+    let lives = |at: u16| {
+        let first = steps
+            .iter()
+            .position(|s| s.output() == at)
+            .map_or(0, |step| step + 1);
+        let last = steps
+            .iter()
+            .rposition(|s| s.input() == at)
+            .map_or(steps.len() + 1, |step| step + 1);
+        (first, last)
+    };
+    let mut placed: Vec<Buffer> = buffers
+        .iter()
+        .map(|&(element, len)| Buffer {
+            element,
+            len,
+            offset: 0,
+        })
+        .collect();
+    let mut order: Vec<usize> = (0..buffers.len()).collect();
+    order.sort_by_key(|&at| (std::cmp::Reverse(placed[at].row_bytes()), at));
+    let mut done: Vec<usize> = Vec::new();
+    let mut end = 0;
+    for at in order {
+        let (first, last) = lives(at as u16);
+        let mut others: Vec<(usize, usize)> = done
+            .iter()
+            .filter(|&&other| {
+                let (f, l) = lives(other as u16);
+                f <= last && first <= l
+            })
+            .map(|&other| {
+                let start = placed[other].offset as usize;
+                (start, start + placed[other].row_bytes())
+            })
+            .collect();
+        others.sort_unstable();
+        let mut offset = 0;
+        for (start, stop) in others {
+            if offset + placed[at].row_bytes() <= start {
+                break;
+            }
+            offset = offset.max(stop);
+        }
+        placed[at].offset = offset as u32;
+        end = end.max(offset + placed[at].row_bytes());
+        done.push(at);
+    }
+    (placed, end as u32)
+}

@@ -1,0 +1,218 @@
+//! The page of `build --report`: what compression cost.
+
+use crate::build::{Built, Gate, Summary};
+use crate::error::Result;
+use crate::evaluate::report::{Cell, Column, NoteKind, Report, Section, Table, Tone};
+use crate::pages::{cut_off_rows, discrimination_table, failed, figures};
+
+/// The page of a build.
+///
+/// # Errors
+/// Where the rows cannot be drawn.
+pub fn build_page(built: &Built) -> Result<String> {
+    let summary = &built.summary;
+    let test = &built.test;
+    let passed = summary.gates.iter().all(|gate| gate.passed);
+    let [train, validation, rows] = summary.rows;
+    let mut report = Report::new(
+        format!("Build of {}", summary.product),
+        "Float model against bundle, on the test part",
+    )
+    .fact("Sequence", summary.sequence.to_string())
+    .fact(
+        "Rows",
+        format!("{train} train, {validation} validation, {rows} test"),
+    )
+    .fact("Model", &summary.provenance.model_sha256[..16])
+    .fact("Data", &summary.provenance.data_sha256[..16])
+    .fact("Recipe", &summary.provenance.recipe_sha256[..16])
+    .fact("Tool", &summary.provenance.tool);
+    let mut gates = Section::new("Gates");
+    gates = if passed {
+        gates.note(NoteKind::Good, "Every gate holds: the bundle was packed.")
+    } else {
+        gates.note(NoteKind::Warning, "A gate failed: no bundle was packed.")
+    };
+    if !summary.open_texts.is_empty() {
+        gates = gates.note(
+            NoteKind::Warning,
+            format!(
+                "Texts still to be written: {}",
+                summary.open_texts.join(", ")
+            ),
+        );
+    }
+    report = report.section(gates.table(gate_table(&summary.gates)));
+    let [float, pruned, bundle] = &summary.discrimination;
+    let models = [("Float", float), ("Pruned", pruned), ("Bundle", bundle)];
+    let scored = [
+        ("Float", &test.float),
+        ("Pruned", &test.pruned),
+        ("Bundle", &test.bundle),
+    ];
+    report
+        .section(Section::new("Figures").table(discrimination_table(&models)))
+        .section(figures(&test.bad, &scored)?)
+        .section(Section::new("Size").table(size_table(summary)))
+        .section(
+            Section::new("Layers")
+                .intro("What int8 costs in one layer alone, the others in f32, on the validation part.")
+                .table(layer_table(summary)),
+        )
+        .section(
+            Section::new("Groups")
+                .intro("Columns that the model does not read. Outcomes of the float model against the bundle's.")
+                .table(group_table(summary)),
+        )
+        .section(Section::new("Cut-offs").table(cut_off_rows(&test.bad, &test.bundle)?))
+        .to_html()
+        .map_err(failed)
+}
+
+fn gate_table(gates: &[Gate]) -> Table {
+    let mut table = Table::new(
+        "What compression cost, against the recipe's limits",
+        [
+            Column::text("Gate"),
+            Column::text("Figure"),
+            Column::number("Measured, 95 % interval"),
+            Column::number("Limit"),
+            Column::text("Result"),
+        ],
+    );
+    for gate in gates {
+        let flips = &gate.flips;
+        let lines = [
+            (
+                "AUC",
+                format!("{:.4}", gate.difference.auc),
+                gate.difference.auc.value.abs(),
+                gate.limits.auc,
+            ),
+            (
+                "KS",
+                format!("{:.4}", gate.difference.ks),
+                gate.difference.ks.value.abs(),
+                gate.limits.ks,
+            ),
+            (
+                "Flips",
+                format!(
+                    "{} of {}: {}",
+                    flips.count,
+                    flips.rows,
+                    flips.share.percent(2)
+                ),
+                flips.share.value,
+                gate.limits.flips,
+            ),
+        ];
+        for (figure, shown, measured, limit) in lines {
+            let result = if measured <= limit {
+                Cell::toned(Tone::Good, "holds")
+            } else {
+                Cell::toned(Tone::Bad, "fails")
+            };
+            table = table.row([
+                Cell::from(gate.name),
+                Cell::from(figure),
+                Cell::from(shown),
+                Cell::from(format!("{limit}")),
+                result,
+            ]);
+        }
+    }
+    table
+}
+
+fn size_table(summary: &Summary) -> Table {
+    let widths = |widths: &[usize]| {
+        widths
+            .iter()
+            .map(usize::to_string)
+            .collect::<Vec<_>>()
+            .join("-")
+    };
+    let (float, bundle) = (&summary.float, &summary.bundle);
+    Table::new(
+        "Size",
+        [
+            Column::text("What"),
+            Column::number("Float"),
+            Column::number("Bundle"),
+        ],
+    )
+    .row([
+        "Widths".to_owned(),
+        widths(&float.widths),
+        widths(&bundle.widths),
+    ])
+    .row([
+        "Parameters".to_owned(),
+        float.parameters.to_string(),
+        bundle.parameters.to_string(),
+    ])
+    .row([
+        "Bytes of plan and weights".to_owned(),
+        float.bytes.to_string(),
+        bundle.bytes.to_string(),
+    ])
+    .row([
+        "Multiply-adds".to_owned(),
+        float.multiply_adds.to_string(),
+        bundle.multiply_adds.to_string(),
+    ])
+}
+
+fn layer_table(summary: &Summary) -> Table {
+    let mut table = Table::new(
+        "Cost per layer",
+        [
+            Column::text("Layer"),
+            Column::number("Shape"),
+            Column::text("In the bundle"),
+            Column::number("ΔAUC"),
+            Column::number("Flips"),
+        ],
+    );
+    for layer in &summary.layers {
+        table = table.row([
+            layer.name.clone(),
+            format!("{} → {}", layer.shape[0], layer.shape[1]),
+            layer.precision.to_owned(),
+            format!("{:+.4}", layer.auc),
+            format!("{:.2} %", layer.flips * 100.0),
+        ]);
+    }
+    table
+}
+
+fn group_table(summary: &Summary) -> Table {
+    let mut table = Table::new(
+        "Groups on the test part, 95 % intervals",
+        [
+            Column::text("Column"),
+            Column::text("Group"),
+            Column::number("Rows"),
+            Column::number("Bad"),
+            Column::number("Approved, float"),
+            Column::number("Approved, bundle"),
+            Column::number("Flips"),
+        ],
+    );
+    let share = |share: Option<crate::evaluate::intervals::Interval>| {
+        share.map_or_else(|| "–".to_owned(), |share| share.percent(1))
+    };
+    for row in &summary.groups {
+        table = table.row([
+            row.column.clone(),
+            row.group.clone(),
+            row.rows.to_string(),
+            share(row.bad_rate),
+            share(row.approved_float),
+            share(row.approved_bundle),
+            row.flips.to_string(),
+        ]);
+    }
+    table
+}

@@ -1,0 +1,46 @@
+//! The page of `evaluate --report`: one bundle on labelled rows.
+
+use crate::error::Result;
+use crate::evaluate::bootstrap::Discrimination;
+use crate::evaluate::report::{Report, Section, Table};
+use crate::evaluate::scored::Scored;
+use crate::pages::{cut_off_rows, discrimination_table, failed, figures};
+
+/// The tables of an evaluation: figures with intervals, approval and bad rate by cut-off.
+///
+/// # Errors
+/// Where the rows cannot be measured.
+pub fn evaluation_tables(
+    bad: &[bool],
+    scored: &Scored,
+    measured: &Discrimination,
+) -> Result<[Table; 2]> {
+    Ok([
+        discrimination_table(&[("Bundle", measured)]),
+        cut_off_rows(bad, scored)?,
+    ])
+}
+
+/// The page of one bundle on labelled rows. `facts` identify bundle and data.
+///
+/// # Errors
+/// Where the rows cannot be measured or drawn.
+pub fn evaluation_page(
+    title: &str,
+    facts: &[(String, String)],
+    bad: &[bool],
+    scored: &Scored,
+    measured: &Discrimination,
+) -> Result<String> {
+    let [figures_table, cut_offs] = evaluation_tables(bad, scored, measured)?;
+    let mut report = Report::new(title, "Evaluation on labelled rows");
+    for (name, value) in facts {
+        report = report.fact(name, value);
+    }
+    report
+        .section(Section::new("Figures").table(figures_table))
+        .section(figures(bad, &[("Bundle", scored)])?)
+        .section(Section::new("Cut-offs").table(cut_offs))
+        .to_html()
+        .map_err(failed)
+}

@@ -1,0 +1,131 @@
+//! The HTML pages of `build --report` and `evaluate --report`.
+
+mod build;
+mod evaluate;
+
+pub use build::build_page;
+pub use evaluate::{evaluation_page, evaluation_tables};
+
+use crate::error::{Error, Result};
+use crate::evaluate::bootstrap::Discrimination;
+use crate::evaluate::curves::{calibration_bins, cut_off_table, roc_curve, score_histogram};
+use crate::evaluate::intervals::Interval;
+use crate::evaluate::plots::{self, Series};
+use crate::evaluate::report::{Column, Section, Table};
+use crate::evaluate::scored::Scored;
+
+fn failed(what: impl std::fmt::Display) -> Error {
+    Error::check("report", format!("rows that can be drawn ({what})"))
+}
+
+/// Cut-offs that a table or plot of approval against bad rate goes through: every ten points over
+/// the scores seen, at most about forty.
+pub fn cut_offs(score: &[i32]) -> Vec<i32> {
+    let (Some(&least), Some(&greatest)) = (score.iter().min(), score.iter().max()) else {
+        return Vec::new();
+    };
+    let span = (greatest - least).max(1);
+    let step = (span / 40 / 10 * 10).max(10);
+    let first = least.div_euclid(step) * step;
+    (first..=greatest).step_by(step as usize).collect()
+}
+
+/// The plots of one or several models on the same labelled rows; the score distribution is the
+/// last one's.
+fn figures(bad: &[bool], models: &[(&str, &Scored)]) -> Result<Section> {
+    let mut section =
+        Section::new("Plots").intro("Bad is the positive class; a higher score is safer.");
+    let rocs = each(models, |scored| roc_curve(bad, &scored.probability))?;
+    let bins = each(models, |scored| calibration_bins(bad, &scored.probability))?;
+    let offs = each(models, |scored| {
+        cut_off_table(bad, &scored.score, &cut_offs(&scored.score))
+    })?;
+    section = section.figure(
+        plots::roc(&series(models, &rocs)).map_err(failed)?,
+        "Receiver operating characteristic.",
+    );
+    if let Some((name, scored)) = models.last() {
+        let histogram = score_histogram(bad, &scored.score).map_err(failed)?;
+        let caption = format!("Scores of good and bad loans ({name}).");
+        section = section.figure(
+            plots::score_distribution(&histogram).map_err(failed)?,
+            caption,
+        );
+    }
+    Ok(section
+        .figure(
+            plots::calibration(&series(models, &bins)).map_err(failed)?,
+            "Predicted against observed share of bad loans, ten bins of equal mass, 95 % intervals.",
+        )
+        .figure(
+            plots::approval(&series(models, &offs)).map_err(failed)?,
+            "Approval rate against bad rate among the approved, by cut-off.",
+        ))
+}
+
+fn each<T, E: std::fmt::Display>(
+    models: &[(&str, &Scored)],
+    of: impl Fn(&Scored) -> std::result::Result<Vec<T>, E>,
+) -> Result<Vec<Vec<T>>> {
+    models
+        .iter()
+        .map(|(_, scored)| of(scored).map_err(failed))
+        .collect()
+}
+
+fn series<'a, T>(models: &[(&'a str, &Scored)], points: &'a [Vec<T>]) -> Vec<Series<'a, T>> {
+    models
+        .iter()
+        .zip(points)
+        .map(|((name, _), points)| Series { name, points })
+        .collect()
+}
+
+/// Figures of several models side by side.
+fn discrimination_table(models: &[(&str, &Discrimination)]) -> Table {
+    let mut columns = vec![Column::text("Figure")];
+    columns.extend(models.iter().map(|(name, _)| Column::number(*name)));
+    let mut table = Table::new(
+        "Discrimination and calibration with 95 % intervals",
+        columns,
+    );
+    type Pick = fn(&Discrimination) -> Interval;
+    let figures: [(&str, Pick); 6] = [
+        ("AUC", |d| d.auc),
+        ("Gini", |d| d.gini),
+        ("KS", |d| d.ks),
+        ("Brier score", |d| d.brier),
+        ("Calibration error (ECE)", |d| d.ece),
+        ("ECE of a perfectly calibrated model", |d| {
+            d.ece_if_calibrated
+        }),
+    ];
+    for (name, pick) in figures {
+        let cells = models.iter().map(|(_, d)| format!("{:.3}", pick(d)));
+        table = table.row([name.to_owned()].into_iter().chain(cells));
+    }
+    table
+}
+
+/// Approval and bad rate at each cut-off.
+fn cut_off_rows(bad: &[bool], scored: &Scored) -> Result<Table> {
+    let mut table = Table::new(
+        "Approval and bad rate by cut-off, 95 % intervals",
+        [
+            Column::number("Approve from"),
+            Column::number("Approved"),
+            Column::number("Approval rate"),
+            Column::number("Bad rate among them"),
+        ],
+    );
+    for row in cut_off_table(bad, &scored.score, &cut_offs(&scored.score)).map_err(failed)? {
+        table = table.row([
+            row.cut_off.to_string(),
+            row.approved.to_string(),
+            row.approval_rate.percent(1),
+            row.bad_rate
+                .map_or_else(|| "–".to_owned(), |rate| rate.percent(1)),
+        ]);
+    }
+    Ok(table)
+}

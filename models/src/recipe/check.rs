@@ -1,0 +1,221 @@
+//! What a recipe must say beyond the form of its keys.
+
+use crate::error::{Error, Result};
+use crate::recipe::{Encode, Recipe, Text};
+
+/// Every text of a recipe with its key, in order.
+fn texts(recipe: &Recipe) -> Vec<(String, &Text)> {
+    let mut all = vec![
+        ("product.name".to_owned(), &recipe.product.name),
+        ("product.purpose".to_owned(), &recipe.product.purpose),
+    ];
+    for rule in &recipe.policy.knock_out {
+        all.push((format!("policy.knock_out {}, text", rule.code), &rule.text));
+    }
+    for (name, group) in &recipe.groups {
+        all.push((format!("groups.{name}.label"), &group.label));
+    }
+    for (name, field) in &recipe.fields {
+        all.push((format!("fields.{name}.label"), &field.label));
+        all.push((format!("fields.{name}.help"), &field.help));
+        all.push((format!("fields.{name}.reason.text"), &field.reason.text));
+        for (code, text) in field.categories.iter().flatten() {
+            all.push((format!("fields.{name}.categories.{code}"), text));
+        }
+    }
+    for (code, text) in &recipe.texts.system {
+        all.push((format!("texts.system.{code}"), text));
+    }
+    all
+}
+
+/// Texts that still begin with TODO, as `init` drafts them, with key and language.
+pub fn open_texts(recipe: &Recipe) -> Vec<String> {
+    let open = |text: &Text| -> Vec<String> {
+        let todo = text
+            .iter()
+            .filter(|(_, text)| text.trim_start().starts_with("TODO"));
+        todo.map(|(language, _)| language.clone()).collect()
+    };
+    let all = texts(recipe).into_iter();
+    all.flat_map(|(key, text)| {
+        open(text)
+            .into_iter()
+            .map(move |language| format!("{key}.{language}"))
+    })
+    .collect()
+}
+
+pub(super) fn check(recipe: &Recipe) -> Result<()> {
+    let Some(default) = recipe.texts.languages.first() else {
+        return Err(Error::input(
+            "texts.languages",
+            "at least one BCP-47 language",
+        ));
+    };
+    for (key, text) in texts(recipe) {
+        for language in text.keys() {
+            if !recipe.texts.languages.contains(language) {
+                return Err(Error::input(
+                    format!("{key}.{language}"),
+                    format!(
+                        "a language of texts.languages ({})",
+                        recipe.texts.languages.join(", ")
+                    ),
+                ));
+            }
+        }
+        let needed = !key.ends_with(".help");
+        let missing = recipe.texts.languages.iter().find(|language| {
+            needed
+                && text
+                    .get(*language)
+                    .is_none_or(|text| text.trim().is_empty())
+        });
+        if let Some(language) = missing {
+            return Err(Error::input(
+                format!("{key}.{language}"),
+                format!("a text in every language ({default} is the default)"),
+            ));
+        }
+    }
+    check_features(recipe)?;
+    check_groups(recipe)?;
+    check_numbers(recipe)
+}
+
+fn check_features(recipe: &Recipe) -> Result<()> {
+    for name in &recipe.model.features {
+        let key = format!("features.{name}");
+        let Some(feature) = recipe.features.get(name) else {
+            return Err(Error::input(
+                "model.features",
+                format!("names of [features.*]; there is no {key}"),
+            ));
+        };
+        let needs = |given: bool, what: &str| {
+            if given {
+                Ok(())
+            } else {
+                Err(Error::input(
+                    format!("{key}.{what}"),
+                    format!("{what} for this encoding"),
+                ))
+            }
+        };
+        match feature.encode {
+            Encode::Standardise => {
+                needs(feature.mean.is_some(), "mean")?;
+                needs(feature.std.is_some_and(|std| std > 0.0), "std")?;
+            }
+            Encode::Piecewise => {
+                let rising =
+                    |edges: &Vec<f64>| edges.len() >= 2 && edges.windows(2).all(|e| e[0] < e[1]);
+                if !feature.edges.as_ref().is_some_and(rising) {
+                    return Err(Error::input(
+                        format!("{key}.edges"),
+                        "two or more strictly rising numbers",
+                    ));
+                }
+            }
+            Encode::Ordinal => needs(feature.values.is_some(), "values")?,
+            Encode::None | Encode::OneHot => {}
+        }
+    }
+    if let Some(name) = recipe
+        .features
+        .keys()
+        .find(|name| !recipe.model.features.contains(name))
+    {
+        return Err(Error::input(
+            format!("features.{name}"),
+            "a name that model.features lists, or none",
+        ));
+    }
+    for (name, column) in &recipe.columns {
+        let given = [
+            column.ratio.is_some(),
+            column.difference.is_some(),
+            column.sum.is_some(),
+            column.months_since.is_some(),
+        ];
+        if given.iter().filter(|&&given| given).count() != 1 {
+            return Err(Error::input(
+                format!("columns.{name}"),
+                "exactly one of ratio, difference, sum, months_since",
+            ));
+        }
+        if recipe.fields.contains_key(name) {
+            return Err(Error::input(
+                format!("columns.{name}"),
+                "a name that no field has",
+            ));
+        }
+    }
+    Ok(())
+}
+
+fn check_groups(recipe: &Recipe) -> Result<()> {
+    for name in recipe.fields.keys() {
+        let holders = recipe
+            .groups
+            .values()
+            .filter(|group| group.fields.contains(name))
+            .count();
+        if holders != 1 {
+            return Err(Error::input(
+                format!("fields.{name}"),
+                "exactly one of [groups.*] that lists it",
+            ));
+        }
+    }
+    for (group, fields) in recipe
+        .groups
+        .iter()
+        .map(|(name, group)| (name, &group.fields))
+    {
+        if let Some(field) = fields
+            .iter()
+            .find(|field| !recipe.fields.contains_key(*field))
+        {
+            return Err(Error::input(
+                format!("groups.{group}.fields"),
+                format!("fields of the recipe; {field} is none"),
+            ));
+        }
+    }
+    for name in recipe.data.groups.keys().chain([&recipe.data.label.column]) {
+        if recipe.fields.contains_key(name) {
+            return Err(Error::input(
+                format!("fields.{name}"),
+                "no field of this name: [data] has it as label or group, which a model must not read",
+            ));
+        }
+    }
+    Ok(())
+}
+
+fn check_numbers(recipe: &Recipe) -> Result<()> {
+    let compile = &recipe.compile;
+    if !(0.0..1.0).contains(&compile.prune) {
+        return Err(Error::input("compile.prune", "a share from 0 to below 1"));
+    }
+    if compile.calibration_rows < 16 {
+        return Err(Error::input("compile.calibration_rows", "at least 16"));
+    }
+    let score = &recipe.score;
+    let odds = score.base_odds > 0.0;
+    if !odds || score.points_to_double_odds == 0.0 || score.floor >= score.ceiling {
+        return Err(Error::input(
+            "score",
+            "base_odds above 0, points_to_double_odds other than 0, floor below ceiling",
+        ));
+    }
+    if recipe.policy.refer_from > recipe.policy.approve_from {
+        return Err(Error::input(
+            "policy.refer_from",
+            "a cut-off that is not above policy.approve_from",
+        ));
+    }
+    Ok(())
+}

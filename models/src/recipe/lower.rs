@@ -1,0 +1,470 @@
+//! From a recipe to what the runtime reads: schema, transforms, policy, texts.
+
+use fieldscore_runtime::decide::{self, KnockOut, Outcome, Test};
+use fieldscore_runtime::schema::transform::{Block, Column, Encoding, TransformParts};
+use fieldscore_runtime::schema::{self, FieldKind, SchemaParts, TextEntry};
+use fieldscore_runtime::{Date, DecimalMark};
+
+use crate::error::{Error, Result};
+use crate::recipe::{
+    Answer, Condition, Encode, Feature, Field, FieldType, Recipe, RuleOutcome, Sensitivity, Text,
+};
+
+/// What of a bundle comes from the recipe alone.
+#[derive(Debug, Clone)]
+pub struct Lowered {
+    /// Fields and groups.
+    pub schema: SchemaParts,
+    /// From fields to features.
+    pub transforms: TransformParts,
+    /// Cut-offs and rules.
+    pub policy: decide::Policy,
+    /// Texts.
+    pub texts: schema::Texts,
+    /// First and last day.
+    pub dates: (Option<Date>, Option<Date>),
+}
+
+/// Lowers everything of a recipe that does not need the model.
+///
+/// # Errors
+/// Where a key names what does not exist, or a value does not fit its field.
+pub fn lower(recipe: &Recipe) -> Result<Lowered> {
+    let schema = lower_schema(recipe)?;
+    let transforms = lower_transforms(recipe, &schema)?;
+    let policy = lower_policy(recipe, &schema)?;
+    let date = |key: &str, date: &Option<toml::value::Datetime>| {
+        date.as_ref().map(|date| to_date(date, key)).transpose()
+    };
+    let dates = (
+        date("product.not_before", &recipe.product.not_before)?,
+        date("product.not_after", &recipe.product.not_after)?,
+    );
+    Ok(Lowered {
+        schema,
+        transforms,
+        policy,
+        texts: lower_texts(recipe),
+        dates,
+    })
+}
+
+pub(crate) fn to_date(date: &toml::value::Datetime, key: &str) -> Result<Date> {
+    Date::parse(&date.to_string()).ok_or_else(|| {
+        Error::input(
+            key,
+            "a date without a time, as 2026-01-31, between 1800 and 2399",
+        )
+    })
+}
+
+fn lower_schema(recipe: &Recipe) -> Result<SchemaParts> {
+    let mut fields = Vec::with_capacity(recipe.fields.len());
+    for (name, field) in &recipe.fields {
+        let group = recipe
+            .groups
+            .values()
+            .position(|g| g.fields.contains(name))
+            .unwrap_or(0);
+        fields.push(lower_field(name, field, group as u16)?);
+    }
+    let groups = recipe.groups.iter();
+    let groups = groups
+        .map(|(name, group)| schema::Group {
+            name: name.clone(),
+            code: group.code.clone(),
+        })
+        .collect();
+    Ok(SchemaParts { fields, groups })
+}
+
+fn lower_field(name: &str, field: &Field, group: u16) -> Result<schema::Field> {
+    let key = |what: &str| format!("fields.{name}.{what}");
+    let needs = |what: &str| Error::input(key(what), format!("{what} for a field of this type"));
+    let kind = match field.kind {
+        FieldType::Integer => FieldKind::Integer,
+        FieldType::Boolean => FieldKind::Boolean,
+        FieldType::Date => FieldKind::Date,
+        FieldType::Decimal => FieldKind::Decimal {
+            decimals: field.decimals.ok_or_else(|| needs("decimals"))?,
+        },
+        FieldType::Money => FieldKind::Money {
+            currency: field.currency.clone().ok_or_else(|| needs("currency"))?,
+            decimals: field.decimals.unwrap_or(2),
+        },
+        FieldType::Text => FieldKind::Text {
+            buckets: field.buckets.ok_or_else(|| needs("buckets"))?,
+        },
+        FieldType::Category => {
+            let categories = field
+                .categories
+                .as_ref()
+                .ok_or_else(|| needs("categories"))?;
+            FieldKind::Category {
+                codes: categories.keys().cloned().collect(),
+            }
+        }
+    };
+    let range = match &field.range {
+        None => None,
+        Some([low, high]) => Some((
+            parse_value(&kind, low, &key("range"))?,
+            parse_value(&kind, high, &key("range"))?,
+        )),
+    };
+    let unit = match (&kind, field.unit.as_str()) {
+        (FieldKind::Money { currency, .. }, "") => currency.clone(),
+        (_, unit) => unit.to_owned(),
+    };
+    Ok(schema::Field {
+        name: name.to_owned(),
+        kind,
+        unit,
+        range,
+        missing: answer(field.missing),
+        out_of_range: answer(field.out_of_range),
+        unknown: answer(field.unknown),
+        sensitivity: match field.sensitivity {
+            Sensitivity::Ordinary => schema::Sensitivity::Ordinary,
+            Sensitivity::Personal => schema::Sensitivity::Personal,
+            Sensitivity::Special => schema::Sensitivity::Special,
+        },
+        changeable: field.changeable,
+        reason_code: field.reason.code.clone(),
+        group,
+    })
+}
+
+fn answer(answer: Answer) -> schema::Answer {
+    match answer {
+        Answer::Accept => schema::Answer::Accept,
+        Answer::Missing => schema::Answer::AsMissing,
+        Answer::Clip => schema::Answer::Clip,
+        Answer::Refer => schema::Answer::Refer,
+        Answer::Refuse => schema::Answer::Refuse,
+    }
+}
+
+/// A recipe's value as the raw integer of its field: units of 10^-decimals, days, 0 or 1, or a
+/// category's index.
+///
+/// # Errors
+/// Where it is not a value of the field, naming `key`.
+pub fn parse_value(kind: &FieldKind, value: &toml::Value, key: &str) -> Result<i64> {
+    let wrong = || Error::input(key, format!("a value of type {}", kind.name()));
+    match (kind, value) {
+        (FieldKind::Boolean, toml::Value::Boolean(truth)) => Ok(i64::from(*truth)),
+        (FieldKind::Category { codes }, toml::Value::String(code)) => codes
+            .iter()
+            .position(|c| c == code)
+            .map(|at| at as i64)
+            .ok_or_else(|| {
+                Error::input(key, format!("one of the categories {}", codes.join(", ")))
+            }),
+        (FieldKind::Date, toml::Value::Datetime(date)) => Ok(to_date(date, key)?.days().into()),
+        (kind, toml::Value::Integer(x)) if kind.is_numeric() => {
+            number(&x.to_string(), kind).ok_or_else(wrong)
+        }
+        (kind, toml::Value::Float(x)) if kind.is_numeric() => {
+            number(&x.to_string(), kind).ok_or_else(wrong)
+        }
+        _ => Err(wrong()),
+    }
+}
+
+fn number(text: &str, kind: &FieldKind) -> Option<i64> {
+    schema::parse_number(text, kind.decimals(), DecimalMark::Point)
+}
+
+fn lower_transforms(recipe: &Recipe, schema: &SchemaParts) -> Result<TransformParts> {
+    let fields = &schema.fields;
+    let mut names: Vec<&str> = fields.iter().map(|f| f.name.as_str()).collect();
+    let mut columns = Vec::new();
+    // A column that only renames a field (months_since: a date field is already months to as_of)
+    // points at the field itself.
+    let mut aliases: Vec<(&str, u16)> = Vec::new();
+    for (name, column) in &recipe.columns {
+        let key = format!("columns.{name}");
+        let source = |operand: &str| find(&names, &aliases, operand, &key);
+        if let Some(date) = &column.months_since {
+            let at = source(date)?;
+            let is_date = fields
+                .get(usize::from(at))
+                .is_some_and(|f| f.kind == FieldKind::Date);
+            if !is_date {
+                return Err(Error::input(
+                    format!("{key}.months_since"),
+                    "a field of type date",
+                ));
+            }
+            aliases.push((name, at));
+            continue;
+        }
+        columns.push(match (&column.ratio, &column.difference, &column.sum) {
+            (Some([a, b]), _, _) => Column::Ratio(source(a)?, source(b)?),
+            (_, Some([a, b]), _) => Column::Difference(source(a)?, source(b)?),
+            (_, _, Some(all)) => Column::Sum(all.iter().map(|a| source(a)).collect::<Result<_>>()?),
+            _ => return Err(Error::input(key, "ratio, difference, sum or months_since")),
+        });
+        names.push(name);
+    }
+    let mut blocks = Vec::new();
+    for name in &recipe.model.features {
+        let Some(feature) = recipe.features.get(name) else {
+            continue;
+        };
+        let source = find(
+            &names,
+            &aliases,
+            &feature.from,
+            &format!("features.{name}.from"),
+        )?;
+        blocks.push(lower_feature(
+            name,
+            feature,
+            source,
+            fields.get(usize::from(source)),
+        )?);
+    }
+    Ok(TransformParts { columns, blocks })
+}
+
+fn find(names: &[&str], aliases: &[(&str, u16)], wanted: &str, key: &str) -> Result<u16> {
+    let alias = aliases
+        .iter()
+        .find(|(name, _)| *name == wanted)
+        .map(|(_, at)| *at);
+    let place = names
+        .iter()
+        .position(|name| *name == wanted)
+        .map(|at| at as u16);
+    alias.or(place).ok_or_else(|| {
+        Error::input(
+            key,
+            format!("fields or earlier columns; there is no {wanted}"),
+        )
+    })
+}
+
+fn lower_feature(
+    name: &str,
+    feature: &Feature,
+    source: u16,
+    field: Option<&schema::Field>,
+) -> Result<Block> {
+    let key = |what: &str| format!("features.{name}.{what}");
+    let codes = match field.map(|f| &f.kind) {
+        Some(FieldKind::Category { codes }) => Some(codes.clone()),
+        Some(FieldKind::Boolean) => Some(vec!["false".to_owned(), "true".to_owned()]),
+        _ => None,
+    };
+    let encode = match feature.encode {
+        Encode::None => Encoding::Plain,
+        Encode::Standardise => Encoding::Standardise {
+            mean: feature.mean.unwrap_or(0.0),
+            deviation: feature.std.unwrap_or(1.0),
+        },
+        Encode::Piecewise => Encoding::Piecewise {
+            edges: feature.edges.clone().unwrap_or_default(),
+        },
+        Encode::OneHot => {
+            let categories = match (field.map(|f| &f.kind), &codes) {
+                (Some(FieldKind::Text { buckets }), _) => *buckets,
+                (_, Some(codes)) => codes.len() as u32,
+                _ => {
+                    return Err(Error::input(
+                        key("encode"),
+                        "one_hot only from a category, boolean or text",
+                    ));
+                }
+            };
+            Encoding::OneHot { categories }
+        }
+        Encode::Ordinal => {
+            let codes = codes.ok_or_else(|| {
+                Error::input(key("encode"), "ordinal only from a category or boolean")
+            })?;
+            let values = feature.values.clone().unwrap_or_default();
+            if let Some(code) = values.keys().find(|code| !codes.contains(code)) {
+                return Err(Error::input(
+                    key("values"),
+                    format!("only categories of the field; {code} is none"),
+                ));
+            }
+            let values = codes.iter().map(|code| {
+                values.get(code).copied().ok_or_else(|| {
+                    Error::input(key("values"), format!("a number for category {code}"))
+                })
+            });
+            Encoding::Ordinal {
+                values: values.collect::<Result<_>>()?,
+            }
+        }
+    };
+    let can_be_missing = field.is_none_or(|field| {
+        field.missing != schema::Answer::Refuse
+            || (field.range.is_some() && field.out_of_range == schema::Answer::AsMissing)
+    });
+    let is_category = matches!(feature.encode, Encode::OneHot);
+    if can_be_missing && feature.impute.is_none() && !is_category && field.is_some() {
+        return Err(Error::input(
+            key("impute"),
+            "a number, because the field may be missing",
+        ));
+    }
+    Ok(Block {
+        name: name.to_owned(),
+        source,
+        impute: feature.impute,
+        missing_flag: feature.missing_flag,
+        clip: feature.clip.map(|[low, high]| (low, high)),
+        log: feature.log,
+        encode,
+    })
+}
+
+fn lower_policy(recipe: &Recipe, schema: &SchemaParts) -> Result<decide::Policy> {
+    let mut knock_outs = Vec::new();
+    for rule in &recipe.policy.knock_out {
+        let key = format!("policy.knock_out {}", rule.code);
+        let when = rule
+            .when
+            .iter()
+            .map(|condition| lower_condition(condition, schema, &key));
+        knock_outs.push(KnockOut {
+            code: rule.code.clone(),
+            when: when.collect::<Result<_>>()?,
+            outcome: match rule.outcome {
+                RuleOutcome::Refer => Outcome::Refer,
+                RuleOutcome::Decline => Outcome::Decline,
+            },
+        });
+    }
+    Ok(decide::Policy {
+        approve_from: recipe.policy.approve_from,
+        refer_from: recipe.policy.refer_from,
+        knock_outs,
+    })
+}
+
+fn lower_condition(
+    condition: &Condition,
+    schema: &SchemaParts,
+    key: &str,
+) -> Result<decide::Condition> {
+    let name = &condition.field;
+    let Some(at) = schema.fields.iter().position(|f| f.name == *name) else {
+        return Err(Error::input(
+            key,
+            format!("conditions on fields; there is no {name}"),
+        ));
+    };
+    let kind = &schema.fields[at].kind;
+    let value =
+        |value: &toml::Value| parse_value(kind, value, &format!("{key}, condition on {name}"));
+    let test = match (
+        &condition.above,
+        &condition.below,
+        &condition.is,
+        condition.missing,
+    ) {
+        (Some(limit), None, None, None) if kind.is_numeric() => Test::Above(value(limit)?),
+        (None, Some(limit), None, None) if kind.is_numeric() => Test::Below(value(limit)?),
+        (None, None, Some(is), None) => Test::Is(value(is)?),
+        (None, None, None, Some(true)) => Test::Missing,
+        _ => {
+            return Err(Error::input(
+                format!("{key}, condition on {name}"),
+                "exactly one of above, below (numbers and dates), is, missing = true",
+            ));
+        }
+    };
+    Ok(decide::Condition {
+        field: at as u16,
+        test,
+    })
+}
+
+/// The runtime's own reasons in the languages that need no translator.
+const SYSTEM: [(&str, &str, &str); 6] = [
+    (
+        "S1",
+        "You asked for a person to decide",
+        "您已要求由人工作出决定",
+    ),
+    (
+        "S2",
+        "This version of the score has expired; a person decides",
+        "该评分版本已过期，将由人工作出决定",
+    ),
+    (
+        "S3",
+        "This version of the score is not valid yet; a person decides",
+        "该评分版本尚未生效，将由人工作出决定",
+    ),
+    (
+        "S4",
+        "Information that a person must look at is missing",
+        "缺少须由人工审核的信息",
+    ),
+    (
+        "S5",
+        "A value outside the usual range must be looked at by a person",
+        "某项数值超出通常范围，须由人工审核",
+    ),
+    (
+        "S6",
+        "An answer that is not in the list must be looked at by a person",
+        "某项回答不在列表中，须由人工审核",
+    ),
+];
+
+fn lower_texts(recipe: &Recipe) -> schema::Texts {
+    let languages = &recipe.texts.languages;
+    let mut entries = Vec::new();
+    let mut add = |key: String, text: &Text| {
+        let texts = languages
+            .iter()
+            .map(|l| text.get(l).cloned().unwrap_or_default())
+            .collect();
+        entries.push(TextEntry { key, texts });
+    };
+    add("product.name".to_owned(), &recipe.product.name);
+    add("product.purpose".to_owned(), &recipe.product.purpose);
+    for rule in &recipe.policy.knock_out {
+        add(format!("rule.{}", rule.code), &rule.text);
+    }
+    for (name, group) in &recipe.groups {
+        add(format!("group.{name}.label"), &group.label);
+    }
+    for (name, field) in &recipe.fields {
+        add(format!("field.{name}.label"), &field.label);
+        add(format!("field.{name}.help"), &field.help);
+        add(format!("field.{name}.reason"), &field.reason.text);
+        for (code, text) in field.categories.iter().flatten() {
+            add(format!("field.{name}.category.{code}"), text);
+        }
+    }
+    for (code, en, zh) in SYSTEM {
+        let built_in = [
+            ("en".to_owned(), en.to_owned()),
+            ("zh".to_owned(), zh.to_owned()),
+        ];
+        let mut text: Text = Text::new();
+        for language in languages {
+            let primary = language.split('-').next().unwrap_or_default();
+            let served = built_in
+                .iter()
+                .find(|(l, _)| l == primary)
+                .or(built_in.first());
+            text.extend(served.map(|(_, text)| (language.clone(), text.clone())));
+        }
+        text.extend(recipe.texts.system.get(code).cloned().unwrap_or_default());
+        add(format!("system.{code}"), &text);
+    }
+    entries.sort_by(|a, b| a.key.cmp(&b.key));
+    schema::Texts {
+        languages: languages.clone(),
+        entries,
+    }
+}

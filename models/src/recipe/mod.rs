@@ -1,0 +1,550 @@
+//! The recipe: `recipe.toml` beside a trained model. `docs/recipe.md` is its reference.
+
+mod check;
+mod file;
+mod lower;
+
+use std::path::PathBuf;
+
+use indexmap::IndexMap;
+use serde::Deserialize;
+
+pub use check::open_texts;
+pub use file::{Loaded, load};
+pub use lower::{Lowered, lower, parse_value};
+
+/// A text in several languages, by BCP-47 tag.
+pub type Text = IndexMap<String, String>;
+
+/// A whole recipe, after its `extends` have been merged.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Recipe {
+    /// What the bundle is.
+    pub product: Product,
+    /// Languages and the texts that no field owns.
+    pub texts: Texts,
+    /// The trained model.
+    pub model: Model,
+    /// Labelled rows.
+    pub data: Data,
+    /// How the rows are parted.
+    #[serde(default)]
+    pub split: Split,
+    /// What the compiler may do.
+    #[serde(default)]
+    pub compile: Compile,
+    /// What compression may cost.
+    #[serde(default)]
+    pub gates: Gates,
+    /// From the model's output to a probability.
+    #[serde(default)]
+    pub probability: Probability,
+    /// The score's scale.
+    pub score: Score,
+    /// What is decided.
+    pub policy: Policy,
+    /// The reference applicant; without it the medoid of the good training loans.
+    pub reference: Option<Reference>,
+    /// Derived numbers.
+    #[serde(default)]
+    pub columns: IndexMap<String, Column>,
+    /// Blocks of features.
+    pub features: IndexMap<String, Feature>,
+    /// Reason groups.
+    pub groups: IndexMap<String, Group>,
+    /// Fields of an application, in the order of forms.
+    pub fields: IndexMap<String, Field>,
+}
+
+/// `[product]`
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Product {
+    /// Stable name.
+    pub id: String,
+    /// Rises with every release.
+    pub sequence: u64,
+    /// Name for people.
+    pub name: Text,
+    /// What it is for.
+    pub purpose: Text,
+    /// First day.
+    pub not_before: Option<toml::value::Datetime>,
+    /// Last day.
+    pub not_after: Option<toml::value::Datetime>,
+}
+
+/// `[texts]`
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Texts {
+    /// BCP-47 tags, the default first.
+    pub languages: Vec<String>,
+    /// Texts of the runtime's own reasons (S1 to S6), where the built-in ones (en, zh) do not serve.
+    #[serde(default)]
+    pub system: IndexMap<String, Text>,
+}
+
+/// What the model's first output is, of the bad class.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Output {
+    /// Log-odds.
+    Logit,
+    /// A probability.
+    Probability,
+}
+
+/// `[model]`
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Model {
+    /// The ONNX file.
+    pub file: PathBuf,
+    /// What its output is.
+    pub output: Output,
+    /// Names of features, in the order of its inputs.
+    pub features: Vec<String>,
+}
+
+/// `[data]`
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Data {
+    /// Labelled rows as CSV.
+    pub file: PathBuf,
+    /// The column that identifies a row.
+    pub id: Option<String>,
+    /// The column with a row's date, which is its `as_of`.
+    pub date: Option<String>,
+    /// What is to be predicted.
+    pub label: Label,
+    /// Columns that only evaluation reads.
+    #[serde(default)]
+    pub groups: IndexMap<String, GroupColumn>,
+    /// Cells that mean a missing value.
+    #[serde(default = "default_missing")]
+    pub missing: Vec<String>,
+    /// Rows without labels, on which flips are counted too where labelled rows are few.
+    pub unlabelled: Option<PathBuf>,
+}
+
+fn default_missing() -> Vec<String> {
+    vec![String::new(), "NA".to_owned()]
+}
+
+/// `[data] label`
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Label {
+    /// The column.
+    pub column: String,
+    /// Its value for a bad loan.
+    pub bad: String,
+}
+
+/// `[data] groups`
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct GroupColumn {
+    /// Where a numeric column is cut into bands; a band holds its lower end.
+    #[serde(default)]
+    pub bands: Vec<f64>,
+}
+
+/// `[split]`: exactly one of file and column, seed, dates, or files. Without any, seed 1.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Split {
+    /// A CSV with the data's id column and `column`.
+    pub file: Option<PathBuf>,
+    /// The column of `file` that says train, validation or test.
+    pub column: Option<String>,
+    /// Stratified by label, drawn with this seed.
+    pub seed: Option<u64>,
+    /// Share of the validation part, with `seed`.
+    pub validation: Option<f64>,
+    /// Share of the test part, with `seed`.
+    pub test: Option<f64>,
+    /// Rows from this date on are validation (and later test).
+    pub validation_from: Option<toml::value::Datetime>,
+    /// Rows from this date on are test.
+    pub test_from: Option<toml::value::Datetime>,
+    /// Files of their own for validation and test; `[data] file` is then the training part.
+    pub files: Option<SplitFiles>,
+}
+
+/// `[split] files`
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SplitFiles {
+    /// The validation part.
+    pub validation: PathBuf,
+    /// The test part.
+    pub test: PathBuf,
+}
+
+/// The arithmetic of layers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Precision {
+    /// int8 everywhere.
+    Int8,
+    /// int8, and f16 or f32 for the layers where the gate asks for it.
+    Auto,
+    /// f16 weights, f32 arithmetic.
+    F16,
+    /// f32.
+    F32,
+}
+
+/// `[compile]`
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Compile {
+    /// Rows of the training part that ranges and corrections are measured on.
+    pub calibration_rows: usize,
+    /// Share of hidden units removed.
+    pub prune: f64,
+    /// The arithmetic of layers that `layers` does not name.
+    pub precision: Precision,
+    /// The arithmetic of single layers, by the name that the report shows.
+    pub layers: IndexMap<String, Precision>,
+    /// The most evaluations that an explanation may cost.
+    pub contribution_budget: u32,
+}
+
+impl Default for Compile {
+    fn default() -> Self {
+        Self {
+            calibration_rows: 1024,
+            prune: 0.0,
+            precision: Precision::Int8,
+            layers: IndexMap::new(),
+            contribution_budget: 4096,
+        }
+    }
+}
+
+/// Limits of one comparison.
+#[derive(Debug, Clone, Copy, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Limits {
+    /// |ΔAUC|
+    pub auc: f64,
+    /// |ΔKS|
+    pub ks: f64,
+    /// Share of outcomes that differ.
+    pub flips: f64,
+}
+
+/// `[gates]`
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Gates {
+    /// The pruned float model against the model handed in.
+    pub pruned: Limits,
+    /// int8 against the pruned float model.
+    pub int8: Limits,
+}
+
+impl Default for Gates {
+    fn default() -> Self {
+        Self {
+            pruned: Limits {
+                auc: 0.003,
+                ks: 0.015,
+                flips: 0.05,
+            },
+            int8: Limits {
+                auc: 0.002,
+                ks: 0.01,
+                flips: 0.01,
+            },
+        }
+    }
+}
+
+/// How log-odds are calibrated.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum CalibrationMethod {
+    /// Not at all.
+    #[default]
+    None,
+    /// A line, fitted on the validation part (Platt 1999).
+    Platt,
+}
+
+/// `[probability]`
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Probability {
+    /// How log-odds are calibrated.
+    #[serde(default)]
+    pub calibration: CalibrationMethod,
+}
+
+/// `[score]`
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Score {
+    /// The score at the base odds.
+    pub base_score: f64,
+    /// Good to bad.
+    pub base_odds: f64,
+    /// Points that every doubling of the odds adds; negative where a higher score means more risk.
+    pub points_to_double_odds: f64,
+    /// The least score.
+    pub floor: i32,
+    /// The greatest score.
+    pub ceiling: i32,
+}
+
+/// `[policy]`
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Policy {
+    /// The least score that is approved.
+    pub approve_from: i32,
+    /// The least score that is referred.
+    pub refer_from: i32,
+    /// Rules that hold whatever the score.
+    #[serde(default)]
+    pub knock_out: Vec<KnockOut>,
+}
+
+/// What a rule does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum RuleOutcome {
+    /// A person decides.
+    Refer,
+    /// The loan is not granted.
+    Decline,
+}
+
+/// `[[policy.knock_out]]`
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct KnockOut {
+    /// Stable code.
+    pub code: String,
+    /// What must hold, all of it.
+    pub when: Vec<Condition>,
+    /// What then comes out.
+    pub outcome: RuleOutcome,
+    /// What people are told.
+    pub text: Text,
+}
+
+/// One condition: exactly one test of one field.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Condition {
+    /// The field.
+    pub field: String,
+    /// The value is greater.
+    pub above: Option<toml::Value>,
+    /// The value is less.
+    pub below: Option<toml::Value>,
+    /// The value is this.
+    pub is: Option<toml::Value>,
+    /// There is no value.
+    pub missing: Option<bool>,
+}
+
+/// `[reference]`
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Reference {
+    /// Its date, where fields are dates.
+    pub as_of: Option<toml::value::Datetime>,
+    /// Its values.
+    pub values: IndexMap<String, toml::Value>,
+}
+
+/// `[columns.NAME]`: exactly one of these.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Column {
+    /// First divided by second.
+    pub ratio: Option<[String; 2]>,
+    /// First minus second.
+    pub difference: Option<[String; 2]>,
+    /// All added.
+    pub sum: Option<Vec<String>>,
+    /// Whole months from a date field to `as_of`.
+    pub months_since: Option<String>,
+}
+
+/// How a number becomes features.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Encode {
+    /// One feature, the number.
+    #[default]
+    None,
+    /// (x − mean) / std
+    Standardise,
+    /// Piecewise-linear encoding over bins.
+    Piecewise,
+    /// One feature a category.
+    OneHot,
+    /// One feature, a number for each category.
+    Ordinal,
+}
+
+/// `[features.NAME]`
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Feature {
+    /// A field or a column.
+    pub from: String,
+    /// What stands for a missing value.
+    pub impute: Option<f64>,
+    /// Whether a last feature says that the value was missing.
+    #[serde(default)]
+    pub missing_flag: bool,
+    /// Bounds.
+    pub clip: Option<[f64; 2]>,
+    /// ln(1 + x)
+    #[serde(default)]
+    pub log: bool,
+    /// How it becomes features.
+    #[serde(default)]
+    pub encode: Encode,
+    /// With `standardise`.
+    pub mean: Option<f64>,
+    /// With `standardise`.
+    pub std: Option<f64>,
+    /// With `piecewise`.
+    pub edges: Option<Vec<f64>>,
+    /// With `ordinal`.
+    pub values: Option<IndexMap<String, f64>>,
+}
+
+/// `[groups.NAME]`
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Group {
+    /// Stable code.
+    pub code: String,
+    /// Its fields.
+    pub fields: Vec<String>,
+    /// For people.
+    pub label: Text,
+}
+
+/// The type of a field.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum FieldType {
+    /// A whole number.
+    Integer,
+    /// A number with `decimals`.
+    Decimal,
+    /// An amount in `currency` with `decimals`.
+    Money,
+    /// True or false.
+    Boolean,
+    /// One of `categories`.
+    Category,
+    /// A date.
+    Date,
+    /// Text, hashed into `buckets`.
+    Text,
+}
+
+/// What a missing, unlisted or out-of-range value means.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Answer {
+    /// It is taken.
+    Accept,
+    /// It is treated as missing.
+    Missing,
+    /// It is moved to the nearer end of the range.
+    Clip,
+    /// A person decides.
+    Refer,
+    /// Scoring fails.
+    Refuse,
+}
+
+/// How sensitive a field is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Sensitivity {
+    /// About the loan.
+    Ordinary,
+    /// Personal data.
+    Personal,
+    /// A special category.
+    Special,
+}
+
+/// `[fields.NAME]`
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Field {
+    /// Its type.
+    #[serde(rename = "type")]
+    pub kind: FieldType,
+    /// Shown beside the value.
+    #[serde(default)]
+    pub unit: String,
+    /// With `decimal` and `money`.
+    pub decimals: Option<u8>,
+    /// With `money`.
+    pub currency: Option<String>,
+    /// With `category`.
+    pub categories: Option<IndexMap<String, Text>>,
+    /// With `text`.
+    pub buckets: Option<u32>,
+    /// Least and greatest value.
+    pub range: Option<[toml::Value; 2]>,
+    /// What a missing value means.
+    #[serde(default = "accept")]
+    pub missing: Answer,
+    /// What a value outside the range means.
+    #[serde(default = "clip")]
+    pub out_of_range: Answer,
+    /// What an unlisted category means.
+    #[serde(default = "as_missing")]
+    pub unknown: Answer,
+    /// How sensitive it is.
+    pub sensitivity: Sensitivity,
+    /// Whether the applicant can change it.
+    pub changeable: bool,
+    /// For people.
+    pub label: Text,
+    /// For people who fill it in.
+    #[serde(default)]
+    pub help: Text,
+    /// What is said where it pulled the score down.
+    pub reason: Reason,
+}
+
+fn accept() -> Answer {
+    Answer::Accept
+}
+
+fn clip() -> Answer {
+    Answer::Clip
+}
+
+fn as_missing() -> Answer {
+    Answer::Missing
+}
+
+/// `[fields.NAME] reason`
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Reason {
+    /// Stable code.
+    pub code: String,
+    /// For people.
+    pub text: Text,
+}
