@@ -1,1 +1,74 @@
-fn main() {}
+//! The project's tasks: `cargo xtask TASK`.
+//!
+//! Figures go to stdout, everything else to stderr. A task that needs a tool installs it into
+//! `target/xtask-tools`; the first command that fails ends the task with its exit status.
+
+#![allow(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "a task talks to whoever started it"
+)]
+
+mod bundle;
+mod check;
+mod fuzz;
+mod million;
+mod run;
+mod sizes;
+mod splits;
+mod steps;
+mod test;
+mod tools;
+mod workspace;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::run::Result;
+use crate::workspace::Workspace;
+
+/// The project's tasks
+#[derive(Debug, Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask")]
+struct Cli {
+    #[command(subcommand)]
+    task: Task,
+}
+
+#[derive(Debug, Subcommand)]
+enum Task {
+    Test(test::TestArgs),
+    Check(check::CheckArgs),
+    Fuzz(fuzz::FuzzArgs),
+    Splits(splits::SplitsArgs),
+    Million(million::MillionArgs),
+    Sizes(sizes::SizesArgs),
+}
+
+impl Task {
+    fn run(&self, workspace: &Workspace) -> Result<()> {
+        match self {
+            Self::Test(args) => test::run(workspace, args),
+            Self::Check(args) => check::run(workspace, args),
+            Self::Fuzz(args) => fuzz::run(workspace, args),
+            Self::Splits(args) => splits::run(workspace, args),
+            Self::Million(args) => million::run(workspace, args),
+            Self::Sizes(args) => sizes::run(workspace, args),
+        }
+    }
+}
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    match Workspace::find().and_then(|workspace| cli.task.run(&workspace)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            eprintln!("error: {failure}");
+            if let Some(hint) = failure.hint() {
+                eprintln!("hint: {hint}");
+            }
+            ExitCode::from(failure.status())
+        }
+    }
+}

@@ -6,7 +6,6 @@ use csv_core::{ReadRecordResult, Reader, ReaderBuilder};
 
 use super::batch::RowError;
 use super::source::{MAX_ROW_BYTES, Source};
-use crate::error::Result;
 
 /// Reads records.
 pub(super) struct CsvRows {
@@ -57,7 +56,7 @@ impl CsvRows {
 
     /// Reads the next record; blank lines are passed over. A record of another count of cells than
     /// `width` is bad, where there is one.
-    pub fn next(&mut self, source: &mut Source, width: Option<usize>) -> Result<Record> {
+    pub fn next(&mut self, source: &mut Source, width: Option<usize>) -> crate::Result<Record> {
         if source.first_line_start()? {
             return Ok(Record::End);
         }
@@ -97,7 +96,7 @@ impl CsvRows {
 
     /// Parses the record at the start of the unread bytes and says how many of them it takes;
     /// nothing where it does not end.
-    fn parse(&mut self, source: &mut Source) -> Result<Option<usize>> {
+    fn parse(&mut self, source: &mut Source) -> crate::Result<Option<usize>> {
         let mut taken = 0;
         (self.used, self.count) = (0, 0);
         let mut at_end = false;

@@ -93,10 +93,7 @@ impl Columns {
             }
         }
         let extra = |target: &Target| *target == Target::Extra;
-        let strange = targets
-            .iter()
-            .zip(&names)
-            .find(|(target, _)| extra(target));
+        let strange = targets.iter().zip(&names).find(|(target, _)| extra(target));
         if let Some((_, name)) = strange.filter(|_| options.strict) {
             let expected = format!(
                 "only fields of the bundle, id, as_of and consent: column \"{}\" is none",
@@ -168,9 +165,15 @@ fn no_header(names: &[String], schema: &Schema, place: &str, options: &ReadOptio
     // The right separator shows by what it makes of the row.
     let fits = |separator: char| {
         let known = Names::new(schema);
-        names.iter().flat_map(|name| name.split(separator)).any(|part| {
-            matches!(known.target(part.trim().trim_matches('"')), Target::Field(_))
-        })
+        names
+            .iter()
+            .flat_map(|name| name.split(separator))
+            .any(|part| {
+                matches!(
+                    known.target(part.trim().trim_matches('"')),
+                    Target::Field(_)
+                )
+            })
     };
     let other = [(';', ";"), ('\t', "tab"), (',', ",")]
         .into_iter()

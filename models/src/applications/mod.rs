@@ -16,6 +16,7 @@ mod source;
 mod value;
 mod write;
 
+pub(crate) use batch::shown;
 pub use batch::{Batch, Extra, Row, RowError};
 pub use header::Names;
 pub use reader::{InputFormat, ReadOptions, Reader};

@@ -53,7 +53,7 @@ pub struct Reader {
 
 enum Rows {
     Csv {
-        rows: CsvRows,
+        rows: Box<CsvRows>,
         columns: Columns,
     },
     Json {
@@ -84,7 +84,7 @@ impl Reader {
         };
         let rows = match format {
             InputFormat::Csv => {
-                let mut rows = CsvRows::new(options.separator);
+                let mut rows = Box::new(CsvRows::new(options.separator));
                 let columns = header(&mut rows, &mut source, &schema, &options)?;
                 Rows::Csv { rows, columns }
             }
@@ -315,7 +315,9 @@ impl Reader {
         let as_of = value(Target::AsOf).map(|cell| cell.as_of()).transpose()?;
         let as_of = as_of.flatten();
         self.undated += u64::from(as_of.is_none());
-        let consent = value(Target::Consent).map(|cell| cell.consent()).transpose()?;
+        let consent = value(Target::Consent)
+            .map(|cell| cell.consent())
+            .transpose()?;
         let application = batch.blank(&self.schema, id, as_of.unwrap_or(self.options.as_of));
         application.set_automation_consent(consent.unwrap_or(true));
         for ((_, value), target) in pairs.iter().zip(&*targets) {
@@ -375,5 +377,243 @@ fn header(
 impl std::fmt::Debug for Reader {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "Reader({:?}, row {})", self.source, self.row)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::applications::sample;
+    use proptest::prelude::*;
+
+    /// For each row: line, id, and its error's code and field or none.
+    type Seen = (u64, String, Option<(&'static str, Option<String>)>);
+
+    fn read(text: &str, options: ReadOptions) -> Result<Vec<Seen>> {
+        let mut reader = sample::reader(text, options)?;
+        let mut batch = Batch::default();
+        let mut seen = Vec::new();
+        while reader.fill(&mut batch)? {
+            for row in batch.rows() {
+                let error = row.application.as_ref().err();
+                seen.push((
+                    row.line,
+                    batch.id(row).to_owned(),
+                    error.map(|error| (error.code, error.field.clone())),
+                ));
+            }
+        }
+        Ok(seen)
+    }
+
+    fn seen(line: u64, id: &str, error: Option<(&'static str, &str)>) -> Seen {
+        let field = |name: &str| (!name.is_empty()).then(|| name.to_owned());
+        (
+            line,
+            id.to_owned(),
+            error.map(|(code, name)| (code, field(name))),
+        )
+    }
+
+    #[test]
+    fn csv_rows_become_applications_or_errors() {
+        let text = "\u{feff}id,income,rate,home,owner,since,as_of,consent,branch\n\
+                    A,1200,2.5,rent,yes,2020-01-31,2026-01-01,no,north\n\
+                    ,1200,,,,,,,\n\
+                    C,12x,,,,,,,\n\
+                    D,1,1.25,,,,,,\n\
+                    E,1,,,maybe,,,,\n\
+                    F,1,,,,31.1.2020,,,\n\
+                    G,1,,,,,soon,,\n\
+                    H,1,,,,,,perhaps,\n\
+                    I,1,,,\n\
+                    J,1,,,,,,,\n";
+        let found = read(text, sample::options()).unwrap();
+        let expected = [
+            seen(2, "A", None),
+            seen(3, "2", None),
+            seen(4, "C", Some(("field.type", "income"))),
+            seen(5, "D", Some(("field.type", "rate"))),
+            seen(6, "E", Some(("field.type", "owner"))),
+            seen(7, "F", Some(("field.type", "since"))),
+            seen(8, "G", Some(("field.type", "as_of"))),
+            seen(9, "H", Some(("field.type", "consent"))),
+            seen(10, "", Some(("row.ragged", ""))),
+            seen(11, "J", None),
+        ];
+        assert_eq!(found, expected);
+    }
+
+    #[test]
+    fn json_lines_become_applications_or_errors() {
+        let text = r#"{"id":"A","income":1200,"rate":2.5,"home":"rent","owner":true,"since":"2020-01-31"}
+
+{"id":7,"income":"1200","rate":"2.5","branch":{"name":"north"}}
+{"income":null}
+{"id":"D","income":[1]}
+{"id":"E","home":3}
+{"id":"F","rate":1.25}
+{"id":"G","income":1,"income":2}
+{"id":"H","x":1,"x":2}
+not json
+{"id":"J","income":1e3}
+{"id":"K","consent":"maybe"}
+"#;
+        let found = read(text, sample::options()).unwrap();
+        let expected = [
+            seen(1, "A", None),
+            seen(3, "7", None),
+            seen(4, "3", None),
+            seen(5, "D", Some(("field.type", "income"))),
+            seen(6, "E", Some(("field.type", "home"))),
+            seen(7, "F", Some(("field.type", "rate"))),
+            seen(8, "", Some(("row.duplicate", "income"))),
+            seen(9, "", Some(("row.duplicate", "x"))),
+            seen(10, "", Some(("row.json", ""))),
+            seen(11, "J", None),
+            seen(12, "K", Some(("field.type", "consent"))),
+        ];
+        assert_eq!(found, expected);
+    }
+
+    /// The canonical record of the only row.
+    fn record(text: &str, options: ReadOptions) -> Vec<u8> {
+        let mut reader = sample::reader(text, options).unwrap();
+        let mut batch = Batch::default();
+        assert!(reader.fill(&mut batch).unwrap());
+        let application = &batch.applications()[*batch.rows()[0].application.as_ref().unwrap()];
+        fieldscore_runtime::decide::reference_record(application)
+    }
+
+    #[test]
+    fn a_value_is_the_same_in_every_form() {
+        let plain = sample::options();
+        let csv = record("id,income,rate,owner\n1,1000,0.1,yes\n", plain);
+        for line in [
+            r#"{"id":1,"income":1000,"rate":0.1,"owner":true}"#,
+            r#"{"rate":"0.1","owner":"yes","income":"1000","id":"1"}"#,
+            r#"{"income":1e3,"rate":0.10,"owner":"1"}"#,
+            r#"{"income":1000.0,"rate":1e-1,"owner":true,"home":null}"#,
+        ] {
+            assert_eq!(record(line, plain), csv, "{line}");
+        }
+        let comma = ReadOptions {
+            mark: DecimalMark::Comma,
+            separator: b';',
+            ..plain
+        };
+        assert_eq!(record("id;income;rate;owner\n1;1000;0,1;1\n", comma), csv);
+        assert_eq!(
+            record(r#"{"income":"1000","rate":0.1,"owner":true}"#, comma),
+            csv
+        );
+    }
+
+    #[test]
+    fn no_message_shows_a_value() {
+        let csv = "id,income,rate,home,owner,since,as_of,consent\n\
+                   1,Xsecret,,,,,,\n1,1,Xsecret,,,,,\n1,1,,,Xsecret,,,\n1,1,,,,Xsecret,,\n\
+                   1,1,,,,,Xsecret,\n1,1,,,,,,Xsecret\n1,Xsecret\n\"Xsecret,1,,,,,,\n";
+        let json = "{\"income\":\"Xsecret\"}\n{\"as_of\":\"Xsecret\"}\n{\"income\":Xsecret}\n\
+                    {\"consent\":\"Xsecret\"}\n[\"Xsecret\"]\n{\"home\":[\"Xsecret\"]}\n";
+        for (text, rows) in [(csv, 8), (json, 6)] {
+            let mut reader = sample::reader(text, sample::options()).unwrap();
+            let mut batch = Batch::default();
+            assert!(reader.fill(&mut batch).unwrap());
+            assert_eq!(batch.rows().len(), rows);
+            for row in batch.rows() {
+                let error = row.application.as_ref().unwrap_err();
+                let all = format!("{error:?} {}", error.place("in", row));
+                assert!(!all.contains("secret"), "{all}");
+            }
+        }
+    }
+
+    #[test]
+    fn strict_json_lines_name_every_key_and_no_other() {
+        let strict = ReadOptions {
+            strict: true,
+            ..sample::options()
+        };
+        let text = r#"{"income":1,"rate":1,"home":null,"owner":null,"since":null}
+{"income":1,"rate":1,"home":null,"owner":null,"since":null,"branch":1}
+{"income":1,"rate":1,"home":null,"owner":null}
+"#;
+        let expected = [
+            seen(1, "1", None),
+            seen(2, "2", Some(("field.unknown", "branch"))),
+            seen(3, "3", Some(("field.absent", "since"))),
+        ];
+        assert_eq!(read(text, strict).unwrap(), expected);
+    }
+
+    #[test]
+    fn what_is_passed_through_and_absent_is_known() {
+        let mut reader = sample::reader(
+            "{\"income\":1,\"b\\u0061\":1}\n{\"home\":\"rent\",\"c\":2}\n",
+            sample::options(),
+        )
+        .unwrap();
+        let mut batch = Batch::default();
+        reader.fill(&mut batch).unwrap();
+        assert_eq!(reader.passed_through(), ["ba", "c"]);
+        assert_eq!(reader.absent(), ["rate", "owner", "since"]);
+        assert_eq!(reader.undated(), 2);
+        let extras: Vec<&str> = batch
+            .extras(&batch.rows()[0])
+            .map(|extra| extra.name)
+            .collect();
+        assert_eq!(extras, ["ba"]);
+    }
+
+    #[test]
+    fn a_file_without_a_header_is_an_error() {
+        for text in ["", "\n\n"] {
+            let error = read(text, sample::options()).unwrap_err();
+            assert!(error.to_string().contains("a header row"), "{error}");
+        }
+        assert_eq!(read("income\n", sample::options()).unwrap(), []);
+    }
+
+    #[test]
+    fn many_rows_come_in_batches_with_their_numbers() {
+        let mut text = "id,income\n".to_owned();
+        for row in 1..=2500 {
+            text += &format!("{row},{row}\n");
+        }
+        let found = read(&text, sample::options()).unwrap();
+        assert_eq!(found.len(), 2500);
+        let whole = found.iter().zip(1u64..).all(|((line, id, error), row)| {
+            *line == row + 1 && *id == row.to_string() && error.is_none()
+        });
+        assert!(whole);
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_are_harmless(bytes in proptest::collection::vec(any::<u8>(), 0..400), json in any::<bool>()) {
+            let mut text = if json { Vec::new() } else { b"income,home,extra\n".to_vec() };
+            text.extend(bytes);
+            let format = if json { InputFormat::Jsonl } else { InputFormat::Csv };
+            if let Ok(source) = Source::new("in", std::io::Cursor::new(text)) {
+                let mut reader = Reader::new(source, Some(format), sample::schema(), sample::options()).unwrap();
+                let mut batch = Batch::default();
+                while reader.fill(&mut batch).unwrap() {}
+            }
+        }
+
+        // One bad line among good ones costs no other row.
+        #[test]
+        fn a_bad_line_is_one_bad_row(bad in "[\"a,;x]{1,12}", at in 0usize..5) {
+            let mut lines: Vec<String> = (0..5).map(|row| format!("{row},1,rent")).collect();
+            lines.insert(at, bad.clone());
+            let text = format!("id,income,home\n{}\n", lines.join("\n"));
+            let found = read(&text, sample::options()).unwrap();
+            let good: Vec<String> = found.iter().filter(|row| row.2.is_none()).map(|row| row.1.clone()).collect();
+            for row in 0..5 {
+                prop_assert!(good.contains(&row.to_string()), "{:?} at {}: {:?}", bad, at, found);
+            }
+        }
     }
 }

@@ -201,7 +201,10 @@ pub(crate) fn bundle(key: &Signing) -> Vec<u8> {
         (SectionKind::POLICY, encode(&policy)),
         (SectionKind::TEXTS, encode(&texts)),
         (SectionKind::KNOWN_ANSWERS, encode(&answers)),
-        (SectionKind::CARD, br#"{"auc":0.8125,"rows":[1,2]}"#.to_vec()),
+        (
+            SectionKind::CARD,
+            br#"{"auc":0.8125,"rows":[1,2]}"#.to_vec(),
+        ),
     ];
     let sections: Vec<(SectionKind, bool, &[u8])> = sections
         .iter()

@@ -161,7 +161,10 @@ impl<W: Write> CsvResults<W> {
         })?;
         cell(&|text| text.push_str(answer.outcome()))?;
         cell(&|text| {
-            for name in decided.iter().flat_map(|(_, decision)| decision.flags.names()) {
+            for name in decided
+                .iter()
+                .flat_map(|(_, decision)| decision.flags.names())
+            {
                 push_word(text, name);
             }
         })?;

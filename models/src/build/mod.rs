@@ -21,7 +21,7 @@ pub use pack::{Contents, draw, pack, scorer};
 
 use crate::compile::net::{Net, Rows};
 use crate::compile::{calibrate, import, lower, prune};
-use crate::data::{self, Part, Table};
+use crate::data::{self, Part, Reading, Table};
 use crate::error::{Error, Result};
 use crate::evaluate::bootstrap::Discrimination;
 use crate::evaluate::intervals::Interval;
@@ -260,6 +260,7 @@ struct Workshop<'r> {
     schema: Arc<Schema>,
     transforms: Transforms,
     table: Table,
+    reading: Reading,
     bad: Vec<bool>,
     train: Vec<usize>,
     validation: Vec<usize>,
@@ -275,7 +276,8 @@ impl<'r> Workshop<'r> {
         let schema = Arc::new(Schema::new(lowered.schema.clone(), [0; 32])?);
         let transforms = Transforms::new(lowered.transforms.clone(), schema.fields())?;
         let (table, parts) = data::parts(recipe)?;
-        let bad = data::labels(&table, recipe)?;
+        let bad = data::labels(&table, &recipe.data.label)?;
+        let reading = Reading::of(recipe)?;
         let of = |part| {
             (0..parts.len())
                 .filter(|&row| parts[row] == part)
@@ -303,6 +305,7 @@ impl<'r> Workshop<'r> {
             schema,
             transforms,
             table,
+            reading,
             bad,
             train,
             calibration,
@@ -318,7 +321,7 @@ impl<'r> Workshop<'r> {
     fn features(&self, indices: &[usize]) -> Result<Rows> {
         let table = self.table.select(indices);
         let mut values = Vec::with_capacity(indices.len() * self.transforms.width());
-        for application in data::applications(&table, self.recipe, &self.schema)? {
+        for application in self.reading.applications(&table, &self.schema)? {
             let features = self.transforms.features(&application);
             values.extend(features.map_err(|e| {
                 Error::from(e).within(format!(
@@ -336,7 +339,7 @@ impl<'r> Workshop<'r> {
     }
 
     fn applications(&self, table: &Table, scorer: &Scorer) -> Result<Vec<Application>> {
-        data::applications(table, self.recipe, scorer.schema())
+        self.reading.applications(table, scorer.schema())
     }
 
     /// What a bundle says of some rows of the data.

@@ -7,7 +7,6 @@ use fieldscore_runtime::{Application, Date, Value};
 
 use crate::build::Workshop;
 use crate::compile::net::Rows;
-use crate::data;
 use crate::error::{Error, Result};
 use crate::recipe::{Reference, parse_value};
 
@@ -67,7 +66,7 @@ fn medoid(workshop: &Workshop<'_>) -> Result<Application> {
         return Err(Error::input("reference", "good loans in the training part"));
     };
     let table = workshop.table.select(&[row]);
-    let source = data::applications(&table, workshop.recipe, &workshop.schema)?;
+    let source = workshop.reading.applications(&table, &workshop.schema)?;
     let as_of = source
         .first()
         .map(Application::as_of)

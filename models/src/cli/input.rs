@@ -52,8 +52,10 @@ impl InputArgs {
 
     /// The file's length in bytes, where it is a file.
     pub fn length(&self) -> Option<u64> {
-        let meta = std::fs::metadata(&self.file).ok().filter(|_| !self.is_stdin())?;
-        meta.is_file().then(|| meta.len())
+        let meta = std::fs::metadata(&self.file)
+            .ok()
+            .filter(|_| !self.is_stdin())?;
+        meta.is_file().then_some(meta.len())
     }
 
     /// Starts reading, and says what the columns of a CSV file come to.
@@ -100,7 +102,9 @@ pub(super) fn by_extension(path: &Path) -> Option<InputFormat> {
 
 /// Today, UTC.
 fn today() -> Option<Date> {
-    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).ok()?;
+    let since = std::time::SystemTime::now()
+        .duration_since(std::time::UNIX_EPOCH)
+        .ok()?;
     Date::from_days(i64::try_from(since.as_secs() / 86_400).ok()?)
 }
 
@@ -159,7 +163,9 @@ impl Notes {
             columns.any(|column| column.eq_ignore_ascii_case(name))
         };
         for name in absent.iter().filter(similar) {
-            say::hint(format!("a column differs from field {name} in case only: rename it"));
+            say::hint(format!(
+                "a column differs from field {name} in case only: rename it"
+            ));
         }
     }
 }

@@ -3,8 +3,12 @@
 //! Data goes to stdout, all else to stderr; what is read by programs has `--json` or
 //! `--format jsonl`; the exit status is 0 done, 1 a gate or a check failed, 2 bad usage or bad input.
 
+mod build;
 mod chart;
+mod demo;
+mod evaluate;
 mod explain;
+mod init;
 mod input;
 mod inspect;
 mod inspect_json;
@@ -82,7 +86,11 @@ pub struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    // From a model to a bundle: `demo`, `init`, `build`, `evaluate` go here, one line each.
+    // From a model to a bundle.
+    Demo(demo::DemoArgs),
+    Init(init::InitArgs),
+    Build(build::BuildArgs),
+    Evaluate(evaluate::EvaluateArgs),
 
     // With a bundle.
     Score(score::ScoreArgs),
@@ -96,6 +104,10 @@ enum Command {
 impl Command {
     fn run(self) -> Result<Exit> {
         match self {
+            Self::Demo(args) => demo::run(args),
+            Self::Init(args) => init::run(args),
+            Self::Build(args) => build::run(args),
+            Self::Evaluate(args) => evaluate::run(args),
             Self::Score(args) => score::run(args),
             Self::Explain(args) => explain::run(args),
             Self::Inspect(args) => inspect::run(args),

@@ -72,7 +72,10 @@ impl BundleArgs {
 
 /// Opens the bundle at `path` under these keys; without any, under the development key.
 pub(super) fn open(path: &Path, keys: &[PathBuf]) -> Result<Opened> {
-    let pinned = keys.iter().map(|key| read_public(key)).collect::<Result<Vec<_>>>()?;
+    let pinned = keys
+        .iter()
+        .map(|key| read_public(key))
+        .collect::<Result<Vec<_>>>()?;
     let bytes = read(path)?;
     open_bytes(bytes, &pinned).map_err(|e| {
         let signer = e.1;
@@ -87,7 +90,14 @@ pub(super) fn open_bytes(
     pinned: &[[u8; 32]],
 ) -> std::result::Result<Opened, (fieldscore_runtime::Error, Option<KeyId>)> {
     let development = [Signing::development().public()];
-    let (keys, len) = (if pinned.is_empty() { &development } else { pinned }, bytes.len());
+    let (keys, len) = (
+        if pinned.is_empty() {
+            &development
+        } else {
+            pinned
+        },
+        bytes.len(),
+    );
     let signer = stated_key(&bytes);
     let scorer = Scorer::open(bytes, keys).map_err(|e| (e, signer))?;
     let signature = match is_development(&scorer.container().key_id) {
@@ -104,7 +114,9 @@ pub(super) fn open_bytes(
 /// Opens these bytes without checking who signed them: to look at, never to score with.
 pub(super) fn open_unverified(bytes: Vec<u8>) -> fieldscore_runtime::Result<Opened> {
     let len = bytes.len();
-    let scorer = OpenOptions::default().dangerously_unverified().open(bytes, &[])?;
+    let scorer = OpenOptions::default()
+        .dangerously_unverified()
+        .open(bytes, &[])?;
     Ok(Opened {
         scorer,
         signature: Signature::NotVerified,
@@ -190,6 +202,9 @@ mod tests {
     #[test]
     fn a_missing_file_is_named() {
         let error = open(Path::new("no/such.fsb"), &[]).unwrap_err();
-        assert_eq!(error.to_string(), "no/such.fsb: expected a file that exists");
+        assert_eq!(
+            error.to_string(),
+            "no/such.fsb: expected a file that exists"
+        );
     }
 }

@@ -35,7 +35,10 @@ impl Sink {
         };
         if input.is_some_and(same) {
             let place = path.display().to_string();
-            return Err(Error::input(place, "another file than the one that is read"));
+            return Err(Error::input(
+                place,
+                "another file than the one that is read",
+            ));
         }
         let file = std::fs::File::create(path).map_err(|e| io(path, &e))?;
         Ok(Self::new(Box::new(file), path))

@@ -30,7 +30,10 @@ impl Progress {
 
     /// Progress over `total` items of work.
     pub fn items(total: u64) -> Self {
-        Self::new(ProgressBar::new(total), "{bar:30} {pos}/{len}  {msg}  {eta} left")
+        Self::new(
+            ProgressBar::new(total),
+            "{bar:30} {pos}/{len}  {msg}  {eta} left",
+        )
     }
 
     fn new(bar: ProgressBar, template: &str) -> Self {

@@ -82,3 +82,34 @@ fn input_shape(imported: &Imported, rows: &Rows) -> Result<Vec<usize>> {
     }
     Ok([rows.len()].into_iter().chain(features).collect())
 }
+
+/// The model in tract, one row at a time: for timing it beside the plan.
+///
+/// # Errors
+/// Where tract cannot run the model.
+pub fn single_row(imported: &Imported) -> Result<impl FnMut(&[f32]) -> Result<f32> + use<>> {
+    let fault = |e: TractError| Error::input("model", format!("a model that tract runs ({e})"));
+    let width = imported.net.inputs();
+    let shape = input_shape(imported, &Rows::new(width, vec![0.0; width]))?;
+    let input = imported.typed.inputs[0];
+    let batch = &imported.typed.nodes[input.node].outputs[input.slot]
+        .fact
+        .shape[0];
+    let one = batch
+        .symbols()
+        .into_iter()
+        .map(|symbol| (symbol, TDim::from(1)))
+        .collect();
+    let typed = imported.typed.set_symbols(&one).map_err(fault)?;
+    let plan = typed
+        .into_optimized()
+        .and_then(|typed| typed.into_runnable())
+        .map_err(fault)?;
+    let mut state = plan.spawn().map_err(fault)?;
+    Ok(move |row: &[f32]| {
+        let input = Tensor::from_shape(&shape, row).map_err(fault)?;
+        let outputs = state.run(tvec![input.into_tvalue()]).map_err(fault)?;
+        let view = outputs[0].to_plain_array_view::<f32>().map_err(fault)?;
+        Ok(view.iter().next().copied().unwrap_or(f32::NAN))
+    })
+}

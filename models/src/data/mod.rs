@@ -12,82 +12,97 @@ use fieldscore_runtime::schema::Schema;
 use fieldscore_runtime::{Application, Date, DecimalMark};
 
 use crate::error::{Error, Result};
-use crate::recipe::{GroupColumn, Recipe};
+use crate::recipe::{GroupColumn, Label, Recipe};
 
-/// The day that rows without a date of their own are scored as of, where the recipe has no first
-/// day.
+/// The day that rows without a date of their own are scored as of, where nothing else says.
 const SOME_DAY: &str = "2000-01-01";
 
-/// A table's rows as applications for one schema.
-///
-/// # Errors
-/// With file, row and field where a cell is not of its field's type; where a column is missing.
-pub fn applications(
-    table: &Table,
-    recipe: &Recipe,
-    schema: &Arc<Schema>,
-) -> Result<Vec<Application>> {
-    let fields: Vec<(usize, usize)> = schema
-        .fields()
-        .iter()
-        .enumerate()
-        .map(|(index, field)| Ok((index, table.column(&field.name)?)))
-        .collect::<Result<_>>()?;
-    let id = recipe
-        .data
-        .id
-        .as_deref()
-        .map(|id| table.column(id))
-        .transpose()?;
-    let date = recipe
-        .data
-        .date
-        .as_deref()
-        .map(|date| table.column(date))
-        .transpose()?;
-    let default = default_day(recipe)?;
-    let mut all = Vec::with_capacity(table.rows().len());
-    for (number, row) in table.rows().iter().enumerate() {
-        let as_of = match date {
-            None => default,
-            Some(at) => Date::parse(row[at].trim()).ok_or_else(|| {
-                Error::input(
-                    table.place(number, &table.header()[at]),
-                    "a date as YYYY-MM-DD",
-                )
-            })?,
-        };
-        let row_id = id.map_or_else(|| (number + 1).to_string(), |at| row[at].to_owned());
-        let mut application = Application::new(Arc::clone(schema), &row_id, as_of);
-        for &(field, column) in &fields {
-            let text = if recipe.data.missing.iter().any(|m| *m == row[column]) {
-                ""
-            } else {
-                &row[column]
-            };
-            application
-                .set_text_at(field, text, DecimalMark::Point)
-                .map_err(|e| Error::from(e).within(table.place(number, "")))?;
-        }
-        all.push(application);
-    }
-    Ok(all)
+/// How a table's rows are read as applications.
+#[derive(Debug, Clone, Default)]
+pub struct Reading {
+    /// Cells that mean a missing value.
+    pub missing: Vec<String>,
+    /// The column that identifies a row; without it rows are numbered.
+    pub id: Option<String>,
+    /// The column with a row's `as_of`.
+    pub date: Option<String>,
+    /// `as_of` of rows without a date.
+    pub day: Option<Date>,
 }
 
-fn default_day(recipe: &Recipe) -> Result<Date> {
-    let first = recipe.product.not_before.as_ref();
-    let day = first
-        .map(ToString::to_string)
-        .unwrap_or_else(|| SOME_DAY.to_owned());
-    Date::parse(&day).ok_or_else(|| Error::input("product.not_before", "a date without a time"))
+impl Reading {
+    /// As a recipe says.
+    ///
+    /// # Errors
+    /// Where `product.not_before` is no date.
+    pub fn of(recipe: &Recipe) -> Result<Self> {
+        let first = recipe.product.not_before.as_ref();
+        Ok(Self {
+            missing: recipe.data.missing.clone(),
+            id: recipe.data.id.clone(),
+            date: recipe.data.date.clone(),
+            day: first
+                .map(|day| crate::recipe::to_date(day, "product.not_before"))
+                .transpose()?,
+        })
+    }
+
+    /// A table's rows as applications for one schema.
+    ///
+    /// # Errors
+    /// With file, row and field where a cell is not of its field's type; where a column is missing.
+    pub fn applications(&self, table: &Table, schema: &Arc<Schema>) -> Result<Vec<Application>> {
+        self.each(table, schema)?.collect()
+    }
+
+    /// As [`Reading::applications`], one result a row.
+    ///
+    /// # Errors
+    /// Where a column is missing.
+    pub fn each<'t>(
+        &'t self,
+        table: &'t Table,
+        schema: &'t Arc<Schema>,
+    ) -> Result<impl Iterator<Item = Result<Application>> + 't> {
+        let fields: Vec<(usize, usize)> = schema
+            .fields()
+            .iter()
+            .enumerate()
+            .map(|(index, field)| Ok((index, table.column(&field.name)?)))
+            .collect::<Result<_>>()?;
+        let column = |name: &Option<String>| name.as_deref().map(|n| table.column(n)).transpose();
+        let (id, date) = (column(&self.id)?, column(&self.date)?);
+        let default = self.day.or_else(|| Date::parse(SOME_DAY));
+        Ok(table.rows().iter().enumerate().map(move |(number, row)| {
+            let as_of = date
+                .map_or(default, |at| Date::parse(row[at].trim()))
+                .ok_or_else(|| {
+                    let name = date.map_or("", |at| table.header()[at].as_str());
+                    Error::input(table.place(number, name), "a date as YYYY-MM-DD")
+                })?;
+            let row_id = id.map_or_else(|| (number + 1).to_string(), |at| row[at].to_owned());
+            let mut application = Application::new(Arc::clone(schema), &row_id, as_of);
+            for &(field, column) in &fields {
+                let cell = &row[column];
+                let text = if self.missing.iter().any(|m| m == cell) {
+                    ""
+                } else {
+                    cell
+                };
+                application
+                    .set_text_at(field, text, DecimalMark::Point)
+                    .map_err(|e| Error::from(e).within(table.place(number, "")))?;
+            }
+            Ok(application)
+        }))
+    }
 }
 
 /// Whether each row is bad.
 ///
 /// # Errors
 /// Where the column is missing, or no row is bad or none is good.
-pub fn labels(table: &Table, recipe: &Recipe) -> Result<Vec<bool>> {
-    let label = &recipe.data.label;
+pub fn labels(table: &Table, label: &Label) -> Result<Vec<bool>> {
     let at = table.column(&label.column)?;
     let bad: Vec<bool> = table
         .rows()

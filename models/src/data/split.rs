@@ -54,7 +54,7 @@ pub fn parts(recipe: &Recipe) -> Result<(Table, Vec<Part>)> {
     } else if ways[2] {
         from_dates(recipe, &table)?
     } else {
-        from_seed(split, &labels(&table, recipe)?)?
+        from_seed(split, &labels(&table, &recipe.data.label)?)?
     };
     for (part, name) in [
         (Part::Train, "train"),

@@ -1,6 +1,7 @@
 //! The recipe: `recipe.toml` beside a trained model. `docs/recipe.md` is its reference.
 
 mod check;
+mod draft;
 mod file;
 mod lower;
 
@@ -10,7 +11,9 @@ use indexmap::IndexMap;
 use serde::Deserialize;
 
 pub use check::open_texts;
-pub use file::{Loaded, load};
+pub use draft::{Draft, Drafted, draft};
+pub use file::{FILE, Loaded, load};
+pub(crate) use lower::to_date;
 pub use lower::{Lowered, lower, parse_value};
 
 /// A text in several languages, by BCP-47 tag.

@@ -31,22 +31,30 @@ fn words(bytes: &[u8]) -> [u32; LANES] {
 }
 
 /// One row times one panel: 16 accumulators, bias included.
+///
+/// Products in i16 and sums of pairs kept apart until the end: loops that compilers vectorise on
+/// every target. Addition of integers may be reordered freely.
 #[inline(always)]
 fn accumulate(panel: &[u8], input: &[u8], padded: usize) -> [i32; LANES] {
-    let mut sums = words(&panel[..LANES * 4]).map(|w| w as i32);
+    let mut pairs = [0i32; LANES * 2];
     let weights = &panel[LANES * 4..LANES * 4 + padded * LANES];
-    for (x, w) in input[..padded]
-        .chunks_exact(DEPTH)
-        .zip(weights.chunks_exact(DEPTH * LANES))
-    {
-        for (sum, w) in sums.iter_mut().zip(w.chunks_exact(DEPTH)) {
-            let mut dot = 0i32;
-            for (&x, &w) in x.iter().zip(w) {
-                dot += i32::from(x) * i32::from(w as i8);
-            }
-            // Validation has proved that no sum leaves an i32.
-            *sum = sum.wrapping_add(dot);
+    let (weights, _) = weights.as_chunks::<{ DEPTH * LANES }>();
+    let (input, _) = input[..padded].as_chunks::<DEPTH>();
+    for (x, w) in input.iter().zip(weights) {
+        let x = x.map(i16::from);
+        // At most 255 · 127: fits an i16.
+        let mut products = [0i16; DEPTH * LANES];
+        for (product, at) in products.iter_mut().zip(0..) {
+            *product = x[at % DEPTH] * i16::from(w[at] as i8);
         }
+        for (pair, two) in pairs.iter_mut().zip(products.chunks_exact(2)) {
+            // Validation has proved that no sum leaves an i32.
+            *pair = pair.wrapping_add(i32::from(two[0]) + i32::from(two[1]));
+        }
+    }
+    let mut sums = words(&panel[..LANES * 4]).map(|w| w as i32);
+    for (sum, pair) in sums.iter_mut().zip(pairs.chunks_exact(2)) {
+        *sum = sum.wrapping_add(pair[0].wrapping_add(pair[1]));
     }
     sums
 }

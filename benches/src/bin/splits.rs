@@ -1,0 +1,244 @@
+//! The credit model on its five splits: our bundle against the float model it came from, LightGBM
+//! and logistic regression, each on a test part that none of them was fitted on.
+//!
+//! `splits [--json]`; exit status 1 where a gate fails or the bundles' mean AUC is below
+//! LightGBM's.
+
+use std::io::Write;
+use std::path::Path;
+use std::process::ExitCode;
+
+use fieldscore_benches::{Failure, credit};
+use fieldscore_models::build::{Built, Size, build};
+use fieldscore_models::evaluate::metrics::{auc, ks};
+use fieldscore_models::keys::Signing;
+
+const SPLITS: usize = 5;
+const MODELS: [&str; 5] = ["logistic", "lightgbm", "float", "pruned", "bundle"];
+const LIGHTGBM: usize = 1;
+const BUNDLE: usize = 4;
+
+/// What the baselines say of a split's test part.
+struct Baselines {
+    bad: Vec<bool>,
+    logistic: Vec<f64>,
+    lightgbm: Vec<f64>,
+}
+
+impl Baselines {
+    fn read(path: &Path) -> Result<Self, Failure> {
+        let mut reader = csv::Reader::from_path(path).map_err(Failure::csv(path))?;
+        let header = reader.headers().map_err(Failure::csv(path))?.clone();
+        let column = |name: &str| {
+            header.iter().position(|own| own == name).ok_or_else(|| {
+                Failure::input(path.display().to_string(), format!("a column {name}"))
+            })
+        };
+        let (status, logistic, lightgbm) =
+            (column("status")?, column("logistic")?, column("lightgbm")?);
+        let mut all = Self {
+            bad: Vec::new(),
+            logistic: Vec::new(),
+            lightgbm: Vec::new(),
+        };
+        for row in reader.records() {
+            let row = row.map_err(Failure::csv(path))?;
+            let number = |at: usize| {
+                row[at].parse().map_err(|_| {
+                    let line = row.position().map_or(0, csv::Position::line);
+                    Failure::input(format!("{}, line {line}", path.display()), "a probability")
+                })
+            };
+            all.bad.push(&row[status] == "bad");
+            all.logistic.push(number(logistic)?);
+            all.lightgbm.push(number(lightgbm)?);
+        }
+        Ok(all)
+    }
+}
+
+/// One split's figures; AUC and KS in the order of [`MODELS`].
+struct Split {
+    auc: [f64; 5],
+    ks: [f64; 5],
+    /// Shares of outcomes that differ: float to pruned, pruned to bundle, float to bundle.
+    flips: [f64; 3],
+    passed: bool,
+    float: Size,
+    bundle: Size,
+}
+
+impl Split {
+    fn measure(folder: &Path) -> Result<Self, Failure> {
+        let path = folder.join("predictions.csv");
+        let baselines = Baselines::read(&path)?;
+        let built = build(folder, &Signing::development(), &mut |_| {})?;
+        if baselines.bad != built.test.bad {
+            return Err(Failure::input(
+                path.display().to_string(),
+                "the rows of the split's test part, in the order of the data",
+            ));
+        }
+        let place = |e: &dyn std::fmt::Display| {
+            Failure::input(
+                path.display().to_string(),
+                format!("rows that can be measured ({e})"),
+            )
+        };
+        let mut split = Self {
+            auc: [0.0; 5],
+            ks: [0.0; 5],
+            flips: flips(&built),
+            passed: built.bundle.is_some(),
+            float: built.summary.float,
+            bundle: built.summary.bundle,
+        };
+        let test = &built.test;
+        let columns = [
+            &baselines.logistic,
+            &baselines.lightgbm,
+            &test.float.probability,
+            &test.pruned.probability,
+            &test.bundle.probability,
+        ];
+        for (at, column) in columns.into_iter().enumerate() {
+            split.auc[at] = auc(&test.bad, column).map_err(|e| place(&e))?;
+            split.ks[at] = ks(&test.bad, column).map_err(|e| place(&e))?;
+        }
+        Ok(split)
+    }
+
+    fn json(&self, name: usize) -> serde_json::Value {
+        let by_model = |figures: &[f64; 5]| -> serde_json::Value {
+            MODELS.into_iter().zip(figures.iter().copied()).collect()
+        };
+        serde_json::json!({
+            "split": name,
+            "auc": by_model(&self.auc),
+            "ks": by_model(&self.ks),
+            "flips": {
+                "float_pruned": self.flips[0],
+                "pruned_bundle": self.flips[1],
+                "float_bundle": self.flips[2],
+            },
+            "gates_passed": self.passed,
+            "float": self.float,
+            "bundle": self.bundle,
+        })
+    }
+}
+
+fn flips(built: &Built) -> [f64; 3] {
+    let test = &built.test;
+    [
+        (&test.float, &test.pruned),
+        (&test.pruned, &test.bundle),
+        (&test.float, &test.bundle),
+    ]
+    .map(|(a, b)| {
+        let differ = a.outcome.iter().zip(&b.outcome).filter(|(a, b)| a != b);
+        differ.count() as f64 / test.bad.len() as f64
+    })
+}
+
+fn mean<const N: usize>(of: impl Iterator<Item = [f64; N]> + Clone) -> [f64; N] {
+    let rows = of.clone().count() as f64;
+    std::array::from_fn(|at| of.clone().map(|row| row[at]).sum::<f64>() / rows)
+}
+
+fn table(out: &mut impl Write, splits: &[Split]) -> std::io::Result<()> {
+    let five = |out: &mut dyn Write, name: &str, figures: [f64; 5]| {
+        write!(out, "{name:<8}")?;
+        figures.iter().try_for_each(|x| write!(out, "{x:>10.4}"))?;
+        writeln!(out)
+    };
+    type Figures = fn(&Split) -> [f64; 5];
+    let titles: [(&str, Figures); 2] = [("AUC", |s| s.auc), ("KS", |s| s.ks)];
+    for (title, figures) in titles {
+        write!(out, "{title:<8}")?;
+        MODELS
+            .iter()
+            .try_for_each(|name| write!(out, "{name:>10}"))?;
+        writeln!(out)?;
+        for (at, split) in splits.iter().enumerate() {
+            five(out, &format!("split {}", at + 1), figures(split))?;
+        }
+        five(out, "mean", mean(splits.iter().map(figures)))?;
+        writeln!(out)?;
+    }
+    writeln!(
+        out,
+        "{:<8}{:>14}{:>14}{:>14}  {:<22}{:>16}{:>7}",
+        "flips", "float→pruned", "pruned→bundle", "float→bundle", "widths", "bytes", "share"
+    )?;
+    for (at, split) in splits.iter().enumerate() {
+        write!(out, "split {:<2}", at + 1)?;
+        for share in split.flips {
+            write!(out, "{:>13.2}%", share * 100.0)?;
+        }
+        let widths = |size: &Size| {
+            let widths: Vec<String> = size.widths.iter().map(usize::to_string).collect();
+            widths.join("-")
+        };
+        writeln!(
+            out,
+            "  {:<22}{:>16}{:>7.3}{}",
+            format!("{} → {}", widths(&split.float), widths(&split.bundle)),
+            format!("{} → {}", split.float.bytes, split.bundle.bytes),
+            split.bundle.bytes as f64 / split.float.bytes as f64,
+            if split.passed { "" } else { "  GATE FAILED" }
+        )?;
+    }
+    Ok(())
+}
+
+fn run(json: bool) -> Result<bool, Failure> {
+    let mut splits = Vec::new();
+    for number in 1..=SPLITS {
+        splits.push(Split::measure(&credit().join(format!("splits/{number}")))?);
+    }
+    let mut out = std::io::stdout().lock();
+    let io = Failure::io(Path::new("stdout"));
+    if json {
+        for (at, split) in splits.iter().enumerate() {
+            writeln!(out, "{}", split.json(at + 1)).map_err(&io)?;
+        }
+    } else {
+        table(&mut out, &splits).map_err(&io)?;
+    }
+    let auc = mean(splits.iter().map(|split| split.auc));
+    let reached = auc[BUNDLE] >= auc[LIGHTGBM];
+    let verdict = format!(
+        "mean AUC of the bundles {:.4}, {} LightGBM's {:.4}",
+        auc[BUNDLE],
+        if reached { "not below" } else { "BELOW" },
+        auc[LIGHTGBM]
+    );
+    say(&verdict);
+    Ok(reached && splits.iter().all(|split| split.passed))
+}
+
+#[allow(clippy::print_stderr, reason = "talk goes to stderr")]
+fn say(text: &str) {
+    eprintln!("{text}");
+}
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let json = match arguments.as_slice() {
+        [] => false,
+        [flag] if flag == "--json" => true,
+        _ => {
+            say("usage: splits [--json]");
+            return ExitCode::from(2);
+        }
+    };
+    match run(json) {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::from(1),
+        Err(error) => {
+            say(&format!("error: {error}"));
+            ExitCode::from(2)
+        }
+    }
+}

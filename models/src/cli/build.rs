@@ -1,0 +1,317 @@
+//! `fieldscore build`: a recipe becomes a signed bundle.
+
+use std::path::{Path, PathBuf};
+
+use comfy_table::{Cell, CellAlignment, Table, presets};
+
+use crate::build::{Built, Gate, Summary, build};
+use crate::cli::{Exit, Sink, say};
+use crate::error::{Error, Result, io};
+use crate::keys::{Signing, is_development};
+use crate::pages::build_page;
+
+/// Build a bundle from a recipe: import, calibrate, prune, quantise, gate, pack, sign
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  fieldscore build models/zoo/credit
+  fieldscore build my-model -o my-model.fsb --report report --key keys/signing.pem
+
+A gate that fails ends with status 1 and without a bundle; the report says what each layer
+costs, and the hint which line of the recipe would mend it.")]
+pub struct BuildArgs {
+    /// The recipe's folder, or the recipe file itself
+    recipe: PathBuf,
+    /// Where the bundle goes [default: PRODUCT.fsb in this folder]
+    #[arg(short, long, value_name = "OUT.fsb")]
+    output: Option<PathBuf>,
+    /// Write an HTML report into this folder
+    #[arg(long, value_name = "DIR")]
+    report: Option<PathBuf>,
+    /// Sign with this private key [default: the development key, which proves nothing]
+    #[arg(long, value_name = "PRIVATE.pem")]
+    key: Option<PathBuf>,
+    /// Print the figures as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// Builds a bundle.
+///
+/// # Errors
+/// Where recipe, data or model are at fault, or a file cannot be written.
+pub fn run(args: BuildArgs) -> Result<Exit> {
+    let key = args.key.as_deref().map(Signing::read).transpose()?;
+    let key = key.unwrap_or_else(Signing::development);
+    let built = build(&args.recipe, &key, &mut |what| log::info!("{what}"))?;
+    if let Some(folder) = &args.report {
+        say::note(format!(
+            "report: {}",
+            write_report(&built, folder)?.display()
+        ));
+    }
+    let text = if args.json {
+        let json = serde_json::to_string(&built.summary)
+            .map_err(|e| Error::check("figures", format!("figures that JSON can say ({e})")))?;
+        format!("{json}\n")
+    } else {
+        tables(&built.summary)
+    };
+    Sink::stdout().print(&text)?;
+    let open = &built.summary.open_texts;
+    if !open.is_empty() {
+        say::warn(format!(
+            "{} texts are still to be written: {}",
+            open.len(),
+            open.join(", ")
+        ));
+    }
+    let Some(bundle) = &built.bundle else {
+        explain_failure(&built.summary);
+        return Ok(Exit::Failed);
+    };
+    let output = args
+        .output
+        .unwrap_or_else(|| PathBuf::from(format!("{}.fsb", built.summary.product)));
+    write_whole(&output, bundle)?;
+    say::note(format!(
+        "bundle: {} ({} bytes)",
+        output.display(),
+        bundle.len()
+    ));
+    if is_development(&key.id()) {
+        say::warn("signed with the development key, whose secret is public: for trials only");
+        say::hint(
+            "`fieldscore key new DIR` makes a key, `build --key DIR/signing.pem` signs with it",
+        );
+    }
+    Ok(Exit::Done)
+}
+
+/// Writes the HTML report and says where.
+///
+/// # Errors
+/// Where it cannot be drawn or written.
+pub(super) fn write_report(built: &Built, folder: &Path) -> Result<PathBuf> {
+    let page = build_page(built)?;
+    std::fs::create_dir_all(folder).map_err(|e| io(folder, &e))?;
+    let path = folder.join("build.html");
+    write_whole(&path, page.as_bytes())?;
+    Ok(path)
+}
+
+/// Writes a file in one step: a reader never sees half of it.
+pub(super) fn write_whole(path: &Path, bytes: &[u8]) -> Result<()> {
+    if let Some(folder) = path
+        .parent()
+        .filter(|folder| !folder.as_os_str().is_empty())
+    {
+        std::fs::create_dir_all(folder).map_err(|e| io(folder, &e))?;
+    }
+    let mut part = path.as_os_str().to_owned();
+    part.push(".part");
+    let part = PathBuf::from(part);
+    std::fs::write(&part, bytes).map_err(|e| io(&part, &e))?;
+    std::fs::rename(&part, path).map_err(|e| io(path, &e))
+}
+
+/// What a failed gate cost, and the line of the recipe that would mend it.
+fn explain_failure(summary: &Summary) {
+    for gate in summary.gates.iter().filter(|gate| !gate.passed) {
+        say::error_text(format!(
+            "gate {}: expected |ΔAUC| ≤ {}, |ΔKS| ≤ {}, flips ≤ {}; measured {:+.4}, {:+.4}, {:.4}",
+            gate.name,
+            gate.limits.auc,
+            gate.limits.ks,
+            gate.limits.flips,
+            gate.difference.auc.value,
+            gate.difference.ks.value,
+            gate.flips.share.value,
+        ));
+        if gate.name == "int8" {
+            let costliest = summary
+                .layers
+                .iter()
+                .filter(|layer| layer.precision == "int8")
+                .max_by(|a, b| {
+                    a.flips
+                        .total_cmp(&b.flips)
+                        .then(a.auc.abs().total_cmp(&b.auc.abs()))
+                });
+            match costliest {
+                Some(layer) => say::hint(format!(
+                    "in recipe.toml: [compile.layers] \"{}\" = \"f16\", or compile.precision = \"auto\"",
+                    layer.name
+                )),
+                None => say::hint("in recipe.toml: compile.precision = \"f32\""),
+            }
+        } else {
+            say::hint(
+                "in recipe.toml: a smaller compile.prune, or more compile.calibration_rows; or train a wider net",
+            );
+        }
+    }
+}
+
+fn widths(widths: &[usize]) -> String {
+    widths
+        .iter()
+        .map(usize::to_string)
+        .collect::<Vec<_>>()
+        .join("-")
+}
+
+/// The figures of a build, for people.
+fn tables(summary: &Summary) -> String {
+    let mut out = String::new();
+    let [train, validation, test] = summary.rows;
+    let heading = format!(
+        "{} {}: {train} training rows ({} for calibration), {validation} validation, {test} test\n\n",
+        summary.product, summary.sequence, summary.calibration_rows
+    );
+    out.push_str(&heading);
+    out.push_str(&comparison(summary, None));
+    out.push_str("\n\n");
+    out.push_str(&gates(&summary.gates));
+    out.push_str("\n\n");
+    out.push_str(&layers(summary));
+    out.push('\n');
+    out
+}
+
+/// The float model against the bundle. `times` are nanoseconds a score of both.
+pub(super) fn comparison(summary: &Summary, times: Option<[f64; 2]>) -> String {
+    let [float, pruned, bundle] = &summary.discrimination;
+    let mut table = new_table(["", "float ONNX", "pruned", "bundle"]);
+    let mut row = |cells: [String; 4]| {
+        table.add_row(cells);
+    };
+    let same =
+        |a: &str, f: usize, b: usize| [a.to_owned(), f.to_string(), b.to_string(), b.to_string()];
+    row([
+        "widths".to_owned(),
+        widths(&summary.float.widths),
+        widths(&summary.bundle.widths),
+        widths(&summary.bundle.widths),
+    ]);
+    row(same(
+        "parameters",
+        summary.float.parameters,
+        summary.bundle.parameters,
+    ));
+    row([
+        "bytes of plan and weights".to_owned(),
+        summary.float.bytes.to_string(),
+        (summary.bundle.parameters * 4).to_string(),
+        format!(
+            "{} ({:.2} of float)",
+            summary.bundle.bytes,
+            summary.bundle.bytes as f64 / summary.float.bytes as f64
+        ),
+    ]);
+    row(same(
+        "multiply-adds",
+        summary.float.multiply_adds,
+        summary.bundle.multiply_adds,
+    ));
+    row([
+        "AUC".to_owned(),
+        figure(float.auc),
+        figure(pruned.auc),
+        figure(bundle.auc),
+    ]);
+    row([
+        "KS".to_owned(),
+        figure(float.ks),
+        figure(pruned.ks),
+        figure(bundle.ks),
+    ]);
+    row([
+        "calibration error".to_owned(),
+        figure(float.ece),
+        figure(pruned.ece),
+        figure(bundle.ece),
+    ]);
+    let flips = |gate: &Gate| format!("{} of {}", gate.flips.count, gate.flips.rows);
+    let flipped = |at: usize| summary.gates.get(at).map(flips).unwrap_or_default();
+    row([
+        "outcomes flipped by this step".to_owned(),
+        "–".to_owned(),
+        flipped(0),
+        flipped(1),
+    ]);
+    if let Some([float, bundle]) = times {
+        let micro = |ns: f64| format!("{:.2}", ns / 1000.0);
+        row([
+            "microseconds a score".to_owned(),
+            micro(float),
+            "–".to_owned(),
+            micro(bundle),
+        ]);
+    }
+    table.to_string()
+}
+
+fn figure(interval: crate::evaluate::intervals::Interval) -> String {
+    format!("{interval:.3}")
+}
+
+fn gates(gates: &[Gate]) -> String {
+    let mut table = new_table(["gate", "ΔAUC (limit)", "ΔKS (limit)", "flips (limit)", ""]);
+    for gate in gates {
+        table.add_row([
+            gate.name.to_owned(),
+            format!("{:+.4} ({})", gate.difference.auc.value, gate.limits.auc),
+            format!("{:+.4} ({})", gate.difference.ks.value, gate.limits.ks),
+            format!(
+                "{:.2} % ({} %){}",
+                gate.flips.share.value * 100.0,
+                gate.limits.flips * 100.0,
+                if gate.unlabelled {
+                    ", unlabelled rows too"
+                } else {
+                    ""
+                }
+            ),
+            if gate.passed {
+                "holds".to_owned()
+            } else {
+                "FAILS".to_owned()
+            },
+        ]);
+    }
+    table.to_string()
+}
+
+fn layers(summary: &Summary) -> String {
+    let mut table = new_table([
+        "layer",
+        "shape",
+        "in the bundle",
+        "int8 alone: ΔAUC",
+        "flips",
+    ]);
+    for layer in &summary.layers {
+        table.add_row([
+            layer.name.clone(),
+            format!("{} → {}", layer.shape[0], layer.shape[1]),
+            layer.precision.to_owned(),
+            format!("{:+.4}", layer.auc),
+            format!("{:.2} %", layer.flips * 100.0),
+        ]);
+    }
+    table.to_string()
+}
+
+fn new_table<const N: usize>(header: [&str; N]) -> Table {
+    let mut table = Table::new();
+    table
+        .load_style(presets::UTF8_HORIZONTAL_ONLY)
+        .set_header(header.map(Cell::new));
+    for at in 1..N {
+        if let Some(column) = table.column_mut(at) {
+            column.set_cell_alignment(CellAlignment::Right);
+        }
+    }
+    table
+}

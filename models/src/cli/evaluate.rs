@@ -1,0 +1,201 @@
+//! `fieldscore evaluate`: a bundle on labelled rows.
+
+use std::path::PathBuf;
+
+use fieldscore_runtime::bundle::container::SectionKind;
+
+use crate::build::hex;
+use crate::cli::build::write_whole;
+use crate::cli::{BundleArgs, Exit, Sink, say};
+use crate::data::{Reading, Table, labels};
+use crate::error::{Error, Result};
+use crate::evaluate::bootstrap::Discrimination;
+use crate::evaluate::curves::cut_off_table;
+use crate::evaluate::scored::Scored;
+use crate::pages::{cut_offs, evaluation_page};
+use crate::recipe::Label;
+
+/// Measure a bundle on labelled rows: AUC, Gini, KS, Brier, ECE, cut-offs, with intervals
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Example:
+  fieldscore evaluate credit.fsb new-loans.csv --report report
+
+Label, bad value and missing cells are those of the data that the bundle was built on, unless
+given. Rows that cannot be scored are left out, counted on stderr, and make the exit status 2.")]
+pub struct EvaluateArgs {
+    #[command(flatten)]
+    bundle: BundleArgs,
+    /// Labelled rows (CSV)
+    labelled: PathBuf,
+    /// The column with the label
+    #[arg(long, value_name = "COLUMN")]
+    label: Option<String>,
+    /// The label's value for a bad loan
+    #[arg(long, value_name = "VALUE")]
+    bad: Option<String>,
+    /// Write an HTML report into this folder
+    #[arg(long, value_name = "DIR")]
+    report: Option<PathBuf>,
+    /// Print the figures as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// Evaluates a bundle.
+///
+/// # Errors
+/// Where the bundle does not open or the rows cannot be read or measured.
+pub fn run(args: EvaluateArgs) -> Result<Exit> {
+    let opened = args.bundle.open()?;
+    let scorer = &opened.scorer;
+    let provenance: serde_json::Value = scorer
+        .section(SectionKind::PROVENANCE)
+        .and_then(|bytes| serde_json::from_slice(bytes).ok())
+        .unwrap_or_default();
+    let known = |given: &Option<String>, at: usize, flag: &str| {
+        given
+            .clone()
+            .or_else(|| provenance["label"][at].as_str().map(str::to_owned))
+            .ok_or_else(|| {
+                Error::input("bundle", "provenance that names the label")
+                    .hint(format!("give {flag}"))
+            })
+    };
+    let label = Label {
+        column: known(&args.label, 0, "--label")?,
+        bad: known(&args.bad, 1, "--bad")?,
+    };
+    let table = Table::read(&args.labelled)?;
+    let bad = labels(&table, &label)?;
+    let missing = provenance["missing"].as_array().into_iter().flatten();
+    let mut missing: Vec<String> = missing
+        .filter_map(|m| m.as_str().map(str::to_owned))
+        .collect();
+    missing.push(String::new());
+    let id = provenance["id"]
+        .as_str()
+        .filter(|id| table.column(id).is_ok())
+        .map(str::to_owned);
+    let reading = Reading {
+        missing,
+        id,
+        date: None,
+        day: scorer.meta().not_before,
+    };
+    let (bad, scored, left_out) = score(scorer, &reading, &table, &bad)?;
+    let measured = scored.measure(&bad)?;
+    let bundle_id = hex(&scorer.bundle_id()[..8]);
+    if let Some(folder) = &args.report {
+        let facts = [
+            (
+                "Product".to_owned(),
+                format!("{} {}", scorer.meta().product, scorer.meta().sequence),
+            ),
+            ("Bundle".to_owned(), bundle_id.clone()),
+            ("Data".to_owned(), hex(&table.sha256()[..8])),
+            (
+                "Rows".to_owned(),
+                format!("{} ({} bad)", measured.rows, measured.bad),
+            ),
+        ];
+        let name = scorer
+            .texts()
+            .text("product.name", "")
+            .unwrap_or(&scorer.meta().product);
+        let page = evaluation_page(name, &facts, &bad, &scored, &measured)?;
+        let path = folder.join("evaluate.html");
+        write_whole(&path, page.as_bytes())?;
+        say::note(format!("report: {}", path.display()));
+    }
+    let text = if args.json {
+        json(&bad, &scored, &measured, &bundle_id)?
+    } else {
+        text(&bad, &scored, &measured)?
+    };
+    Sink::stdout().print(&text)?;
+    if left_out > 0 {
+        say::warn(format!(
+            "{left_out} rows could not be scored and were left out"
+        ));
+        return Ok(Exit::BadInput);
+    }
+    Ok(Exit::Done)
+}
+
+/// Scores what can be scored; says on stderr what the first ten others lack.
+fn score(
+    scorer: &fieldscore_runtime::Scorer,
+    reading: &Reading,
+    table: &Table,
+    bad: &[bool],
+) -> Result<(Vec<bool>, Scored, usize)> {
+    let (mut kept, mut applications, mut left_out) = (Vec::new(), Vec::new(), 0usize);
+    for (number, (application, &bad)) in reading.each(table, scorer.schema())?.zip(bad).enumerate()
+    {
+        let scorable = application.and_then(|application| {
+            scorer
+                .score(&application)
+                .map_err(|e| Error::from(e).within(table.place(number, "")))?;
+            Ok(application)
+        });
+        match scorable {
+            Ok(application) => {
+                applications.push(application);
+                kept.push(bad);
+            }
+            Err(error) => {
+                left_out += 1;
+                if left_out <= 10 {
+                    say::warn(error);
+                }
+            }
+        }
+    }
+    Ok((kept, Scored::of(scorer, &applications)?, left_out))
+}
+
+fn text(bad: &[bool], scored: &Scored, measured: &Discrimination) -> Result<String> {
+    let mut out = format!(
+        "rows                {}\nbad                 {}\n",
+        measured.rows, measured.bad
+    );
+    let figures = [
+        ("AUC", measured.auc),
+        ("Gini", measured.gini),
+        ("KS", measured.ks),
+        ("Brier score", measured.brier),
+        ("ECE", measured.ece),
+        ("ECE if calibrated", measured.ece_if_calibrated),
+    ];
+    for (name, interval) in figures {
+        out.push_str(&format!("{name:<19} {interval:.4}\n"));
+    }
+    out.push_str("\napprove from   approved   approval rate          bad rate among them\n");
+    for row in curve(bad, scored)? {
+        let rate = row
+            .bad_rate
+            .map_or_else(|| "–".to_owned(), |rate| rate.percent(1));
+        out.push_str(&format!(
+            "{:>12} {:>10}   {:<22} {rate}\n",
+            row.cut_off,
+            row.approved,
+            row.approval_rate.percent(1)
+        ));
+    }
+    Ok(out)
+}
+
+fn curve(bad: &[bool], scored: &Scored) -> Result<Vec<crate::evaluate::curves::CutOff>> {
+    cut_off_table(bad, &scored.score, &cut_offs(&scored.score))
+        .map_err(|e| Error::input("data", format!("rows that can be measured ({e})")))
+}
+
+fn json(bad: &[bool], scored: &Scored, measured: &Discrimination, bundle: &str) -> Result<String> {
+    let value = serde_json::json!({
+        "bundle": bundle,
+        "figures": measured,
+        "cut_offs": curve(bad, scored)?,
+    });
+    Ok(format!("{value}\n"))
+}

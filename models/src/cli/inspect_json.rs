@@ -1,0 +1,290 @@
+//! What `inspect --json` shows: one object.
+
+use fieldscore_runtime::Scorer;
+use fieldscore_runtime::bundle::container::SectionKind;
+use fieldscore_runtime::decide::{LOG_ODDS_ONE, POINT, ScoreScale, Test};
+use fieldscore_runtime::kernels::{LANES, panel_bytes};
+use fieldscore_runtime::plan::{Model, Step};
+use fieldscore_runtime::schema::{Field, FieldKind};
+use serde_json::{Value, json};
+
+use crate::cli::open::{Opened, hex};
+use crate::cli::words;
+
+/// One object with everything that a bundle says, texts in `language`.
+pub(super) fn object(opened: &Opened, language: &str) -> Value {
+    let scorer = &opened.scorer;
+    let (meta, container) = (scorer.meta(), scorer.container());
+    let day = |date: Option<fieldscore_runtime::Date>| date.map(|date| date.to_string());
+    let text = |key: &str| scorer.texts().text(key, language);
+    json!({
+        "product": meta.product,
+        "name": text("product.name"),
+        "purpose": text("product.purpose"),
+        "sequence": meta.sequence,
+        "not_before": day(meta.not_before),
+        "not_after": day(meta.not_after),
+        "format": format!("{}.{}", container.format.0, container.format.1),
+        "least_runtime": container.least_runtime.to_string(),
+        "engine": meta.engine.to_string(),
+        "kernels": scorer.kernels(),
+        "key_id": hex(&container.key_id),
+        "signature": opened.signature.name(),
+        "bundle_id": hex(scorer.bundle_id()),
+        "bytes": opened.bytes,
+        "languages": scorer.texts().languages,
+        "fields": scorer.schema().fields().iter().map(|f| field(scorer, f, language)).collect::<Vec<_>>(),
+        "groups": groups(scorer, language),
+        "transforms": transforms(scorer),
+        "models": models(scorer),
+        "explanation_evaluations": scorer.explanation_cost(),
+        "score": score(scorer),
+        "policy": policy(scorer, language),
+        "sections": sections(scorer),
+        "card": document(scorer, SectionKind::CARD),
+        "provenance": document(scorer, SectionKind::PROVENANCE),
+    })
+}
+
+fn field(scorer: &Scorer, field: &Field, language: &str) -> Value {
+    let text = |what: &str| {
+        scorer
+            .texts()
+            .text(&format!("field.{}.{what}", field.name), language)
+    };
+    let groups = scorer.schema().groups();
+    let range = field
+        .range
+        .map(|(low, high)| [words::raw(field, low), words::raw(field, high)]);
+    let mut object = json!({
+        "name": field.name,
+        "type": field.kind.name(),
+        "unit": field.unit,
+        "range": range,
+        "missing": field.missing.name(),
+        "out_of_range": field.out_of_range.name(),
+        "unknown": field.unknown.name(),
+        "sensitivity": field.sensitivity.name(),
+        "changeable": field.changeable,
+        "group": groups.get(usize::from(field.group)).map(|group| &group.name),
+        "reason_code": field.reason_code,
+        "label": text("label"),
+        "help": text("help"),
+        "reason": text("reason"),
+    });
+    match &field.kind {
+        FieldKind::Decimal { decimals } => object["decimals"] = json!(decimals),
+        FieldKind::Money { currency, decimals } => {
+            object["currency"] = json!(currency);
+            object["decimals"] = json!(decimals);
+        }
+        FieldKind::Category { codes } => object["categories"] = json!(codes),
+        FieldKind::Text { buckets } => object["buckets"] = json!(buckets),
+        FieldKind::Integer | FieldKind::Boolean | FieldKind::Date => {}
+    }
+    object
+}
+
+fn groups(scorer: &Scorer, language: &str) -> Vec<Value> {
+    let groups = scorer.schema().groups().iter();
+    groups
+        .map(|group| {
+            let label = scorer
+                .texts()
+                .text(&format!("group.{}.label", group.name), language);
+            json!({ "name": group.name, "code": group.code, "label": label })
+        })
+        .collect()
+}
+
+fn transforms(scorer: &Scorer) -> Value {
+    let transforms = scorer.transforms();
+    let blocks: Vec<Value> = transforms
+        .blocks()
+        .iter()
+        .map(|block| {
+            let source = usize::from(block.source);
+            let field = scorer
+                .schema()
+                .fields()
+                .get(source)
+                .map(|field| &field.name);
+            json!({ "name": block.name, "field": field, "features": block.width() })
+        })
+        .collect();
+    json!({ "features": transforms.width(), "blocks": blocks })
+}
+
+/// What a step reads, writes, holds and does.
+pub(super) struct StepFacts {
+    pub inputs: u64,
+    pub outputs: u64,
+    pub weight_bytes: u64,
+    pub multiply_adds: u64,
+}
+
+impl StepFacts {
+    pub fn of(model: &Model, step: &Step) -> Self {
+        let len = |buffer: u16| {
+            model
+                .buffers
+                .get(usize::from(buffer))
+                .map_or(0, |buffer| u64::from(buffer.len))
+        };
+        let (inputs, outputs) = (len(step.input()), len(step.output()));
+        let panels = outputs.div_ceil(LANES as u64);
+        let float = |size: u64| panels * LANES as u64 * (4 + inputs * size);
+        let weight_bytes = match step {
+            Step::Quantise { .. } => inputs * 8,
+            Step::DenseU8 { .. } | Step::DenseF32 { .. } => {
+                panels * panel_bytes(usize::try_from(inputs).unwrap_or(0)) as u64
+            }
+            Step::DenseFloat { half, .. } => float(if *half { 2 } else { 4 }),
+        };
+        Self {
+            inputs,
+            outputs,
+            weight_bytes,
+            multiply_adds: match step {
+                Step::Quantise { .. } => inputs,
+                _ => inputs * outputs,
+            },
+        }
+    }
+}
+
+fn models(scorer: &Scorer) -> Vec<Value> {
+    let executable = scorer.executable();
+    let models = executable.plan().models.iter().enumerate();
+    models
+        .map(|(index, model)| {
+            let steps: Vec<Value> = model
+                .steps
+                .iter()
+                .map(|step| {
+                    let facts = StepFacts::of(model, step);
+                    json!({
+                        "step": step.name(),
+                        "inputs": facts.inputs,
+                        "outputs": facts.outputs,
+                        "weight_bytes": facts.weight_bytes,
+                        "multiply_adds": facts.multiply_adds,
+                    })
+                })
+                .collect();
+            json!({
+                "name": model.name,
+                "plan_version": executable.plan().version,
+                "steps": steps,
+                "multiply_adds": executable.multiply_adds(index),
+                "arena_bytes": model.arena_bytes,
+            })
+        })
+        .collect()
+}
+
+/// The score scale as a recipe states it.
+pub(super) struct Scale {
+    pub floor: i32,
+    pub ceiling: i32,
+    pub points_to_double_odds: f64,
+    pub even_odds: f64,
+}
+
+impl Scale {
+    pub fn of(scale: &ScoreScale) -> Self {
+        let point = POINT as f64 * 4_294_967_296.0;
+        let per_log_odds = scale.slope as f64 * f64::from(LOG_ODDS_ONE) / point;
+        Self {
+            floor: scale.floor,
+            ceiling: scale.ceiling,
+            points_to_double_odds: thousandths(per_log_odds * std::f64::consts::LN_2),
+            even_odds: thousandths(scale.offset as f64 / point),
+        }
+    }
+}
+
+fn thousandths(x: f64) -> f64 {
+    (x * 1000.0).round() / 1000.0
+}
+
+fn score(scorer: &Scorer) -> Value {
+    let scale = Scale::of(&scorer.decide().scale);
+    let reference = scorer.reference().ok();
+    json!({
+        "floor": scale.floor,
+        "ceiling": scale.ceiling,
+        "points_to_double_odds": scale.points_to_double_odds,
+        "even_odds": scale.even_odds,
+        "reference_score": reference.map(|(_, decision)| decision.score),
+        "calibration_knots": scorer.decide().calibration.knots.len(),
+    })
+}
+
+/// A condition's raw number as text: a category's code, yes or no, a number, a date.
+pub(super) fn value(field: &Field, raw: i64) -> String {
+    match &field.kind {
+        FieldKind::Category { codes } => {
+            let code = usize::try_from(raw).ok().and_then(|at| codes.get(at));
+            code.cloned().unwrap_or_default()
+        }
+        FieldKind::Boolean => if raw == 0 { "no" } else { "yes" }.to_owned(),
+        _ => words::raw(field, raw),
+    }
+}
+
+fn policy(scorer: &Scorer, language: &str) -> Value {
+    let policy = scorer.policy();
+    let rules: Vec<Value> = policy
+        .knock_outs
+        .iter()
+        .map(|rule| {
+            let fields = scorer.schema().fields();
+            let when: Vec<Value> = rule
+                .when
+                .iter()
+                .filter_map(|condition| {
+                    let field = fields.get(usize::from(condition.field))?;
+                    let mut object = json!({ "field": field.name });
+                    match condition.test {
+                        Test::Above(limit) => object["above"] = json!(value(field, limit)),
+                        Test::Below(limit) => object["below"] = json!(value(field, limit)),
+                        Test::Is(own) => object["is"] = json!(value(field, own)),
+                        Test::Missing => object["missing"] = json!(true),
+                    }
+                    Some(object)
+                })
+                .collect();
+            json!({
+                "code": rule.code,
+                "when": when,
+                "outcome": rule.outcome.name(),
+                "text": scorer.texts().text(&format!("rule.{}", rule.code), language),
+            })
+        })
+        .collect();
+    json!({
+        "approve_from": policy.approve_from,
+        "refer_from": policy.refer_from,
+        "knock_outs": rules,
+    })
+}
+
+fn sections(scorer: &Scorer) -> Vec<Value> {
+    let sections = scorer.container().sections.iter();
+    sections
+        .map(|section| {
+            json!({
+                "name": section.kind.to_string(),
+                "bytes": section.len,
+                "critical": section.critical,
+                "sha256": hex(&section.sha256),
+            })
+        })
+        .collect()
+}
+
+/// A section that holds JSON, if the bundle has it and it does.
+pub(super) fn document(scorer: &Scorer, kind: SectionKind) -> Option<Value> {
+    serde_json::from_slice(scorer.section(kind)?).ok()
+}

@@ -1,0 +1,414 @@
+//! `fieldscore replay`: decisions on record, made again.
+
+use std::path::PathBuf;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use fieldscore_runtime::decide::Record;
+use fieldscore_runtime::{ErrorKind, Scorer};
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
+
+use crate::applications::{Line, MAX_ROW_BYTES, Source};
+use crate::cli::{BundleArgs, Exit, Progress, Sink, open, output, say, words};
+use crate::error::{Result, io};
+
+/// Score recorded decisions again and compare them, byte for byte
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  fieldscore score credit.fsb applications.csv --format jsonl -o decisions.jsonl
+  fieldscore replay credit.fsb decisions.jsonl
+
+RECORDS holds JSON lines that `score --format jsonl` wrote, or one record as it is stored.
+Only what differs is listed. The exit status is 1 when anything does.")]
+pub struct ReplayArgs {
+    #[command(flatten)]
+    bundle: BundleArgs,
+    /// Records; `-` reads stdin
+    records: PathBuf,
+    /// One JSON object for each record that is not the same, and one with the counts at the end
+    #[arg(long)]
+    json: bool,
+}
+
+/// What became of one record.
+enum Found {
+    Same,
+    /// An error row: nothing was decided.
+    NoDecision,
+    /// What differs.
+    Differs(Vec<String>),
+    /// It cannot be read.
+    Unreadable(String),
+}
+
+/// Replays records.
+///
+/// # Errors
+/// Where the bundle does not open or the file cannot be read; a record that differs is part of the
+/// result.
+pub fn run(args: ReplayArgs) -> Result<Exit> {
+    let opened = args.bundle.open()?;
+    let mut source = source(&args)?;
+    let mut report = Report::new(&args);
+    if starts_as_record(&mut source)? {
+        while source.data().len() <= MAX_ROW_BYTES && source.fill()? {}
+        let found = replay(&opened.scorer, source.data());
+        report.add("record", 1, found)?;
+    } else {
+        lines(&opened.scorer, &mut source, &mut report)?;
+    }
+    report.end()
+}
+
+fn source(args: &ReplayArgs) -> Result<Source> {
+    if args.records == std::path::Path::new("-") {
+        return Source::new("standard input", std::io::stdin().lock());
+    }
+    let file = std::fs::File::open(&args.records).map_err(|e| io(&args.records, &e))?;
+    Source::new(args.records.display().to_string(), file)
+}
+
+/// A canonical record is a CBOR array of eight items: no JSON text starts like that.
+fn starts_as_record(source: &mut Source) -> Result<bool> {
+    Ok(source.first_byte()? == Some(0x88))
+}
+
+fn lines(scorer: &Scorer, source: &mut Source, report: &mut Report) -> Result<()> {
+    loop {
+        let line = source.line();
+        let found = match source.line_ahead()? {
+            Line::End => return Ok(()),
+            Line::TooLong => Found::Unreadable(format!("a line of at most {MAX_ROW_BYTES} bytes")),
+            Line::Whole(text, _) if source.data()[..text].trim_ascii().is_empty() => {
+                source.skip_line()?;
+                continue;
+            }
+            Line::Whole(text, _) => one_line(scorer, &source.data()[..text]),
+        };
+        source.skip_line()?;
+        report.add("line", line, found)?;
+        if report.closed() {
+            return Ok(());
+        }
+    }
+}
+
+fn one_line(scorer: &Scorer, line: &[u8]) -> Found {
+    let unreadable = |expected: &str| Found::Unreadable(expected.to_owned());
+    let Ok(Value::Object(line)) = serde_json::from_slice(line) else {
+        return unreadable("one JSON object per line");
+    };
+    let text = |key: &str| line.get(key).and_then(Value::as_str);
+    let Some(base64) = text("record") else {
+        return match text("outcome") {
+            Some("error") => Found::NoDecision,
+            _ => unreadable("a key \"record\""),
+        };
+    };
+    let Ok(record) = STANDARD.decode(base64) else {
+        return unreadable("a record in base64");
+    };
+    let mut differs = Vec::new();
+    if text("sha256").is_some_and(|stated| stated != open::hex(&Sha256::digest(&record))) {
+        differs.push("sha256 is not the record's".to_owned());
+    }
+    if let Ok(decoded) = Record::decode(&record) {
+        differs.extend(beside(&line, &decoded));
+    }
+    match replay(scorer, &record) {
+        Found::Differs(more) => {
+            differs.extend(more);
+            Found::Differs(differs)
+        }
+        Found::Same if !differs.is_empty() => Found::Differs(differs),
+        other => other,
+    }
+}
+
+/// What a line says beside its record, and the record does not.
+fn beside(line: &serde_json::Map<String, Value>, record: &Record) -> Vec<String> {
+    let decision = &record.decision;
+    let ppm = decision.probability_ppm;
+    let said = [
+        ("id", json!(record.id)),
+        ("as_of", json!(record.as_of.to_string())),
+        ("score", json!(decision.score)),
+        ("probability", json!(f64::from(ppm) / 1e6)),
+        ("outcome", json!(decision.outcome.name())),
+        ("flags", decision.flags.names().collect::<Vec<_>>().into()),
+    ];
+    said.iter()
+        .filter(|(key, own)| line.get(*key).is_some_and(|stated| stated != own))
+        .map(|(key, _)| format!("{key} is not the record's"))
+        .collect()
+}
+
+fn replay(scorer: &Scorer, record: &[u8]) -> Found {
+    match scorer.replay(record) {
+        Ok(replay) if replay.same => Found::Same,
+        Ok(replay) => Found::Differs(differences(&replay.record, &replay.again)),
+        Err(error) if error.kind() == ErrorKind::BadRecord => {
+            Found::Unreadable(error.expected().to_owned())
+        }
+        Err(error) if error.kind() == ErrorKind::WrongBundle => {
+            Found::Differs(vec!["another bundle decided".to_owned()])
+        }
+        Err(error) => Found::Differs(vec![format!(
+            "no decision comes out: {}: expected {} [{}]",
+            error.place(),
+            error.expected(),
+            error.code()
+        )]),
+    }
+}
+
+/// What differs between a record and the one that came out.
+fn differences(before: &Record, again: &[u8]) -> Vec<String> {
+    let Ok(after) = Record::decode(again) else {
+        return vec!["the record's bytes".to_owned()];
+    };
+    let (was, is) = (&before.decision, &after.decision);
+    let mut all = Vec::new();
+    let mut compare = |what: &str, was: String, is: String| {
+        if was != is {
+            all.push(format!("{what} {was}, now {is}"));
+        }
+    };
+    compare("score", was.score.to_string(), is.score.to_string());
+    compare(
+        "probability",
+        words::percent(was.probability_ppm),
+        words::percent(is.probability_ppm),
+    );
+    compare("outcome", was.outcome.to_string(), is.outcome.to_string());
+    compare(
+        "flags",
+        format!("{:?}", was.flags),
+        format!("{:?}", is.flags),
+    );
+    compare("rules", was.rules.join(" "), is.rules.join(" "));
+    if before.explanation != after.explanation {
+        all.push("contributions or reasons".to_owned());
+    }
+    if all.is_empty() {
+        all.push("the record's bytes, not what they say: they are not canonical".to_owned());
+    }
+    all
+}
+
+/// Counts and lists.
+struct Report {
+    sink: Sink,
+    json: bool,
+    progress: Progress,
+    name: String,
+    same: u64,
+    differ: u64,
+    unreadable: u64,
+    undecided: u64,
+}
+
+impl Report {
+    fn new(args: &ReplayArgs) -> Self {
+        Self {
+            sink: Sink::stdout(),
+            json: args.json,
+            progress: Progress::bytes(None),
+            name: args.records.display().to_string(),
+            same: 0,
+            differ: 0,
+            unreadable: 0,
+            undecided: 0,
+        }
+    }
+
+    fn closed(&self) -> bool {
+        self.sink.is_closed()
+    }
+
+    fn add(&mut self, unit: &str, number: u64, found: Found) -> Result<()> {
+        let (state, details) = match found {
+            Found::Same => {
+                self.same += 1;
+                if !output::stdout_is_terminal() {
+                    let same = self.same;
+                    self.progress.at(same, || format!("{same} records"));
+                }
+                return Ok(());
+            }
+            Found::NoDecision => {
+                self.undecided += 1;
+                return Ok(());
+            }
+            Found::Differs(details) => {
+                self.differ += 1;
+                ("differs", details)
+            }
+            Found::Unreadable(expected) => {
+                self.unreadable += 1;
+                ("unreadable", vec![format!("expected {expected}")])
+            }
+        };
+        let text = match self.json {
+            true => format!(
+                "{}\n",
+                json!({ unit: number, "state": state, "details": details })
+            ),
+            false => format!(
+                "{}, {unit} {number}: {state}: {}\n",
+                self.name,
+                details.join("; ")
+            ),
+        };
+        self.write(&text)
+    }
+
+    fn write(&mut self, text: &str) -> Result<()> {
+        use std::io::Write;
+        let error = self.sink.error();
+        self.sink.write_all(text.as_bytes()).map_err(error)
+    }
+
+    fn end(mut self) -> Result<Exit> {
+        self.progress.finish();
+        let all = self.same + self.differ + self.unreadable;
+        let text = match self.json {
+            true => {
+                let counts = json!({
+                    "records": all,
+                    "same": self.same,
+                    "differ": self.differ,
+                    "unreadable": self.unreadable,
+                    "error_rows": self.undecided,
+                });
+                format!("{counts}\n")
+            }
+            false => format!(
+                "{}: {} the same, {} differ, {} unreadable{}\n",
+                words::count(all, "record", "records"),
+                self.same,
+                self.differ,
+                self.unreadable,
+                match self.undecided {
+                    0 => String::new(),
+                    rows => format!("; {} without a decision", words::count(rows, "row", "rows")),
+                }
+            ),
+        };
+        self.write(&text)?;
+        let error = self.sink.error();
+        std::io::Write::flush(&mut self.sink).map_err(error)?;
+        if all == 0 {
+            say::warn(format!("{} holds no records", self.name));
+        }
+        Ok(match (self.differ, self.unreadable) {
+            (0, 0) => Exit::Done,
+            (0, _) => Exit::BadInput,
+            _ => Exit::Failed,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::applications::{Answer, Batch, JsonlResults, sample};
+
+    fn lines_of(text: &str, explain: bool) -> Vec<Value> {
+        let scorer = sample::scorer();
+        let schema = std::sync::Arc::clone(scorer.schema());
+        let source = Source::new("in.csv", std::io::Cursor::new(text.as_bytes().to_vec())).unwrap();
+        let mut reader =
+            crate::applications::Reader::new(source, None, schema, sample::options()).unwrap();
+        let mut batch = Batch::default();
+        reader.fill(&mut batch).unwrap();
+        let mut out = Vec::new();
+        let mut results = JsonlResults::new(&mut out, "en");
+        for row in batch.rows() {
+            let application = match &row.application {
+                Ok(at) => &batch.applications()[*at],
+                Err(error) => {
+                    let answer = Answer::Error(error);
+                    results
+                        .write(&scorer, "in.csv", &batch, row, answer)
+                        .unwrap();
+                    continue;
+                }
+            };
+            let decision = scorer.score(application).unwrap();
+            let explanation = scorer.explain(application).unwrap();
+            let answer = match explain {
+                true => Answer::Explained(application, &explanation),
+                false => Answer::Decided(application, &decision),
+            };
+            results
+                .write(&scorer, "in.csv", &batch, row, answer)
+                .unwrap();
+        }
+        let text = String::from_utf8(out).unwrap();
+        text.lines()
+            .map(|line| serde_json::from_str(line).unwrap())
+            .collect()
+    }
+
+    const ROWS: &str = "id,income,rate,home\nA,1500,9.5,rent\nB,x,1,rent\nC,9000,,boat\n";
+
+    fn state(line: &Value) -> String {
+        match one_line(&sample::scorer(), line.to_string().as_bytes()) {
+            Found::Same => "same".to_owned(),
+            Found::NoDecision => "error row".to_owned(),
+            Found::Differs(details) => details.join("; "),
+            Found::Unreadable(expected) => format!("unreadable: {expected}"),
+        }
+    }
+
+    #[test]
+    fn what_score_wrote_comes_out_again() {
+        for explain in [false, true] {
+            let states: Vec<String> = lines_of(ROWS, explain).iter().map(state).collect();
+            assert_eq!(states, ["same", "error row", "same"]);
+        }
+    }
+
+    #[test]
+    fn what_was_changed_is_named() {
+        let line = lines_of(ROWS, false).swap_remove(0);
+        let mut other = line.clone();
+        other["score"] = json!(line["score"].as_i64().unwrap() + 1);
+        other["sha256"] = json!("00");
+        let found = state(&other);
+        assert!(
+            found.contains("score is not") && found.contains("sha256 is not"),
+            "{found}"
+        );
+        let mut record = STANDARD.decode(line["record"].as_str().unwrap()).unwrap();
+        let at = record.len() - 1;
+        record[at] ^= 0x20;
+        other["record"] = json!(STANDARD.encode(&record));
+        assert!(state(&other).contains("unreadable"), "{}", state(&other));
+        other["record"] = json!("&&");
+        assert!(state(&other).contains("base64"));
+        assert!(state(&json!([1])).contains("JSON object"));
+        assert!(state(&json!({"id": "A"})).contains("record"));
+    }
+
+    #[test]
+    fn a_changed_value_changes_the_decision() {
+        let line = lines_of(ROWS, false).swap_remove(0);
+        let record = STANDARD.decode(line["record"].as_str().unwrap()).unwrap();
+        // 1500 as CBOR is 19 05 dc; 500 is 19 01 f4.
+        let at = record
+            .windows(3)
+            .position(|w| w == [0x19, 0x05, 0xdc])
+            .unwrap();
+        let mut changed = record.clone();
+        changed[at + 1..at + 3].copy_from_slice(&[0x01, 0xf4]);
+        match replay(&sample::scorer(), &changed) {
+            Found::Differs(details) => assert!(details[0].starts_with("score "), "{details:?}"),
+            _ => unreachable!("the same decision for another income"),
+        }
+    }
+}

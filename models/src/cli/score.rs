@@ -1,0 +1,386 @@
+//! `fieldscore score`: many applications, in constant memory.
+
+use std::path::{Path, PathBuf};
+
+use comfy_table::Cell;
+use fieldscore_runtime::{Decision, Explanation, Result as RuntimeResult, Scorer};
+
+use crate::applications::{Answer, Batch, CsvResults, Extras, JsonlResults, Reader, Row, RowError};
+use crate::cli::input::{InputArgs, Notes};
+use crate::cli::table::{Stream, right};
+use crate::cli::{BundleArgs, Exit, Progress, Sink, output, say, words};
+use crate::error::Result;
+
+/// Score applications from a CSV or JSON lines file
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  fieldscore score credit.fsb applications.csv
+  fieldscore score credit.fsb applications.csv -o decisions.jsonl --explain
+  cat rows.jsonl | fieldscore score credit.fsb - --format jsonl --key lender.pem
+  fieldscore score credit.fsb export.csv --separator ';' --decimal-comma --as-of 2026-09-01
+
+Columns are found by name: the bundle's fields, and id, as_of and consent (yes or no to an
+automated decision). Other columns are passed through as they are; a spreadsheet may take
+text that begins with = + - @ for a formula, so open results in it as text.
+
+A row that cannot be scored comes out with the outcome `error`, the place and what was
+expected there; the others are scored, and the exit status is 2.
+
+JSON lines carry the canonical record of each decision; `fieldscore replay` scores it again.")]
+pub struct ScoreArgs {
+    #[command(flatten)]
+    bundle: BundleArgs,
+    #[command(flatten)]
+    input: InputArgs,
+    /// Write to this file [default: stdout]
+    #[arg(short, long, value_name = "FILE")]
+    output: Option<PathBuf>,
+    /// How to write results [default: by the output's extension; table on a terminal, else csv]
+    #[arg(long)]
+    format: Option<OutputFormat>,
+    /// Add contributions and reasons to each decision
+    #[arg(long)]
+    explain: bool,
+    /// Language of texts, a BCP-47 tag [default: the bundle's first]
+    #[arg(long, value_name = "TAG")]
+    language: Option<String>,
+}
+
+/// How results are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum OutputFormat {
+    /// For people.
+    Table,
+    /// Comma-separated values.
+    Csv,
+    /// One JSON object per line, with the canonical record.
+    Jsonl,
+}
+
+impl ScoreArgs {
+    fn format(&self) -> OutputFormat {
+        let extension = |path: &Path| {
+            let extension = path.extension()?.to_str()?.to_ascii_lowercase();
+            match extension.as_str() {
+                "csv" => Some(OutputFormat::Csv),
+                "jsonl" | "ndjson" => Some(OutputFormat::Jsonl),
+                "txt" => Some(OutputFormat::Table),
+                _ => None,
+            }
+        };
+        let by_name = || self.output.as_deref().and_then(extension);
+        self.format.or_else(by_name).unwrap_or_else(|| {
+            match self.output.is_none() && output::stdout_is_terminal() {
+                true => OutputFormat::Table,
+                false => OutputFormat::Csv,
+            }
+        })
+    }
+
+    fn shows_progress(&self) -> bool {
+        self.output.is_some() || !output::stdout_is_terminal()
+    }
+}
+
+/// Scores a file.
+///
+/// # Errors
+/// Where the bundle does not open, the file cannot be read or its header does not fit, or results
+/// cannot be written. Bad rows are part of the results, and of the exit status.
+pub fn run(args: ScoreArgs) -> Result<Exit> {
+    let opened = args.bundle.open()?;
+    let scorer = &opened.scorer;
+    let mut reader = args.input.read(scorer.schema())?;
+    let mut notes = Notes::default();
+    notes.after_batch(&reader, &args.input);
+    let mut batch = Batch::default();
+    let mut more = reader.fill(&mut batch)?;
+    let input = (!args.input.is_stdin()).then_some(args.input.file.as_path());
+    let sink = Sink::create(args.output.as_deref(), input)?;
+    let (closed, write_error) = (sink.watch(), sink.error());
+    let mut results = Results::new(&args, sink, scorer, &reader).map_err(&write_error)?;
+    let mut progress = Progress::bytes(args.input.length());
+    let mut decider = Decider::new(scorer, args.explain);
+    let mut counts = Counts::default();
+    while more && !closed() {
+        notes.after_batch(&reader, &args.input);
+        decider
+            .decide(&batch, |row, answer| {
+                counts.add(answer);
+                results.write(scorer, reader.name(), &batch, row, answer)
+            })
+            .map_err(&write_error)?;
+        if args.shows_progress() {
+            progress.at(reader.bytes(), || format!("{} rows", counts.rows()));
+        }
+        more = reader.fill(&mut batch)?;
+    }
+    results.flush().map_err(&write_error)?;
+    let taken = progress.finish();
+    if closed() {
+        return Ok(Exit::Done);
+    }
+    notes.at_end(&reader, counts.rows());
+    results.name_late_extras(&reader);
+    Ok(counts.summary(taken))
+}
+
+/// Scores batches, with memory that is used again.
+struct Decider<'a> {
+    scorer: &'a Scorer,
+    decisions: Vec<RuntimeResult<Decision>>,
+    explanation: Option<Explanation>,
+}
+
+impl<'a> Decider<'a> {
+    fn new(scorer: &'a Scorer, explain: bool) -> Self {
+        Self {
+            scorer,
+            decisions: Vec::new(),
+            explanation: explain.then(|| Explanation::empty(*scorer.bundle_id())),
+        }
+    }
+
+    fn decide(
+        &mut self,
+        batch: &Batch,
+        mut each: impl FnMut(&Row, Answer<'_>) -> std::io::Result<()>,
+    ) -> std::io::Result<()> {
+        self.decisions.clear();
+        if self.explanation.is_none() {
+            self.scorer
+                .score_many(batch.applications(), &mut self.decisions);
+        }
+        for row in batch.rows() {
+            let at = match &row.application {
+                Ok(at) => *at,
+                Err(error) => {
+                    each(row, Answer::Error(error))?;
+                    continue;
+                }
+            };
+            let application = &batch.applications()[at];
+            let answered = match &mut self.explanation {
+                Some(explanation) => self
+                    .scorer
+                    .explain_into(application, explanation)
+                    .map(|()| Answer::Explained(application, explanation)),
+                None => match &self.decisions[at] {
+                    Ok(decision) => Ok(Answer::Decided(application, decision)),
+                    Err(error) => Err(error.clone()),
+                },
+            };
+            match answered {
+                Ok(answer) => each(row, answer)?,
+                Err(error) => each(row, Answer::Error(&RowError::from(error)))?,
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Where results go, in which form.
+enum Results {
+    Csv(Box<CsvResults<Sink>>, Vec<String>),
+    Jsonl(JsonlResults<Sink>),
+    Table(Box<TableResults>),
+}
+
+impl Results {
+    fn new(
+        args: &ScoreArgs,
+        sink: Sink,
+        scorer: &Scorer,
+        reader: &Reader,
+    ) -> std::io::Result<Self> {
+        let language = language(args.language.as_deref(), scorer).to_owned();
+        Ok(match args.format() {
+            OutputFormat::Csv => {
+                // Of JSON lines, the keys of the first batch: a header cannot grow later.
+                let names = reader.passed_through();
+                let extras = Extras::new(names.clone());
+                for (name, title) in extras.renamed() {
+                    say::note(format!(
+                        "column {name} of the input is {title} in the output"
+                    ));
+                }
+                Self::Csv(
+                    Box::new(CsvResults::new(sink, extras, args.explain)?),
+                    names,
+                )
+            }
+            OutputFormat::Jsonl => Self::Jsonl(JsonlResults::new(sink, language)),
+            OutputFormat::Table => {
+                Self::Table(Box::new(TableResults::new(sink, language, args.explain)))
+            }
+        })
+    }
+
+    fn write(
+        &mut self,
+        scorer: &Scorer,
+        file: &str,
+        batch: &Batch,
+        row: &Row,
+        answer: Answer<'_>,
+    ) -> std::io::Result<()> {
+        match self {
+            Self::Csv(out, _) => out.write(scorer, file, batch, row, answer),
+            Self::Jsonl(out) => out.write(scorer, file, batch, row, answer),
+            Self::Table(out) => out.write(scorer, file, batch, row, answer),
+        }
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        match self {
+            Self::Csv(out, _) => out.flush(),
+            Self::Jsonl(out) => out.flush(),
+            Self::Table(out) => out.flush(),
+        }
+    }
+
+    /// Keys of JSON lines that came too late for the header of CSV.
+    fn name_late_extras(&self, reader: &Reader) {
+        let Self::Csv(_, columns) = self else { return };
+        let late = reader.passed_through().split_off(columns.len());
+        if !late.is_empty() {
+            let names: Vec<String> = late
+                .iter()
+                .map(|name| crate::applications::shown(name))
+                .collect();
+            say::warn(format!(
+                "first seen after the header was written, so not in it: {}",
+                names.join(", ")
+            ));
+            say::hint("--format jsonl keeps every key");
+        }
+    }
+}
+
+/// The language that is asked for, else the bundle's first.
+pub(super) fn language<'a>(asked: Option<&'a str>, scorer: &'a Scorer) -> &'a str {
+    let first = || scorer.texts().languages.first().map_or("", String::as_str);
+    asked.unwrap_or_else(first)
+}
+
+struct TableResults {
+    out: Sink,
+    stream: Stream,
+    language: String,
+    explain: bool,
+}
+
+impl TableResults {
+    fn new(out: Sink, language: String, explain: bool) -> Self {
+        let last = if explain { "reasons" } else { "flags" };
+        let header = vec![
+            Cell::new("id"),
+            right("score"),
+            right("probability"),
+            Cell::new("outcome"),
+            Cell::new(last),
+        ];
+        Self {
+            out,
+            stream: Stream::new(header),
+            language,
+            explain,
+        }
+    }
+
+    fn write(
+        &mut self,
+        scorer: &Scorer,
+        file: &str,
+        batch: &Batch,
+        row: &Row,
+        answer: Answer<'_>,
+    ) -> std::io::Result<()> {
+        use std::io::Write;
+        let last = match answer {
+            Answer::Error(error) => {
+                format!("{}: expected {}", error.place(file, row), error.expected)
+            }
+            Answer::Explained(_, explanation) if self.explain => {
+                let reasons = explanation.reasons.iter().take(2);
+                let texts: Vec<String> = reasons
+                    .map(|reason| scorer.reason_text(reason, &self.language))
+                    .collect();
+                texts.join("; ")
+            }
+            _ => answer.decision().map_or(String::new(), |(_, decision)| {
+                decision.flags.names().collect::<Vec<_>>().join(" ")
+            }),
+        };
+        let number = |text: &dyn Fn(&Decision) -> String| {
+            right(
+                answer
+                    .decision()
+                    .map_or(String::new(), |(_, decision)| text(decision)),
+            )
+        };
+        let cells = vec![
+            Cell::new(batch.id(row)),
+            number(&|decision| decision.score.to_string()),
+            number(&|decision| words::percent(decision.probability_ppm)),
+            Cell::new(answer.outcome()),
+            Cell::new(last),
+        ];
+        match self.stream.add(cells) {
+            Some(text) => self.out.write_all(text.as_bytes()),
+            None => Ok(()),
+        }
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        use std::io::Write;
+        let rest = self.stream.flush();
+        self.out.write_all(rest.as_bytes())?;
+        self.out.flush()
+    }
+}
+
+/// How many rows came out how.
+#[derive(Debug, Default)]
+struct Counts {
+    approve: u64,
+    refer: u64,
+    decline: u64,
+    error: u64,
+}
+
+impl Counts {
+    fn add(&mut self, answer: Answer<'_>) {
+        match answer.outcome() {
+            "approve" => self.approve += 1,
+            "refer" => self.refer += 1,
+            "decline" => self.decline += 1,
+            _ => self.error += 1,
+        }
+    }
+
+    fn rows(&self) -> u64 {
+        self.approve + self.refer + self.decline + self.error
+    }
+
+    fn summary(&self, taken: std::time::Duration) -> Exit {
+        let seconds = taken.as_secs_f64();
+        say::plain(format!(
+            "{} in {seconds:.2} s ({:.0} rows per second): {} approve, {} refer, {} decline",
+            words::count(self.rows(), "application", "applications"),
+            self.rows() as f64 / seconds.max(1e-6),
+            self.approve,
+            self.refer,
+            self.decline,
+        ));
+        if self.error == 0 {
+            return Exit::Done;
+        }
+        say::error_text(format!(
+            "{} could not be scored: the output says where and why",
+            words::count(self.error, "row", "rows")
+        ));
+        Exit::BadInput
+    }
+}

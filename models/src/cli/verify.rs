@@ -1,0 +1,216 @@
+//! `fieldscore verify`: whether a bundle is what its signer made, and works here.
+
+use std::path::PathBuf;
+
+use fieldscore_runtime::{ErrorKind, Scorer};
+use serde_json::json;
+
+use crate::cli::{Exit, Sink, open, say, words};
+use crate::error::{Error, Result};
+use crate::keys::{Signing, is_development, read_public};
+
+/// Check a bundle: signature, hashes, contents, self-test
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Example:
+  fieldscore verify credit.fsb --key keys/credit/public.pem
+
+The exit status is 1 when a check fails.")]
+pub struct VerifyArgs {
+    /// The bundle (.fsb)
+    bundle: PathBuf,
+    /// Public key that must have signed it; may be given several times. Without it the
+    /// development key counts, which proves nothing
+    #[arg(long = "key", value_name = "PUBLIC.pem")]
+    keys: Vec<PathBuf>,
+    /// One JSON object instead of text
+    #[arg(long)]
+    json: bool,
+}
+
+const CHECKS: [&str; 4] = ["signature", "hashes", "contents", "self-test"];
+
+/// What came of the checks, in their order.
+struct Found {
+    passed: Vec<String>,
+    failed: Option<Error>,
+}
+
+/// Checks a bundle.
+///
+/// # Errors
+/// Where a file cannot be read; a check that fails is part of the result.
+pub fn run(args: VerifyArgs) -> Result<Exit> {
+    let mut keys = Vec::new();
+    for path in &args.keys {
+        keys.push((read_public(path)?, path.display().to_string()));
+    }
+    let bytes = open::read(&args.bundle)?;
+    let found = check(bytes, &keys);
+    let sink = Sink::stdout();
+    if args.json {
+        sink.print(&format!("{}\n", as_json(&found)))?;
+    } else {
+        sink.print(&as_text(&found))?;
+    }
+    Ok(match found.failed {
+        None => Exit::Done,
+        Some(error) => {
+            say::error(&error.within(args.bundle.display()));
+            Exit::Failed
+        }
+    })
+}
+
+fn check(bytes: Vec<u8>, keys: &[([u8; 32], String)]) -> Found {
+    let pinned: Vec<[u8; 32]> = keys.iter().map(|(key, _)| *key).collect();
+    let opened = open::open_bytes(bytes, &pinned).map_err(|(error, signer)| {
+        let done = match error.kind() {
+            ErrorKind::NotABundle | ErrorKind::UntrustedKey | ErrorKind::BadSignature => 0,
+            ErrorKind::Altered => 1,
+            _ => 2,
+        };
+        (done, open::explain(error, signer, keys.is_empty()))
+    });
+    match opened {
+        Ok(opened) => contents(&opened.scorer, keys),
+        Err((done, error)) => Found {
+            passed: vec![String::new(); done],
+            failed: Some(error),
+        },
+    }
+}
+
+fn contents(scorer: &Scorer, keys: &[([u8; 32], String)]) -> Found {
+    let id = scorer.container().key_id;
+    let signer = match keys.iter().find(|(key, _)| fieldscore_id(key) == id) {
+        Some((_, path)) => path.as_str(),
+        None => "",
+    };
+    let development = match is_development(&id) {
+        true => " the development key, which anybody can use: this proves nothing",
+        false => signer,
+    };
+    let meta = scorer.meta();
+    let mut passed = vec![
+        format!("key {} {}", open::hex(&id), development.trim()),
+        words::count(
+            scorer.container().sections.len() as u64,
+            "section matches",
+            "sections match",
+        ),
+        format!(
+            "product {}, sequence {}, all valid",
+            meta.product, meta.sequence
+        ),
+    ];
+    let failed = match scorer.self_test() {
+        Ok(count) => {
+            passed.push(format!(
+                "{}, the same bytes",
+                words::count(count as u64, "known answer", "known answers")
+            ));
+            None
+        }
+        Err(error) => Some(Error::from(error)),
+    };
+    Found { passed, failed }
+}
+
+fn fieldscore_id(key: &[u8; 32]) -> [u8; 8] {
+    fieldscore_runtime::bundle::container::key_id(key)
+}
+
+/// `ok`, `FAILED` or `not reached`, for each check.
+fn states(found: &Found) -> impl Iterator<Item = (&'static str, &'static str, &str)> {
+    CHECKS.iter().enumerate().map(|(index, check)| {
+        match (found.passed.get(index), index == found.passed.len()) {
+            (Some(text), _) => (*check, "ok", text.as_str()),
+            (None, true) => (*check, "FAILED", ""),
+            (None, false) => (*check, "not reached", ""),
+        }
+    })
+}
+
+fn as_text(found: &Found) -> String {
+    let mut out = String::new();
+    for (check, state, text) in states(found) {
+        let line = format!("{check:<10} {state:<12}{text}");
+        out.push_str(line.trim_end());
+        out.push('\n');
+    }
+    out
+}
+
+fn as_json(found: &Found) -> serde_json::Value {
+    let mut all = serde_json::Map::new();
+    for (check, state, text) in states(found) {
+        all.insert(check.to_owned(), json!({ "state": state, "detail": text }));
+    }
+    all.insert("ok".to_owned(), json!(found.failed.is_none()));
+    let development = found
+        .passed
+        .first()
+        .is_some_and(|text| text.contains(&open::hex(&Signing::development().id())));
+    all.insert("development_key".to_owned(), json!(development));
+    if let Some(error) = &found.failed {
+        all.insert("error".to_owned(), json!(error.to_string()));
+    }
+    serde_json::Value::Object(all)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::applications::sample;
+
+    #[test]
+    fn a_good_bundle_passes_every_check() {
+        let key = Signing::generate().unwrap();
+        let found = check(
+            sample::bundle(&key),
+            &[(key.public(), "own.pem".to_owned())],
+        );
+        assert!(found.failed.is_none());
+        let text = as_text(&found);
+        assert!(
+            text.contains("own.pem") && text.contains(&open::hex(&key.id())),
+            "{text}"
+        );
+        assert!(!text.contains("FAILED"), "{text}");
+        assert_eq!(as_json(&found)["development_key"], false);
+    }
+
+    #[test]
+    fn the_development_key_is_called_out() {
+        let found = check(sample::bundle(&Signing::development()), &[]);
+        assert!(as_text(&found).contains("proves nothing"));
+        assert_eq!(as_json(&found)["development_key"], true);
+    }
+
+    #[test]
+    fn the_check_that_fails_is_named() {
+        let key = Signing::generate().unwrap();
+        let keys = [(key.public(), "own.pem".to_owned())];
+        let whole = sample::bundle(&key);
+        let state = |bytes: Vec<u8>| {
+            let found = check(bytes, &keys);
+            let failed = states(&found).find(|(_, state, _)| *state == "FAILED");
+            failed.map(|(check, _, _)| check)
+        };
+        let mut altered = whole.clone();
+        *altered.last_mut().unwrap() ^= 1;
+        assert_eq!(state(altered), Some("hashes"));
+        let mut header = whole.clone();
+        header[60] ^= 1;
+        assert_eq!(state(header), Some("signature"));
+        assert_eq!(state(whole[..whole.len() - 1].to_vec()), Some("signature"));
+        assert_eq!(state(b"no bundle".to_vec()), Some("signature"));
+        assert_eq!(
+            state(sample::bundle(&Signing::development())),
+            Some("signature")
+        );
+        assert_eq!(state(whole), None);
+    }
+}

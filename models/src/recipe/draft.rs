@@ -1,0 +1,531 @@
+//! Drafting a recipe from a model and its data: types, ranges, gaps and categories as the data
+//! shows them, TODO where only a person knows.
+
+use std::collections::BTreeMap;
+use std::fmt::Write;
+use std::path::Path;
+
+use fieldscore_runtime::{Date, DecimalMark};
+
+use crate::compile::import;
+use crate::data::Table;
+use crate::error::{Error, Result};
+
+/// A column with more distinct texts than this is text, not a category.
+const MOST_CATEGORIES: usize = 30;
+
+/// Names of label values that mean a bad loan.
+const BAD_NAMES: [&str; 8] = [
+    "bad",
+    "1",
+    "true",
+    "yes",
+    "default",
+    "defaulted",
+    "charged off",
+    "y",
+];
+
+/// What a draft is made from.
+#[derive(Debug, Clone, Copy)]
+pub struct Draft<'a> {
+    /// The ONNX file.
+    pub model: &'a Path,
+    /// The labelled rows.
+    pub data: &'a Path,
+    /// The label column.
+    pub label: &'a str,
+    /// The label's bad value, if the caller knows.
+    pub bad: Option<&'a str>,
+    /// The folder that the recipe will stand in.
+    pub folder: &'a Path,
+}
+
+/// A drafted recipe, and what the caller should know.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Drafted {
+    /// The text of recipe.toml.
+    pub toml: String,
+    /// Guesses that need a look.
+    pub notes: Vec<String>,
+}
+
+/// Drafts a recipe.
+///
+/// # Errors
+/// Where model or data cannot be read, or the label column does not have two values.
+pub fn draft(from: Draft<'_>) -> Result<Drafted> {
+    let table = Table::read(from.data)?;
+    let imported = import::import(from.model)?;
+    let label = table.column(from.label)?;
+    let mut notes = Vec::new();
+    let bad = bad_value(&table, label, from, &mut notes)?;
+    let id = id_column(&table, label);
+    let columns: Vec<Column> = (0..table.header().len())
+        .filter(|&at| at != label && Some(at) != id)
+        .map(|at| Column::of(&table, at))
+        .collect();
+    let features: usize = columns.iter().map(Column::features).sum();
+    let wanted = imported.net.inputs();
+    if features != wanted {
+        notes.push(format!(
+            "the drafted features are {features}, the model reads {wanted}: edit [features.*] until they are \
+             what it was trained on, in its order"
+        ));
+    }
+    let mut toml = String::new();
+    head(
+        &mut toml,
+        from,
+        &bad,
+        id.map(|at| table.header()[at].as_str()),
+        &columns,
+        imported.sigmoid_removed,
+    );
+    for column in &columns {
+        column.write_feature(&mut toml);
+    }
+    for (number, column) in columns.iter().enumerate() {
+        column.write_field(&mut toml, number + 1);
+    }
+    Ok(Drafted { toml, notes })
+}
+
+fn bad_value(
+    table: &Table,
+    label: usize,
+    from: Draft<'_>,
+    notes: &mut Vec<String>,
+) -> Result<String> {
+    let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
+    for row in table.rows() {
+        *counts.entry(&row[label]).or_default() += 1;
+    }
+    let place = format!("{}, column {}", table.name(), from.label);
+    if let Some(bad) = from.bad {
+        return if counts.contains_key(bad) {
+            Ok(bad.to_owned())
+        } else {
+            Err(Error::input(
+                place,
+                format!("rows with the bad value {bad}"),
+            ))
+        };
+    }
+    if counts.len() != 2 {
+        return Err(
+            Error::input(place, format!("two values, not {}", counts.len()))
+                .hint("name the bad one with --bad VALUE"),
+        );
+    }
+    let named = counts
+        .keys()
+        .find(|value| BAD_NAMES.contains(&value.to_lowercase().as_str()));
+    let rarer = counts
+        .iter()
+        .min_by_key(|(_, count)| **count)
+        .map(|(value, _)| value);
+    let bad = named
+        .or(rarer)
+        .map_or(String::new(), |value| (*value).to_owned());
+    notes.push(format!(
+        "{bad:?} is taken for the bad value of {}; --bad VALUE says otherwise",
+        from.label
+    ));
+    Ok(bad)
+}
+
+/// The first column without gaps whose values are all different and which is named like an id.
+fn id_column(table: &Table, label: usize) -> Option<usize> {
+    (0..table.header().len())
+        .filter(|&at| at != label)
+        .find(|&at| {
+            let name = table.header()[at].to_lowercase();
+            let mut seen = std::collections::BTreeSet::new();
+            (name == "id" || name.ends_with("_id") || name.ends_with(" id") || name == "row")
+                && table
+                    .rows()
+                    .iter()
+                    .all(|row| !row[at].is_empty() && seen.insert(&row[at]))
+        })
+}
+
+/// What a column's values are.
+#[derive(Debug, Clone, PartialEq)]
+enum Kind {
+    Number {
+        decimals: u8,
+        low: String,
+        high: String,
+        median: f64,
+        mean: f64,
+        std: f64,
+    },
+    Boolean,
+    Category(Vec<String>),
+    Date {
+        low: String,
+        high: String,
+    },
+    Text,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+struct Column {
+    name: String,
+    kind: Kind,
+    gaps: usize,
+}
+
+impl Column {
+    fn of(table: &Table, at: usize) -> Self {
+        let is_gap = |cell: &str| cell.trim().is_empty() || cell == "NA";
+        let cells: Vec<&str> = table
+            .rows()
+            .iter()
+            .map(|row| &row[at])
+            .filter(|c| !is_gap(c))
+            .collect();
+        let gaps = table.rows().len() - cells.len();
+        let kind = numbers(&cells)
+            .or_else(|| dates(&cells))
+            .unwrap_or_else(|| words(&cells));
+        Self {
+            name: table.header()[at].clone(),
+            kind,
+            gaps,
+        }
+    }
+
+    fn features(&self) -> usize {
+        let own = match &self.kind {
+            Kind::Number { .. } | Kind::Boolean | Kind::Date { .. } => 1,
+            Kind::Category(codes) => codes.len(),
+            Kind::Text => 64,
+        };
+        own + usize::from(self.has_flag())
+    }
+
+    fn has_flag(&self) -> bool {
+        self.gaps > 0 && !matches!(self.kind, Kind::Category(_) | Kind::Text)
+    }
+
+    fn write_feature(&self, out: &mut String) {
+        let name = key(&self.name);
+        let mut line = |text: String| {
+            let _ = writeln!(out, "{text}");
+        };
+        if let Kind::Date { .. } = self.kind {
+            line(format!(
+                "\n[columns.{}]\nmonths_since = {}",
+                key(&format!("{}_months", self.name)),
+                quoted(&self.name)
+            ));
+            line(format!(
+                "\n[features.{name}]\nfrom = {}",
+                quoted(&format!("{}_months", self.name))
+            ));
+        } else {
+            line(format!(
+                "\n[features.{name}]\nfrom = {}",
+                quoted(&self.name)
+            ));
+        }
+        match &self.kind {
+            Kind::Number {
+                median, mean, std, ..
+            } => {
+                if self.gaps > 0 {
+                    line(format!("impute = {}", float(*median)));
+                }
+                line(format!(
+                    "encode = \"standardise\"\nmean = {}\nstd = {}",
+                    float(*mean),
+                    float(*std)
+                ));
+            }
+            Kind::Boolean => {
+                if self.gaps > 0 {
+                    line("impute = 0.0".to_owned());
+                }
+            }
+            Kind::Date { .. } => {
+                if self.gaps > 0 {
+                    line("impute = 0.0".to_owned());
+                }
+            }
+            Kind::Category(_) | Kind::Text => line("encode = \"one_hot\"".to_owned()),
+        }
+        if self.has_flag() {
+            line("missing_flag = true".to_owned());
+        }
+    }
+
+    fn write_field(&self, out: &mut String, number: usize) {
+        let name = key(&self.name);
+        let mut text = format!("\n[fields.{name}]\n");
+        match &self.kind {
+            Kind::Number {
+                decimals: 0,
+                low,
+                high,
+                ..
+            } => {
+                let _ = write!(
+                    text,
+                    "type = \"integer\"\nunit = \"TODO\"\nrange = [{low}, {high}]\nout_of_range = \"clip\"\n"
+                );
+            }
+            Kind::Number {
+                decimals,
+                low,
+                high,
+                ..
+            } => {
+                let _ = write!(
+                    text,
+                    "type = \"decimal\"\ndecimals = {decimals}\nunit = \"TODO\"\nrange = [{low}, {high}]\nout_of_range = \"clip\"\n"
+                );
+            }
+            Kind::Boolean => text.push_str("type = \"boolean\"\n"),
+            Kind::Date { low, high } => {
+                let _ = write!(
+                    text,
+                    "type = \"date\"\nrange = [{low}, {high}]\nout_of_range = \"clip\"\n"
+                );
+            }
+            Kind::Text => text.push_str("type = \"text\"\nbuckets = 64\n"),
+            Kind::Category(_) => text.push_str("type = \"category\"\nunknown = \"missing\"\n"),
+        }
+        let missing = if self.gaps > 0 { "accept" } else { "refuse" };
+        let label = quoted(&format!("TODO {}", self.name));
+        let reason = quoted(&format!(
+            "TODO why {} speaks against the application",
+            self.name
+        ));
+        let _ = write!(
+            text,
+            "missing = \"{missing}\"                 # {} of the rows have no value\n\
+             sensitivity = \"personal\"           # ordinary | personal | special\n\
+             changeable = false                  # can the applicant change it?\n\
+             label = {{ en = {label} }}\n\
+             help = {{ en = \"TODO what to fill in\" }}\n\
+             reason = {{ code = \"R{number:02}\", text = {{ en = {reason} }} }}\n",
+            self.gaps,
+        );
+        if let Kind::Category(codes) = &self.kind {
+            let _ = write!(text, "\n[fields.{name}.categories]\n");
+            for code in codes {
+                let _ = writeln!(
+                    text,
+                    "{} = {{ en = {} }}",
+                    key(code),
+                    quoted(&format!("TODO {code}"))
+                );
+            }
+        }
+        out.push_str(&text);
+    }
+}
+
+fn numbers(cells: &[&str]) -> Option<Kind> {
+    use fieldscore_runtime::schema::parse_number;
+    if cells.is_empty() {
+        return None;
+    }
+    let decimals = cells
+        .iter()
+        .map(|c| c.trim().split_once('.').map_or(0, |(_, f)| f.len()))
+        .max()?;
+    let decimals = u8::try_from(decimals).ok().filter(|d| *d <= 9)?;
+    let mut raw: Vec<i64> = cells
+        .iter()
+        .map(|cell| parse_number(cell, decimals, DecimalMark::Point))
+        .collect::<Option<_>>()?;
+    raw.sort_unstable();
+    let unit = 10f64.powi(i32::from(decimals));
+    let value = |raw: i64| raw as f64 / unit;
+    let show = |raw: i64| format!("{:.*}", usize::from(decimals), value(raw));
+    let count = raw.len() as f64;
+    let mean = raw.iter().map(|&r| value(r)).sum::<f64>() / count;
+    let variance = raw.iter().map(|&r| (value(r) - mean).powi(2)).sum::<f64>() / count;
+    let std = if variance > 0.0 { variance.sqrt() } else { 1.0 };
+    Some(Kind::Number {
+        decimals,
+        low: show(raw[0]),
+        high: show(raw[raw.len() - 1]),
+        median: value(raw[raw.len() / 2]),
+        mean,
+        std,
+    })
+}
+
+fn dates(cells: &[&str]) -> Option<Kind> {
+    let mut days: Vec<Date> = cells
+        .iter()
+        .map(|cell| Date::parse(cell.trim()))
+        .collect::<Option<_>>()?;
+    days.sort_unstable();
+    Some(Kind::Date {
+        low: days.first()?.to_string(),
+        high: days.last()?.to_string(),
+    })
+}
+
+fn words(cells: &[&str]) -> Kind {
+    let mut distinct: Vec<String> = cells.iter().map(|c| c.trim().to_owned()).collect();
+    distinct.sort_unstable();
+    distinct.dedup();
+    let truth = |word: &String| ["true", "false"].contains(&word.to_lowercase().as_str());
+    if distinct.len() == 2 && distinct.iter().all(truth) {
+        Kind::Boolean
+    } else if (1..=MOST_CATEGORIES).contains(&distinct.len()) {
+        Kind::Category(distinct)
+    } else {
+        Kind::Text
+    }
+}
+
+fn head(
+    out: &mut String,
+    from: Draft<'_>,
+    bad: &str,
+    id: Option<&str>,
+    columns: &[Column],
+    sigmoid: bool,
+) {
+    let list =
+        |of: &dyn Fn(&Column) -> String| columns.iter().map(of).collect::<Vec<_>>().join(", ");
+    let names = list(&|column| quoted(&column.name));
+    let product: String = from
+        .folder
+        .file_name()
+        .map(|name| name.to_string_lossy().into_owned())
+        .unwrap_or_default()
+        .chars()
+        .filter(|c| c.is_ascii_alphanumeric() || "-_.".contains(*c))
+        .collect();
+    let product = if product.is_empty() {
+        "model".to_owned()
+    } else {
+        product
+    };
+    let output = if sigmoid { "probability" } else { "logit" };
+    let id = id
+        .map(|id| format!("id = {}\n", quoted(id)))
+        .unwrap_or_default();
+    let _ = write!(
+        out,
+        "# Drafted from the data. `fieldscore build` lists the TODO texts that are left;\n\
+         # docs/recipe.md explains every key.\n\n\
+         [product]\nid = {product}\nsequence = 1\nname = {{ en = \"TODO name\" }}\n\
+         purpose = {{ en = \"TODO what it is for\" }}\n\n\
+         [texts]\nlanguages = [\"en\"]\n\n\
+         [model]\nfile = {model}\noutput = \"{output}\"                  # logit | probability, of the bad class\n\
+         features = [{names}]\n\n\
+         [data]\nfile = {data}\n{id}label = {{ column = {label}, bad = {bad} }}\n\
+         # Columns that only evaluation reads, and that no model may: move them out of [fields], e.g.\n\
+         # groups = {{ age = {{ bands = [25, 35, 45, 60] }} }}\n\n\
+         [split]\nseed = 1\nvalidation = 0.2\ntest = 0.2\n\n\
+         [compile]\ncalibration_rows = 1024\nprune = 0.0                         # share of hidden units to remove\nprecision = \"auto\"\n\n\
+         [probability]\ncalibration = \"platt\"\n\n\
+         [score]\nbase_score = 600                    # at base_odds, good to bad\nbase_odds = 19.0\npoints_to_double_odds = 50\nfloor = 300\nceiling = 850\n\n\
+         [policy]                            # the house's cut-offs: look at the report's table\napprove_from = 450\nrefer_from = 400\n",
+        product = quoted(&product),
+        model = quoted(&relative(from.model, from.folder)),
+        data = quoted(&relative(from.data, from.folder)),
+        label = quoted(from.label),
+        bad = quoted(bad),
+    );
+    let _ = write!(
+        out,
+        "\n# Reason groups: every field in exactly one. An explanation evaluates every set of groups, so\n\
+         # join what belongs together.\n"
+    );
+    // As few groups as keep the draft affordable: the columns in order, cut into at most six.
+    let size = columns.len().div_ceil(6).max(1);
+    for (number, group) in columns.chunks(size).enumerate() {
+        let fields = group
+            .iter()
+            .map(|column| quoted(&column.name))
+            .collect::<Vec<_>>()
+            .join(", ");
+        let _ = write!(
+            out,
+            "\n[groups.group{n}]\ncode = \"G{n}\"\nfields = [{fields}]\nlabel = {{ en = \"TODO group {n}\" }}\n",
+            n = number + 1
+        );
+    }
+}
+
+/// `path` as seen from `folder`, with `..` where needed.
+fn relative(path: &Path, folder: &Path) -> String {
+    let whole = |path: &Path| std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    let (path, folder) = (whole(path), whole(folder));
+    let common = path
+        .components()
+        .zip(folder.components())
+        .take_while(|(a, b)| a == b)
+        .count();
+    let up = folder.components().count() - common;
+    let mut parts = vec!["..".to_owned(); up];
+    parts.extend(
+        path.components()
+            .skip(common)
+            .map(|c| c.as_os_str().to_string_lossy().into_owned()),
+    );
+    parts.join("/")
+}
+
+fn quoted(text: &str) -> String {
+    toml::Value::String(text.to_owned()).to_string()
+}
+
+fn key(name: &str) -> String {
+    let bare = !name.is_empty()
+        && name
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-');
+    if bare { name.to_owned() } else { quoted(name) }
+}
+
+fn float(x: f64) -> String {
+    // Six significant digits are plenty, and keep the draft readable.
+    let rounded: f64 = format!("{x:.5e}").parse().unwrap_or(x);
+    format!("{rounded:?}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn columns_get_the_type_that_their_cells_show() {
+        assert!(matches!(
+            numbers(&["1", "20", "3"]),
+            Some(Kind::Number { decimals: 0, .. })
+        ));
+        assert!(matches!(
+            numbers(&["1.5", "2.25"]),
+            Some(Kind::Number { decimals: 2, .. })
+        ));
+        assert_eq!(numbers(&["1", "x"]), None);
+        assert!(matches!(
+            dates(&["2026-01-31", "2025-02-01"]),
+            Some(Kind::Date { .. })
+        ));
+        assert_eq!(words(&["TRUE", "FALSE", "TRUE"]), Kind::Boolean);
+        assert_eq!(
+            words(&["b", "a", "b"]),
+            Kind::Category(vec!["a".to_owned(), "b".to_owned()])
+        );
+    }
+
+    #[test]
+    fn names_that_are_no_bare_keys_are_quoted() {
+        assert_eq!(
+            (key("income"), key("net income")),
+            ("income".to_owned(), "\"net income\"".to_owned())
+        );
+    }
+}

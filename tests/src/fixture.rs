@@ -1,0 +1,550 @@
+//! A small bundle made in memory: every field type, five groups, a random net.
+
+use std::sync::Arc;
+
+use fieldscore_models::keys::Signing;
+use fieldscore_runtime::bundle::container::SectionKind;
+use fieldscore_runtime::bundle::{EngineKind, Meta, encode};
+use fieldscore_runtime::decide::{
+    Calibration, Condition, DecideParts, KnockOut, LOG_ODDS_ONE, MAX_LOG_ODDS, OutputKind, Policy,
+    ScoreScale, Test, reference_record,
+};
+use fieldscore_runtime::kernels::{pack_dense_float, pack_dense_i8};
+use fieldscore_runtime::plan::{Buffer, ElementType, Model, PLAN_VERSION, Plan, Port, Step};
+use fieldscore_runtime::schema::transform::{Block, Column, Encoding, TransformParts, Transforms};
+use fieldscore_runtime::schema::{
+    Answer, Field, FieldKind, Group, Schema, SchemaParts, Sensitivity, TextEntry, Texts,
+};
+use fieldscore_runtime::{Application, Date, KnownAnswers, Outcome, Scorer, Value};
+
+use crate::random::Random;
+use crate::surgery::{self, Part};
+
+/// The key that signs the fixtures.
+pub fn key() -> Signing {
+    Signing::development()
+}
+
+/// A day on which the fixtures hold.
+pub fn today() -> Date {
+    Date::from_ymd(2026, 9, 1).expect("a date")
+}
+
+/// Everything that a bundle says, to be changed before it is packed.
+#[derive(Debug, Clone)]
+pub struct Parts {
+    /// META
+    pub meta: Meta,
+    /// SCHM
+    pub schema: SchemaParts,
+    /// TRNS
+    pub transforms: TransformParts,
+    /// PLAN
+    pub plan: Plan,
+    /// WGTS
+    pub weights: Vec<u8>,
+    /// DCDE
+    pub decide: DecideParts,
+    /// PLCY
+    pub policy: Policy,
+    /// TEXT
+    pub texts: Texts,
+    /// KATV
+    pub answers: KnownAnswers,
+}
+
+/// A field of the fixtures' usual kind, to be changed.
+pub fn field(name: &str, kind: FieldKind, group: u16, reason_code: &str) -> Field {
+    Field {
+        name: name.to_owned(),
+        kind,
+        unit: String::new(),
+        range: None,
+        missing: Answer::Accept,
+        out_of_range: Answer::Clip,
+        unknown: Answer::AsMissing,
+        sensitivity: Sensitivity::Personal,
+        changeable: true,
+        reason_code: reason_code.to_owned(),
+        group,
+    }
+}
+
+/// A block of features that imputes 0 and has no missing flag, to be changed.
+pub fn block(name: &str, source: u16, encode: Encoding) -> Block {
+    Block {
+        name: name.to_owned(),
+        source,
+        impute: Some(0.0),
+        missing_flag: false,
+        clip: None,
+        log: false,
+        encode,
+    }
+}
+
+/// The fields: `income`, `expenses` (group 0), `home` (1), `employed`, `since` (2), `years` (3),
+/// `note` (4).
+fn schema() -> SchemaParts {
+    let money = FieldKind::Money {
+        currency: "EUR".to_owned(),
+        decimals: 2,
+    };
+    let home = ["owner", "rent", "other"].map(str::to_owned).to_vec();
+    let mut fields = vec![
+        field("income", money, 0, "R1"),
+        field("expenses", FieldKind::Decimal { decimals: 1 }, 0, "R2"),
+        field("home", FieldKind::Category { codes: home }, 1, "R3"),
+        field("employed", FieldKind::Boolean, 2, "R4"),
+        field("since", FieldKind::Date, 2, "R5"),
+        field("years", FieldKind::Integer, 3, "R6"),
+        field("note", FieldKind::Text { buckets: 4 }, 4, "R7"),
+    ];
+    fields[0].range = Some((0, 1_000_000));
+    fields[1].range = Some((0, 50_000));
+    fields[5].range = Some((0, 60));
+    let groups = (1..=5)
+        .map(|n| Group {
+            name: format!("group{n}"),
+            code: format!("G{n}"),
+        })
+        .collect();
+    SchemaParts { fields, groups }
+}
+
+fn transforms() -> TransformParts {
+    let standardise = |mean, deviation| Encoding::Standardise { mean, deviation };
+    let mut income = block(
+        "income",
+        0,
+        Encoding::Piecewise {
+            edges: vec![0.0, 800.0, 1500.0, 3000.0, 10_000.0],
+        },
+    );
+    income.missing_flag = true;
+    let mut spare = block("spare", 7, standardise(900.0, 1500.0));
+    spare.clip = Some((-5000.0, 10_000.0));
+    let mut share = block("share", 8, Encoding::Plain);
+    share.clip = Some((0.0, 4.0));
+    let mut since = block("since", 4, standardise(60.0, 40.0));
+    since.clip = Some((0.0, 480.0));
+    let mut years = block("years", 5, standardise(2.0, 1.0));
+    years.log = true;
+    TransformParts {
+        columns: vec![Column::Difference(0, 1), Column::Ratio(1, 0)],
+        blocks: vec![
+            income,
+            spare,
+            share,
+            block("home", 2, Encoding::OneHot { categories: 3 }),
+            block(
+                "employed",
+                3,
+                Encoding::Ordinal {
+                    values: vec![-1.0, 1.0],
+                },
+            ),
+            since,
+            years,
+            block("note", 6, Encoding::OneHot { categories: 4 }),
+        ],
+    }
+}
+
+fn texts(schema: &SchemaParts) -> Texts {
+    let mut entries: Vec<TextEntry> = Vec::new();
+    let mut add = |key: String, en: &str, zh: &str| {
+        entries.push(TextEntry {
+            key,
+            texts: vec![en.to_owned(), zh.to_owned()],
+        });
+    };
+    for field in &schema.fields {
+        let name = &field.name;
+        add(format!("field.{name}.label"), &format!("{name} label"), "");
+        add(
+            format!("field.{name}.reason"),
+            &format!("{name} is low"),
+            "较低",
+        );
+    }
+    for code in ["S1", "S2", "S3", "S4", "S5", "S6"] {
+        add(format!("system.{code}"), &format!("person: {code}"), "人工");
+    }
+    add("rule.K1".to_owned(), "too large", "过大");
+    entries.sort_by(|a, b| a.key.cmp(&b.key));
+    Texts {
+        languages: vec!["en".to_owned(), "zh-Hans".to_owned()],
+        entries,
+    }
+}
+
+/// How the layers of a random net compute.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Arithmetic {
+    /// int8 throughout.
+    Int8,
+    /// f32 throughout.
+    F32,
+}
+
+impl Parts {
+    /// The small bundle's parts; the net follows from `seed`.
+    pub fn small(seed: u64) -> Self {
+        Self::with_net(seed, &[8, 4], Arithmetic::Int8)
+    }
+
+    /// As [`Parts::small`], with hidden layers of these widths.
+    pub fn with_net(seed: u64, hidden: &[usize], arithmetic: Arithmetic) -> Self {
+        let schema = schema();
+        let transforms = transforms();
+        let fields = Transforms::new(transforms.clone(), &schema.fields).expect("sound");
+        let (plan, weights) = net(&mut Random::new(seed), fields.width(), hidden, arithmetic);
+        let texts = texts(&schema);
+        let policy = Policy {
+            approve_from: 560,
+            refer_from: 480,
+            knock_outs: vec![KnockOut {
+                code: "K1".to_owned(),
+                when: vec![Condition {
+                    field: 0,
+                    test: Test::Above(900_000),
+                }],
+                outcome: Outcome::Decline,
+            }],
+        };
+        let mut parts = Self {
+            meta: Meta {
+                product: "fixture".to_owned(),
+                sequence: 1,
+                not_before: Date::from_ymd(2026, 1, 1),
+                not_after: Date::from_ymd(2026, 12, 31),
+                engine: EngineKind::Plan,
+            },
+            schema,
+            transforms,
+            plan,
+            weights,
+            decide: DecideParts {
+                output: OutputKind::Logit,
+                calibration: Calibration {
+                    knots: vec![
+                        (-12 * LOG_ODDS_ONE, -MAX_LOG_ODDS),
+                        (LOG_ODDS_ONE, LOG_ODDS_ONE / 2),
+                        (11 * LOG_ODDS_ONE, MAX_LOG_ODDS),
+                    ],
+                },
+                scale: ScoreScale::new(600.0, 19.0, 50.0, 300, 850),
+                reference: Vec::new(),
+                budget: 4096,
+            },
+            policy,
+            texts,
+            answers: KnownAnswers {
+                records: Vec::new(),
+            },
+        };
+        let reference = parts.ordinary("reference");
+        parts.set_reference(&reference);
+        parts
+    }
+
+    /// An application for these parts outside any bundle.
+    pub fn application(&self, id: &str) -> Application {
+        let schema = Schema::new(self.schema.clone(), [0; 32]).expect("a sound schema");
+        Application::new(Arc::new(schema), id, today())
+    }
+
+    /// [`fill`] for these parts outside any bundle.
+    pub fn ordinary(&self, id: &str) -> Application {
+        let mut application = self.application(id);
+        fill(&mut application);
+        application
+    }
+
+    /// Makes `application` the reference applicant.
+    pub fn set_reference(&mut self, application: &Application) {
+        self.decide.reference = reference_record(application);
+    }
+
+    /// The sections.
+    pub fn sections(&self) -> Vec<Part> {
+        vec![
+            (SectionKind::META, true, encode(&self.meta)),
+            (SectionKind::SCHEMA, true, encode(&self.schema)),
+            (SectionKind::TRANSFORMS, true, encode(&self.transforms)),
+            (SectionKind::PLAN, true, encode(&self.plan)),
+            (SectionKind::WEIGHTS, true, self.weights.clone()),
+            (SectionKind::DECIDE, true, encode(&self.decide)),
+            (SectionKind::POLICY, true, encode(&self.policy)),
+            (SectionKind::TEXTS, true, encode(&self.texts)),
+            (SectionKind::KNOWN_ANSWERS, true, encode(&self.answers)),
+            (SectionKind::CARD, false, b"{}".to_vec()),
+        ]
+    }
+
+    /// The bundle, signed.
+    pub fn bundle(&self) -> Vec<u8> {
+        surgery::assemble(&self.sections(), &key())
+    }
+
+    /// The bundle, opened.
+    pub fn scorer(&self) -> Scorer {
+        Scorer::open(self.bundle(), &[key().public()]).expect("a sound bundle")
+    }
+
+    /// Computes `count` known answers on the bundle itself.
+    #[must_use]
+    pub fn with_answers(mut self, count: usize) -> Self {
+        let scorer = self.scorer();
+        let mut random = Random::new(4711);
+        self.answers.records = (0..count)
+            .map(|number| {
+                let application = draw(&scorer, &format!("known-{number}"), &mut random);
+                let mut explanation = scorer.explain(&application).expect("a decision");
+                explanation.decision.bundle_id = [0; 32];
+                let mut record = Vec::new();
+                scorer.record_explained(&application, &explanation, &mut record);
+                record.into()
+            })
+            .collect();
+        self
+    }
+}
+
+/// Sets every field to an ordinary value.
+pub fn fill(application: &mut Application) {
+    let date = Date::from_ymd(2019, 5, 20).expect("a date");
+    let values: [(&str, Value<'_>); 7] = [
+        ("income", Value::Minor(180_000)),
+        ("expenses", Value::Number(912.5)),
+        ("home", Value::Text("rent")),
+        ("employed", Value::Boolean(true)),
+        ("since", Value::Date(date)),
+        ("years", Value::Integer(6)),
+        ("note", Value::Text("none")),
+    ];
+    for (name, value) in values {
+        application.set(name, value).expect("an ordinary value");
+    }
+}
+
+/// A random application: missing, unlisted and out-of-range values now and then.
+pub fn draw(scorer: &Scorer, id: &str, random: &mut Random) -> Application {
+    let mut application = scorer.application(id, today());
+    let fields = scorer.schema().fields().to_vec();
+    for (index, field) in fields.iter().enumerate() {
+        if random.once_in(6) {
+            continue;
+        }
+        let text: String;
+        let (low, high) = field.range.unwrap_or((0, 1000));
+        let raw = random.whole(low - 5, high + (high - low) / 8);
+        let value = match &field.kind {
+            FieldKind::Integer => Value::Integer(raw),
+            FieldKind::Decimal { decimals } => {
+                Value::Number(raw as f64 / 10f64.powi(i32::from(*decimals)))
+            }
+            FieldKind::Money { .. } => Value::Minor(raw),
+            FieldKind::Boolean => Value::Boolean(random.once_in(2)),
+            FieldKind::Category { codes } => {
+                text = codes
+                    .get(random.below(codes.len() + 1))
+                    .cloned()
+                    .unwrap_or_else(|| "boat".to_owned());
+                Value::Text(&text)
+            }
+            FieldKind::Date => {
+                Value::Date(Date::from_days(random.whole(10_000, 20_600)).expect("a date"))
+            }
+            FieldKind::Text { .. } => {
+                text = format!("note {}", random.below(50));
+                Value::Text(&text)
+            }
+        };
+        application
+            .set_at(index, value)
+            .expect("a value of its type");
+    }
+    application
+}
+
+/// Builds a plan step by step over an arena in which no two buffers share a byte.
+#[derive(Debug, Clone)]
+pub struct PlanBuilder {
+    model: Model,
+    weights: Vec<u8>,
+    last: u16,
+}
+
+impl PlanBuilder {
+    /// A model of `inputs` f32 inputs.
+    pub fn new(inputs: usize) -> Self {
+        let mut builder = Self {
+            model: Model {
+                name: "model".to_owned(),
+                inputs: vec![Port {
+                    name: "features".to_owned(),
+                    buffer: 0,
+                }],
+                outputs: Vec::new(),
+                buffers: Vec::new(),
+                arena_bytes: 0,
+                steps: Vec::new(),
+            },
+            weights: Vec::new(),
+            last: 0,
+        };
+        builder.buffer(ElementType::F32, inputs);
+        builder
+    }
+
+    /// A new buffer; the last one is what the next step reads.
+    fn buffer(&mut self, element: ElementType, len: usize) -> (u16, u16) {
+        let buffer = Buffer {
+            element,
+            len: len as u32,
+            offset: self.model.arena_bytes,
+        };
+        self.model.arena_bytes += buffer.row_bytes() as u32;
+        self.model.buffers.push(buffer);
+        let output = (self.model.buffers.len() - 1) as u16;
+        (std::mem::replace(&mut self.last, output), output)
+    }
+
+    fn store(&mut self, bytes: &[u8]) -> u64 {
+        let at = self.weights.len() as u64;
+        self.weights.extend_from_slice(bytes);
+        at
+    }
+
+    /// Elements of the last buffer.
+    pub fn width(&self) -> usize {
+        self.model.buffers[usize::from(self.last)].len as usize
+    }
+
+    /// f32 to bytes.
+    pub fn quantise(&mut self, factors: &[f32], offsets: &[f32]) {
+        let constants: Vec<u8> = factors
+            .iter()
+            .chain(offsets)
+            .flat_map(|x| x.to_le_bytes())
+            .collect();
+        let weights = self.store(&constants);
+        let (input, output) = self.buffer(ElementType::U8, factors.len());
+        self.model.steps.push(Step::Quantise {
+            input,
+            output,
+            weights,
+        });
+    }
+
+    /// int8 to bytes.
+    pub fn dense_u8(
+        &mut self,
+        weights: &[i8],
+        bias: &[i32],
+        scale: &[f32],
+        input_high: u8,
+        [zero, low, high]: [u8; 3],
+    ) {
+        let weights = self.store(&pack_dense_i8(self.width(), weights, bias, scale));
+        let (input, output) = self.buffer(ElementType::U8, bias.len());
+        self.model.steps.push(Step::DenseU8 {
+            input,
+            output,
+            weights,
+            input_high,
+            zero,
+            low,
+            high,
+        });
+    }
+
+    /// int8 to f32.
+    pub fn dense_f32(
+        &mut self,
+        weights: &[i8],
+        bias: &[i32],
+        scale: &[f32],
+        input_high: u8,
+        relu: bool,
+    ) {
+        let weights = self.store(&pack_dense_i8(self.width(), weights, bias, scale));
+        let (input, output) = self.buffer(ElementType::F32, bias.len());
+        self.model.steps.push(Step::DenseF32 {
+            input,
+            output,
+            weights,
+            input_high,
+            relu,
+        });
+    }
+
+    /// f32 to f32.
+    pub fn dense_float(&mut self, weights: &[f32], bias: &[f32], half: bool, relu: bool) {
+        let weights = self.store(&pack_dense_float(self.width(), weights, bias, half));
+        let (input, output) = self.buffer(ElementType::F32, bias.len());
+        self.model.steps.push(Step::DenseFloat {
+            input,
+            output,
+            weights,
+            half,
+            relu,
+        });
+    }
+
+    /// The plan, whose output is the last buffer, and its weights.
+    pub fn finish(mut self) -> (Plan, Vec<u8>) {
+        self.model.outputs = vec![Port {
+            name: "output".to_owned(),
+            buffer: self.last,
+        }];
+        let plan = Plan {
+            version: PLAN_VERSION,
+            models: vec![self.model],
+        };
+        (plan, self.weights)
+    }
+}
+
+/// A random net that ends in one log-odds of a sensible size.
+fn net(
+    random: &mut Random,
+    inputs: usize,
+    hidden: &[usize],
+    arithmetic: Arithmetic,
+) -> (Plan, Vec<u8>) {
+    let mut builder = PlanBuilder::new(inputs);
+    if arithmetic == Arithmetic::Int8 {
+        builder.quantise(&vec![24.0; inputs], &vec![40.0; inputs]);
+    }
+    for (at, &width) in hidden.iter().chain([&1]).enumerate() {
+        let (inputs, last) = (builder.width(), at == hidden.len());
+        if arithmetic == Arithmetic::F32 {
+            let spread = (3.0 / inputs as f32).sqrt() * if last { 2.0 } else { 1.0 };
+            let weights: Vec<f32> = (0..inputs * width)
+                .map(|_| random.float(-spread, spread))
+                .collect();
+            let bias: Vec<f32> = (0..width).map(|_| random.float(-0.3, 0.3)).collect();
+            builder.dense_float(&weights, &bias, false, !last);
+            continue;
+        }
+        let weights: Vec<i8> = (0..inputs * width)
+            .map(|_| random.whole(-127, 127) as i8)
+            .collect();
+        let bias: Vec<i32> = (0..width)
+            .map(|_| random.whole(-9000, 9000) as i32)
+            .collect();
+        let spread = 40.0 * 73.0 * (inputs as f32).sqrt();
+        let scale: Vec<f32> = (0..width)
+            .map(|_| random.float(0.8, 1.2) * if last { 2.0 } else { 60.0 } / spread)
+            .collect();
+        if last {
+            builder.dense_f32(&weights, &bias, &scale, 127, false);
+        } else {
+            builder.dense_u8(&weights, &bias, &scale, 127, [0, 0, 127]);
+        }
+    }
+    builder.finish()
+}

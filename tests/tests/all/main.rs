@@ -1,0 +1,14 @@
+//! Behaviour across crates, in one binary: linking it once is what costs.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    missing_docs,
+    reason = "tests: what goes wrong fails the test"
+)]
+
+mod attacks;
+mod smoke;
+
+#[global_allocator]
+static ALLOCATOR: fieldscore_tests::alloc::Counting = fieldscore_tests::alloc::Counting;

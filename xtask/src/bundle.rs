@@ -1,0 +1,22 @@
+//! The command and the credit bundle, as other tasks need them.
+
+use std::path::PathBuf;
+use std::process::Command;
+
+use crate::run::{Result, cargo, run};
+use crate::workspace::Workspace;
+
+/// Builds the command `fieldscore` and gives its program.
+pub fn command(workspace: &Workspace) -> Result<PathBuf> {
+    run(cargo().args(["build", "--release", "-p", "fieldscore-models"]))?;
+    Ok(workspace.program("release", "fieldscore"))
+}
+
+/// Builds the credit bundle and gives its path.
+pub fn credit(workspace: &Workspace) -> Result<PathBuf> {
+    let bundle = workspace.target.join("credit.fsb");
+    run(Command::new(command(workspace)?)
+        .args(["build", "models/zoo/credit", "-o"])
+        .arg(&bundle))?;
+    Ok(bundle)
+}

@@ -1,0 +1,158 @@
+//! `cargo xtask million`: many applications scored in constant memory.
+
+use std::fs::File;
+use std::io::{BufRead, BufReader};
+use std::path::Path;
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use crate::bundle;
+use crate::run::{self, Failure, Result, cargo};
+use crate::workspace::Workspace;
+
+/// Rows, where nothing else is said.
+pub const ROWS: u64 = 1_000_000;
+/// By how much the peak may grow from a tenth of the rows to all of them.
+const GROWTH: u64 = 8 << 20;
+
+/// Score a million generated applications; fail if memory grows with the rows
+#[derive(Debug, clap::Args)]
+pub struct MillionArgs {
+    /// How many
+    #[arg(long, default_value_t = ROWS, value_name = "N")]
+    rows: u64,
+    /// One JSON object per run on stdout
+    #[arg(long)]
+    json: bool,
+}
+
+/// One run of `fieldscore score`.
+#[derive(Debug, serde::Serialize)]
+struct Run {
+    rows: u64,
+    seconds: f64,
+    rows_per_second: f64,
+    peak_rss_bytes: u64,
+}
+
+/// The task.
+pub fn run(workspace: &Workspace, args: &MillionArgs) -> Result<()> {
+    measure(workspace, args.rows, args.json)
+}
+
+/// Scores `rows` applications and a tenth of them.
+pub fn measure(workspace: &Workspace, rows: u64, json: bool) -> Result<()> {
+    let bundle = bundle::credit(workspace)?;
+    let few = score(workspace, &bundle, (rows / 10).max(1))?;
+    let many = score(workspace, &bundle, rows)?;
+    for run in [&few, &many] {
+        if json {
+            let line = serde_json::to_string(run).map_err(Failure::at("json"))?;
+            println!("{line}");
+        } else {
+            println!(
+                "{:>9} rows  {:>7.2} s  {:>9.0} rows/s  peak {:>6.1} MiB",
+                run.rows,
+                run.seconds,
+                run.rows_per_second,
+                mebibytes(run.peak_rss_bytes)
+            );
+        }
+    }
+    let growth = many.peak_rss_bytes.saturating_sub(few.peak_rss_bytes);
+    if growth > GROWTH {
+        return Err(Failure::new(format!(
+            "memory grows with the rows: {:.1} MiB more for ten times as many, at most {:.1} allowed",
+            mebibytes(growth),
+            mebibytes(GROWTH)
+        )));
+    }
+    Ok(())
+}
+
+fn score(workspace: &Workspace, bundle: &Path, rows: u64) -> Result<Run> {
+    let folder = workspace.folder("million")?;
+    let applications = folder.join(format!("applications-{rows}.csv"));
+    let decisions = folder.join(format!("decisions-{rows}.csv"));
+    run::run(
+        cargo()
+            .args(["run", "--quiet", "--release", "-p", "fieldscore-benches"])
+            .args(["--features", "compiler", "--bin", "applications", "--"])
+            .arg(bundle)
+            .arg(rows.to_string())
+            .arg(&applications),
+    )?;
+    let mut command = Command::new(workspace.program("release", "fieldscore"));
+    command.arg("score").arg(bundle).arg(&applications);
+    command.arg("-o").arg(&decisions).args(["--format", "csv"]);
+    let (taken, peak_rss_bytes) = watched(&mut command)?;
+    let written = count_lines(&decisions)?.saturating_sub(1);
+    if written != rows {
+        return Err(Failure::new(format!(
+            "{}: expected {rows} decisions, not {written}",
+            decisions.display()
+        )));
+    }
+    for file in [&applications, &decisions] {
+        std::fs::remove_file(file).map_err(Failure::at(file.display()))?;
+    }
+    let seconds = taken.as_secs_f64();
+    Ok(Run {
+        rows,
+        seconds,
+        rows_per_second: rows as f64 / seconds,
+        peak_rss_bytes,
+    })
+}
+
+/// Runs a command and gives its duration and its greatest resident size in bytes.
+fn watched(command: &mut Command) -> Result<(Duration, u64)> {
+    let place = Failure::at("fieldscore score");
+    let started = Instant::now();
+    let mut child = command.spawn().map_err(&place)?;
+    let mut peak = 0;
+    let status = loop {
+        peak = peak.max(high_water(child.id()).unwrap_or_default());
+        if let Some(status) = child.try_wait().map_err(&place)? {
+            break status;
+        }
+        std::thread::sleep(Duration::from_millis(2));
+    };
+    let taken = started.elapsed();
+    run::check(command, status)?;
+    if peak == 0 {
+        return Err(Failure::new(
+            "peak memory: expected /proc/PID/status with VmHWM, which Linux has",
+        ));
+    }
+    Ok((taken, peak))
+}
+
+/// The greatest resident size that a process has had so far (proc_pid_status(5), VmHWM).
+fn high_water(process: u32) -> Option<u64> {
+    let status = std::fs::read_to_string(format!("/proc/{process}/status")).ok()?;
+    let line = status
+        .lines()
+        .find_map(|line| line.strip_prefix("VmHWM:"))?;
+    let kibibytes: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
+    Some(kibibytes * 1024)
+}
+
+fn count_lines(path: &Path) -> Result<u64> {
+    let place = Failure::at(path.display());
+    let mut file = BufReader::new(File::open(path).map_err(&place)?);
+    let mut lines = 0;
+    loop {
+        let buffer = file.fill_buf().map_err(&place)?;
+        if buffer.is_empty() {
+            return Ok(lines);
+        }
+        lines += buffer.iter().filter(|&&byte| byte == b'\n').count() as u64;
+        let read = buffer.len();
+        file.consume(read);
+    }
+}
+
+fn mebibytes(bytes: u64) -> f64 {
+    bytes as f64 / f64::from(1 << 20)
+}

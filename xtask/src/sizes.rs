@@ -1,0 +1,193 @@
+//! `cargo xtask sizes`: what reaches a device, in bytes, against what it was.
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use flate2::Compression;
+use flate2::write::GzEncoder;
+use serde::{Deserialize, Serialize};
+
+use crate::bundle;
+use crate::run::{self, Failure, Result, cargo};
+use crate::workspace::Workspace;
+
+/// The sizes that were committed.
+const HISTORY: &str = "benches/sizes.json";
+/// Growth that is worth a warning, and growth that fails.
+const WARN: f64 = 0.05;
+const FAIL: f64 = 0.20;
+
+/// Measure what ships and compare it with benches/sizes.json
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Warns of an artifact that has grown by 5 %, fails at 20 % or above its limit."
+)]
+pub struct SizesArgs {
+    /// One JSON object per artifact on stdout
+    #[arg(long)]
+    json: bool,
+    /// Write the sizes to benches/sizes.json instead of comparing
+    #[arg(long)]
+    update: bool,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Size {
+    artifact: String,
+    raw: u64,
+    gzip: u64,
+    /// The most that `gzip` may be.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    limit: Option<u64>,
+}
+
+/// The task.
+pub fn run(workspace: &Workspace, args: &SizesArgs) -> Result<()> {
+    let committed = committed()?;
+    let was = |name: &str| committed.iter().find(|size| size.artifact == name);
+    let mut sizes = Vec::new();
+    for (artifact, path) in artifacts(workspace)? {
+        let limit = was(artifact).and_then(|size| size.limit);
+        sizes.push(Size::measure(artifact, &path, limit)?);
+    }
+    if args.update {
+        return write(&sizes);
+    }
+    let mut failed = Vec::new();
+    for size in &sizes {
+        let growth = was(&size.artifact).map(|was| size.growth(was));
+        size.print(growth, args.json)?;
+        if let Some(what) = size.verdict(growth) {
+            failed.push(what);
+        }
+    }
+    match failed.is_empty() {
+        true => Ok(()),
+        false => Err(Failure::new(failed.join("; "))
+            .with_hint("where the growth is worth it: cargo xtask sizes --update, and say why")),
+    }
+}
+
+/// Builds everything that is measured.
+fn artifacts(workspace: &Workspace) -> Result<[(&'static str, PathBuf); 2]> {
+    run::run(cargo().args(["build", "--profile", "min", "-p", "fieldscore-minimal"]))?;
+    Ok([
+        ("credit.fsb", bundle::credit(workspace)?),
+        (
+            "fieldscore-minimal",
+            workspace.program("min", "fieldscore-minimal"),
+        ),
+    ])
+}
+
+impl Size {
+    fn measure(artifact: &str, path: &Path, limit: Option<u64>) -> Result<Self> {
+        let place = Failure::at(path.display());
+        let bytes = std::fs::read(path).map_err(&place)?;
+        let mut gzip = GzEncoder::new(Vec::new(), Compression::best());
+        gzip.write_all(&bytes).map_err(&place)?;
+        Ok(Self {
+            artifact: artifact.to_owned(),
+            raw: bytes.len() as u64,
+            gzip: gzip.finish().map_err(&place)?.len() as u64,
+            limit,
+        })
+    }
+
+    /// By what share it has grown, raw or zipped, whichever is more.
+    fn growth(&self, was: &Self) -> f64 {
+        let share = |now: u64, was: u64| now as f64 / was.max(1) as f64 - 1.0;
+        share(self.raw, was.raw).max(share(self.gzip, was.gzip))
+    }
+
+    /// What is wrong with it, if anything fails.
+    fn verdict(&self, growth: Option<f64>) -> Option<String> {
+        let name = &self.artifact;
+        if let Some(limit) = self.limit.filter(|&limit| self.gzip > limit) {
+            let gzip = self.gzip;
+            return Some(format!(
+                "{name}: {gzip} bytes zipped, at most {limit} allowed"
+            ));
+        }
+        match growth {
+            Some(growth) if growth >= FAIL => {
+                Some(format!("{name}: grown by {:.1} %", growth * 100.0))
+            }
+            Some(growth) if growth >= WARN => {
+                eprintln!("warning: {name}: grown by {:.1} %", growth * 100.0);
+                None
+            }
+            Some(_) => None,
+            None => Some(format!("{name}: not in {HISTORY}")),
+        }
+    }
+
+    fn print(&self, growth: Option<f64>, json: bool) -> Result<()> {
+        if json {
+            let mut line = self.clone();
+            line.limit = None;
+            println!(
+                "{}",
+                serde_json::to_string(&line).map_err(Failure::at("json"))?
+            );
+            return Ok(());
+        }
+        let growth = growth.map_or("new".to_owned(), |growth| {
+            format!("{:+.1} %", growth * 100.0)
+        });
+        println!(
+            "{:<20} {:>9} bytes  {:>9} zipped  {growth:>8}",
+            self.artifact, self.raw, self.gzip
+        );
+        Ok(())
+    }
+}
+
+fn committed() -> Result<Vec<Size>> {
+    match std::fs::read_to_string(HISTORY) {
+        Ok(text) => serde_json::from_str(&text).map_err(Failure::at(HISTORY)),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Vec::new()),
+        Err(error) => Err(Failure::at(HISTORY)(error)),
+    }
+}
+
+fn write(sizes: &[Size]) -> Result<()> {
+    let mut text = serde_json::to_string_pretty(sizes).map_err(Failure::at(HISTORY))?;
+    text.push('\n');
+    std::fs::write(HISTORY, text).map_err(Failure::at(HISTORY))?;
+    eprintln!("written: {HISTORY}");
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn size(raw: u64, gzip: u64, limit: Option<u64>) -> Size {
+        Size {
+            artifact: "a".to_owned(),
+            raw,
+            gzip,
+            limit,
+        }
+    }
+
+    #[test]
+    fn the_greater_growth_counts() {
+        let growth = size(100, 60, None).growth(&size(100, 50, None));
+        assert!((growth - 0.2).abs() < 1e-12);
+    }
+
+    #[test]
+    fn growth_above_a_fifth_or_a_limit_fails() {
+        assert_eq!(size(1, 1, Some(1)).verdict(Some(0.06)), None);
+        assert!(size(1, 1, None).verdict(Some(0.2)).is_some());
+        assert!(size(1, 2, Some(1)).verdict(Some(0.0)).is_some());
+    }
+
+    #[test]
+    fn what_was_never_measured_fails() {
+        assert!(size(1, 1, None).verdict(None).is_some());
+    }
+}

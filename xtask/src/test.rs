@@ -1,0 +1,44 @@
+//! `cargo xtask test`: everything that `.ci/run` relies on.
+
+use std::process::Command;
+
+use crate::run::{Result, cargo};
+use crate::steps::Steps;
+use crate::workspace::Workspace;
+use crate::{bundle, fuzz, million, run, splits};
+
+/// Run all tests: units, documentation, features, the command, accuracy, memory, fuzzing
+#[derive(Debug, clap::Args)]
+pub struct TestArgs {
+    /// Only `cargo test --workspace`
+    #[arg(long)]
+    quick: bool,
+    /// Rows for the check of constant memory
+    #[arg(long, default_value_t = million::ROWS, value_name = "N")]
+    rows: u64,
+    /// Seconds of fuzzing for each target
+    #[arg(long, default_value_t = fuzz::SECONDS, value_name = "SECONDS")]
+    fuzz: u64,
+}
+
+/// The task.
+pub fn run(workspace: &Workspace, args: &TestArgs) -> Result<()> {
+    let mut steps = Steps::of("test");
+    steps.step("unit, integration, doc tests", || {
+        run::run(cargo().args(["test", "--workspace"]))
+    })?;
+    if args.quick {
+        return Ok(());
+    }
+    steps.step("runtime with mmap", || {
+        run::run(cargo().args(["test", "-p", "fieldscore-runtime", "--features", "mmap"]))
+    })?;
+    steps.step("demo", || {
+        run::run(Command::new(bundle::command(workspace)?).arg("demo"))
+    })?;
+    steps.step("accuracy on five splits", || splits::measure(false))?;
+    steps.step("constant memory", || {
+        million::measure(workspace, args.rows, false)
+    })?;
+    steps.step("fuzz targets", || fuzz::smoke(workspace, args.fuzz, &[]))
+}
