@@ -43,6 +43,7 @@ fn dense_u8(criterion: &mut Criterion) {
                 outputs,
                 input_stride: inputs.next_multiple_of(DEPTH),
                 output_stride: outputs.next_multiple_of(LANES),
+                wide: false,
             };
             let input: Vec<u8> = noise(rows * shape.input_stride)
                 .into_iter()

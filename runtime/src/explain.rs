@@ -100,6 +100,8 @@ impl Scratch {
 
 /// No bundle may ask for more evaluations per explanation.
 const MAX_BUDGET: usize = 1 << 16;
+/// Nor for more multiply-adds per explanation: some seconds on a slow phone.
+const MAX_WORK: u64 = 1 << 34;
 /// Nor for more features over all groups and masks.
 const MAX_PARTS: usize = 1 << 20;
 
@@ -108,6 +110,7 @@ impl Explainer {
         schema: &Arc<Schema>,
         transforms: &Transforms,
         decide: &DecideParts,
+        multiply_adds: u64,
     ) -> Result<Self> {
         let groups = schema.groups().len();
         let mut members = vec![Vec::new(); groups];
@@ -125,6 +128,12 @@ impl Explainer {
                 ),
             ));
         }
+        if multiply_adds.saturating_mul(layout.evaluations as u64) > MAX_WORK {
+            return Err(Error::malformed(
+                "section DCDE",
+                format!("explanations of at most {MAX_WORK} multiply-adds"),
+            ));
+        }
         let ranges: Vec<Vec<Range<usize>>> =
             (0..groups).map(|g| transforms.group_ranges(g)).collect();
         let mut parts = Vec::with_capacity(groups);
@@ -140,9 +149,16 @@ impl Explainer {
                 format!("groups whose features over all masks are at most {MAX_PARTS}"),
             ));
         }
-        let record = Record::decode(&decide.reference)?;
         let mut reference = vec![0.0; schema.fields().len()];
-        resolve(&restore(&record, schema)?, &mut reference)?;
+        Record::decode(&decide.reference)
+            .and_then(|record| resolve(&restore(&record, schema)?, &mut reference))
+            .map_err(|e| {
+                let what = format!(
+                    "a reference applicant that this schema takes ({})",
+                    e.code()
+                );
+                Error::malformed("section DCDE", what)
+            })?;
         let codes: Vec<&str> = schema.groups().iter().map(|g| g.code.as_str()).collect();
         let reasons: Vec<&str> = schema
             .fields()

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use crate::bundle::container::{Container, MAX_STRUCTURED_BYTES, Section, SectionKind, Trust};
 use crate::bundle::{Meta, cbor};
 use crate::decide::{
-    DecideParts, Decision, Flags, Policy, Reason, Reasons, Record, encode_record, log_odds,
+    DecideParts, Decision, Flags, POINT, Policy, Reason, Reasons, Record, encode_record, log_odds,
     probability_ppm, restore, round_points,
 };
 use crate::engine::{Engine, Memory};
@@ -87,6 +87,9 @@ pub(crate) struct Scratch {
     found: Vec<Resolved>,
     pub explain: Option<Box<crate::explain::Scratch>>,
 }
+
+/// No bundle has more known-answer vectors: each is scored or explained.
+pub const MAX_KNOWN_ANSWERS: usize = 256;
 
 /// How a bundle is opened, beyond the defaults.
 #[derive(Debug, Clone, Copy, Default)]
@@ -182,7 +185,7 @@ impl Inner {
         let policy: Policy = cbor::decode(body(SectionKind::POLICY)?, "section PLCY")?;
         policy.check(&schema)?;
         let texts = Texts::decode(body(SectionKind::TEXTS)?)?;
-        let explainer = Explainer::new(&schema, &transforms, &decide)?;
+        let explainer = Explainer::new(&schema, &transforms, &decide, engine.multiply_adds())?;
         Ok(Self {
             container,
             meta,
@@ -243,7 +246,7 @@ impl Inner {
         flags.set(Flags::AUTOMATION_REFUSED, !application.automation);
         flags.set(
             Flags::SCORE_CLAMPED,
-            score == scale.floor || score == scale.ceiling,
+            exact <= i64::from(scale.floor) * POINT || exact >= i64::from(scale.ceiling) * POINT,
         );
         let person = [
             Flags::EXPIRED,
@@ -555,6 +558,12 @@ impl Scorer {
             .section(SectionKind::KNOWN_ANSWERS)
             .unwrap_or_default();
         let vectors: KnownAnswers = cbor::decode(bytes, "section KATV")?;
+        if vectors.records.len() > MAX_KNOWN_ANSWERS {
+            return Err(Error::malformed(
+                "section KATV",
+                format!("at most {MAX_KNOWN_ANSWERS} known-answer vectors"),
+            ));
+        }
         for (number, vector) in vectors.records.iter().enumerate() {
             let record = Record::decode(vector)?;
             if self.again(&record, [0; 32])? != **vector {
@@ -680,8 +689,8 @@ impl std::fmt::Debug for Scorer {
     }
 }
 
-/// What replaying a record found.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// What replaying a record found. Its `Debug` shows no value.
+#[derive(Clone, PartialEq, Eq)]
 pub struct Replay {
     /// Whether the same bytes came out.
     pub same: bool,
@@ -689,6 +698,12 @@ pub struct Replay {
     pub record: Record,
     /// The record that came out.
     pub again: Vec<u8>,
+}
+
+impl std::fmt::Debug for Replay {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Replay(same: {}, values not shown)", self.same)
+    }
 }
 
 /// KATV as it is stored: records whose bundle id is zero.

@@ -17,6 +17,7 @@ use fieldscore_runtime::schema::{
 };
 use fieldscore_runtime::{Application, Date, KnownAnswers, Outcome, Scorer, Value};
 
+use crate::naive;
 use crate::random::Random;
 use crate::surgery::{self, Part};
 
@@ -230,11 +231,11 @@ impl Parts {
                 calibration: Calibration {
                     knots: vec![
                         (-12 * LOG_ODDS_ONE, -MAX_LOG_ODDS),
-                        (LOG_ODDS_ONE, LOG_ODDS_ONE / 2),
+                        (0, 0),
                         (11 * LOG_ODDS_ONE, MAX_LOG_ODDS),
                     ],
                 },
-                scale: ScoreScale::new(600.0, 19.0, 50.0, 300, 850),
+                scale: ScoreScale::new(550.0, 1.0, 50.0, 300, 850),
                 reference: Vec::new(),
                 budget: 4096,
             },
@@ -246,6 +247,20 @@ impl Parts {
         };
         let reference = parts.ordinary("reference");
         parts.set_reference(&reference);
+        // The reference applicant's odds come out even: random nets then score in mid-scale.
+        let transforms = Transforms::new(parts.transforms.clone(), &parts.schema.fields);
+        let features = transforms.and_then(|t| t.features(&reference));
+        let all = naive::run(
+            &parts.plan.models[0],
+            &parts.weights,
+            &features.expect("features"),
+        );
+        if let Some(Some(naive::Values::Floats(out))) = all.last() {
+            let shift = (out[0] * LOG_ODDS_ONE as f32) as i32;
+            for knot in &mut parts.decide.calibration.knots {
+                knot.0 = knot.0.saturating_add(shift);
+            }
+        }
         parts
     }
 
@@ -534,11 +549,11 @@ fn net(
             .map(|_| random.whole(-127, 127) as i8)
             .collect();
         let bias: Vec<i32> = (0..width)
-            .map(|_| random.whole(-9000, 9000) as i32)
+            .map(|_| random.whole(-3000, 9000) as i32)
             .collect();
         let spread = 40.0 * 73.0 * (inputs as f32).sqrt();
         let scale: Vec<f32> = (0..width)
-            .map(|_| random.float(0.8, 1.2) * if last { 2.0 } else { 60.0 } / spread)
+            .map(|_| random.float(0.8, 1.2) * if last { 1.5 } else { 40.0 } / spread)
             .collect();
         if last {
             builder.dense_f32(&weights, &bias, &scale, 127, false);

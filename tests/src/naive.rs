@@ -150,7 +150,13 @@ pub fn run(model: &Model, weights: &[u8], features: &[f32]) -> Vec<Option<Values
                     ..
                 },
                 Values::Floats(x),
-            ) => Values::Floats(dense_float(&weights[at as usize..], &x, outputs, half, relu)),
+            ) => Values::Floats(dense_float(
+                &weights[at as usize..],
+                &x,
+                outputs,
+                half,
+                relu,
+            )),
             (step, _) => panic!("{} reads the wrong type", step.name()),
         };
         values[usize::from(step.output())] = Some(out);

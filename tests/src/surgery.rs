@@ -52,7 +52,11 @@ pub fn sections(bundle: &[u8]) -> Vec<Part> {
         .map(|index| {
             let entry = &bundle[entry(index)];
             let kind = SectionKind(entry[..4].try_into().expect("four bytes"));
-            (kind, entry[4] & 1 == 1, bundle[body(bundle, index)].to_vec())
+            (
+                kind,
+                entry[4] & 1 == 1,
+                bundle[body(bundle, index)].to_vec(),
+            )
         })
         .collect()
 }

@@ -136,7 +136,7 @@ impl Batch {
     }
 
     /// A row's columns that the schema does not name.
-    pub fn extras(&self, row: &Row) -> impl Iterator<Item = Extra<'_>> {
+    pub fn extras(&self, row: &Row) -> impl Iterator<Item = Extra<'_>> + Clone {
         let spans = self.extras.get(row.extras.clone()).unwrap_or_default();
         spans.iter().map(|span| Extra {
             name: &self.text[span.name.clone()],

@@ -82,12 +82,20 @@ pub(crate) fn schema() -> Arc<Schema> {
 }
 
 pub(crate) fn reader(text: &str, options: ReadOptions) -> crate::Result<Reader> {
+    reader_of(text, options, &schema())
+}
+
+pub(crate) fn reader_of(
+    text: &str,
+    options: ReadOptions,
+    schema: &Arc<Schema>,
+) -> crate::Result<Reader> {
     let source = Source::new("in", std::io::Cursor::new(text.as_bytes().to_vec()))?;
     let format = Some(match text.trim_start().starts_with('{') {
         true => InputFormat::Jsonl,
         false => InputFormat::Csv,
     });
-    Reader::new(source, format, schema(), options)
+    Reader::new(source, format, Arc::clone(schema), options)
 }
 
 fn block(name: &str, source: u16, encode: Encoding) -> Block {

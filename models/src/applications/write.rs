@@ -145,8 +145,11 @@ impl<W: Write> CsvResults<W> {
                 let _ = write!(text, "{}", application.as_of());
             }
         })?;
+        // A CSV file's come in the order of the header; only JSON's have to be searched for.
+        let mut ahead = batch.extras(row);
         for name in &extras.names {
-            let found = batch.extras(row).find(|extra| extra.name == name);
+            let next = ahead.next().filter(|extra| extra.name == name);
+            let found = next.or_else(|| batch.extras(row).find(|extra| extra.name == name));
             cell(&|text| text.push_str(&found.map(plain).unwrap_or_default()))?;
         }
         cell(&|text| {
@@ -427,4 +430,137 @@ fn string(line: &mut Vec<u8>, text: &str) {
     // A vector takes whatever is written, and every string has a JSON form.
     let written = serde_json::to_writer(line, text);
     debug_assert!(written.is_ok());
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::applications::sample;
+
+    /// The first batch of `text`, scored and written by `each`.
+    fn rows(text: &str, mut each: impl FnMut(&Scorer, &Batch, &Row, Answer<'_>)) {
+        let scorer = sample::scorer();
+        let mut reader = sample::reader_of(text, sample::options(), scorer.schema()).unwrap();
+        let mut batch = Batch::default();
+        reader.fill(&mut batch).unwrap();
+        for row in batch.rows() {
+            let application = row
+                .application
+                .as_ref()
+                .map(|at| &batch.applications()[*at]);
+            match application.map(|application| (application, scorer.explain(application))) {
+                Ok((application, Ok(explanation))) => {
+                    each(
+                        &scorer,
+                        &batch,
+                        row,
+                        Answer::Explained(application, &explanation),
+                    );
+                }
+                Ok((_, Err(error))) => each(&scorer, &batch, row, Answer::Error(&error.into())),
+                Err(error) => each(&scorer, &batch, row, Answer::Error(error)),
+            }
+        }
+    }
+
+    fn csv(text: &str, names: &[&str]) -> String {
+        let extras = Extras::new(names.iter().map(|&name| name.to_owned()).collect());
+        let mut out = Vec::new();
+        let mut results = CsvResults::new(&mut out, extras, true).unwrap();
+        rows(text, |scorer, batch, row, answer| {
+            results.write(scorer, "in.csv", batch, row, answer).unwrap();
+        });
+        results.flush().unwrap();
+        drop(results);
+        String::from_utf8(out).unwrap()
+    }
+
+    fn json(text: &str) -> Vec<serde_json::Value> {
+        let mut out = Vec::new();
+        let mut results = JsonlResults::new(&mut out, "en");
+        rows(text, |scorer, batch, row, answer| {
+            results.write(scorer, "in.csv", batch, row, answer).unwrap();
+        });
+        let text = String::from_utf8(out).unwrap();
+        text.lines()
+            .map(|line| serde_json::from_str(line).unwrap())
+            .collect()
+    }
+
+    #[test]
+    fn csv_passes_text_through_and_quotes_it() {
+        let text = "id,income,note,score\n\"A,1\",4000,\"=x \"\"y\"\"\nz\",7\nB,-1,,\nC,1\n";
+        let lines = csv(text, &["note", "score"]);
+        let mut lines = csv::ReaderBuilder::new()
+            .has_headers(false)
+            .from_reader(lines.as_bytes())
+            .into_records()
+            .map(|line| line.unwrap().iter().map(str::to_owned).collect::<Vec<_>>())
+            .collect::<Vec<_>>()
+            .into_iter();
+        let header = "id as_of note input_score score probability outcome flags reasons error";
+        assert_eq!(lines.next().unwrap().join(" "), header);
+        let good = lines.next().unwrap();
+        assert_eq!(good[..4], ["A,1", "2026-09-01", "=x \"y\"\nz", "7"]);
+        assert_eq!(good[6..9], ["approve", "missing", ""]);
+        let bad = lines.next().unwrap();
+        let place = "field.range in.csv:4: row 2, field income: expected a value from 0 to 10000";
+        assert_eq!(bad, ["B", "", "", "", "", "", "error", "", "", place]);
+        let ragged = lines.next().unwrap();
+        assert!(
+            ragged[9].starts_with("row.ragged in.csv:5: row 3:"),
+            "{ragged:?}"
+        );
+    }
+
+    #[test]
+    fn json_lines_are_json_whatever_the_text() {
+        let found = json("id,income,note\n\"A\"\"\\\",4000,\"tab\t\u{1}\"\nB,x,\n");
+        let good = &found[0];
+        assert_eq!(good["id"], "A\"\\");
+        assert_eq!(good["extra"]["note"], "tab\t\u{1}");
+        assert_eq!(
+            good["missing"],
+            serde_json::json!(["rate", "home", "owner", "since"])
+        );
+        let points = |of: &str| {
+            good[of]
+                .as_object()
+                .unwrap()
+                .values()
+                .map(|p| p.as_i64().unwrap())
+                .sum::<i64>()
+        };
+        let total = good["score"].as_i64().unwrap() - good["reference_score"].as_i64().unwrap();
+        assert_eq!((points("contributions"), points("groups")), (total, total));
+        let record = STANDARD.decode(good["record"].as_str().unwrap()).unwrap();
+        let hash: String = Sha256::digest(&record)
+            .iter()
+            .map(|b| format!("{b:02x}"))
+            .collect();
+        assert_eq!(good["sha256"], hash);
+        let error = serde_json::json!({
+            "code": "field.type",
+            "place": "in.csv:3: row 2, field income",
+            "expected": "a whole number of at most 15 digits, without grouping",
+        });
+        assert_eq!(
+            (&found[1]["outcome"], &found[1]["error"]),
+            (&"error".into(), &error)
+        );
+    }
+
+    #[test]
+    fn json_values_are_passed_through_as_they_are() {
+        let line = r#"{"income":4000,"big":123456789012345678901234567890,"s":"a\nb","n":null}"#;
+        let out = csv(line, &["big", "s", "n"]);
+        assert!(
+            out.contains("123456789012345678901234567890,\"a\nb\",,"),
+            "{out}"
+        );
+        let extra = &json(line)[0]["extra"];
+        assert_eq!(extra["s"], "a\nb");
+        assert!(extra["n"].is_null());
+    }
 }

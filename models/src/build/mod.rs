@@ -321,15 +321,10 @@ impl<'r> Workshop<'r> {
     fn features(&self, indices: &[usize]) -> Result<Rows> {
         let table = self.table.select(indices);
         let mut values = Vec::with_capacity(indices.len() * self.transforms.width());
-        for application in self.reading.applications(&table, &self.schema)? {
-            let features = self.transforms.features(&application);
-            values.extend(features.map_err(|e| {
-                Error::from(e).within(format!(
-                    "{}, row with id {}",
-                    table.name(),
-                    application.id()
-                ))
-            })?);
+        let applications = self.reading.applications(&table, &self.schema)?;
+        for (row, application) in applications.iter().enumerate() {
+            let features = self.transforms.features(application);
+            values.extend(features.map_err(|e| Error::from(e).within(table.place(row, "")))?);
         }
         Ok(Rows::new(self.transforms.width(), values))
     }

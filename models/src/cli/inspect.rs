@@ -14,7 +14,7 @@ use crate::cli::open::{self, Opened, Signature, hex};
 use crate::cli::score::language;
 use crate::cli::table::{plain, render, right};
 use crate::cli::{BundleArgs, Exit, Sink, say, words};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::keys::read_public;
 
 /// Show what is in a bundle: schema, plan, sizes, policy, provenance
@@ -50,12 +50,12 @@ pub fn run(args: InspectArgs) -> Result<Exit> {
         .collect::<Result<Vec<_>>>()?;
     let bytes = open::read(path)?;
     let opened = match open::open_bytes(bytes.clone(), &keys) {
-        Err((error, _)) if error.kind() == ErrorKind::UntrustedKey => open::open_unverified(bytes)
-            .map_err(|e| open::explain(e, None, false).within(path.display()))?,
-        other => other.map_err(|(e, signer)| {
-            open::explain(e, signer, keys.is_empty()).within(path.display())
-        })?,
+        Err(refused) if refused.error.kind() == ErrorKind::UntrustedKey => {
+            open::open_unverified(bytes).map_err(Error::from)
+        }
+        other => other.map_err(|refused| refused.explain(keys.is_empty())),
     };
+    let opened = opened.map_err(|error| error.within(path.display()))?;
     match opened.signature {
         Signature::NotVerified => {
             say::warn(format!(

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use fieldscore_runtime::bundle::container::{Container, KeyId, MAX_FILE_BYTES, Trust};
+use fieldscore_runtime::bundle::container::{Container, KeyId, MAGIC, MAX_FILE_BYTES, Trust};
 use fieldscore_runtime::{ErrorKind, OpenOptions, Scorer};
 
 use crate::cli::say;
@@ -77,29 +77,38 @@ pub(super) fn open(path: &Path, keys: &[PathBuf]) -> Result<Opened> {
         .map(|key| read_public(key))
         .collect::<Result<Vec<_>>>()?;
     let bytes = read(path)?;
-    open_bytes(bytes, &pinned).map_err(|e| {
-        let signer = e.1;
-        explain(e.0, signer, keys.is_empty()).within(path.display())
-    })
+    open_bytes(bytes, &pinned)
+        .map_err(|refused| refused.explain(keys.is_empty()).within(path.display()))
 }
 
-/// Opens these bytes under `pinned` keys or, without any, the development key; with an error comes
-/// the key that the bundle names.
+/// Why a bundle does not open, and what its bytes say of themselves.
+#[derive(Debug)]
+pub(super) struct Refused {
+    /// What the runtime says.
+    pub error: fieldscore_runtime::Error,
+    /// The key that the bundle names, unchecked.
+    signer: Option<KeyId>,
+    /// Whether it starts as a bundle does.
+    begins: bool,
+}
+
+/// Opens these bytes under `pinned` keys or, without any, the development key.
 pub(super) fn open_bytes(
     bytes: Vec<u8>,
     pinned: &[[u8; 32]],
-) -> std::result::Result<Opened, (fieldscore_runtime::Error, Option<KeyId>)> {
+) -> std::result::Result<Opened, Refused> {
     let development = [Signing::development().public()];
-    let (keys, len) = (
-        if pinned.is_empty() {
-            &development
-        } else {
-            pinned
-        },
-        bytes.len(),
-    );
-    let signer = stated_key(&bytes);
-    let scorer = Scorer::open(bytes, keys).map_err(|e| (e, signer))?;
+    let keys = if pinned.is_empty() {
+        &development
+    } else {
+        pinned
+    };
+    let (len, begins, signer) = (bytes.len(), bytes.starts_with(&MAGIC), stated_key(&bytes));
+    let scorer = Scorer::open(bytes, keys).map_err(|error| Refused {
+        error,
+        signer,
+        begins,
+    })?;
     let signature = match is_development(&scorer.container().key_id) {
         true => Signature::Development,
         false => Signature::Verified,
@@ -141,31 +150,32 @@ pub(super) fn stated_key(bytes: &[u8]) -> Option<KeyId> {
     Some(container.key_id)
 }
 
-/// What to do about a bundle that does not open.
-pub(super) fn explain(
-    error: fieldscore_runtime::Error,
-    signer: Option<KeyId>,
-    without_keys: bool,
-) -> Error {
-    let hint = match (error.kind(), signer) {
-        (ErrorKind::UntrustedKey, Some(id)) if is_development(&id) => {
-            "the development key signed it, which anybody can use: leave --key out to try it"
-                .to_owned()
-        }
-        (ErrorKind::UntrustedKey, Some(id)) if without_keys => format!(
-            "key {} signed it: pass --key PUBLIC.pem with the public key of whoever made it",
-            hex(&id)
-        ),
-        (ErrorKind::UntrustedKey, Some(id)) => {
-            format!("key {} signed it, not one that --key gave", hex(&id))
-        }
-        (ErrorKind::NotABundle | ErrorKind::Altered | ErrorKind::BadSignature, _) => {
-            "fetch the file again: it was cut or changed after it was signed".to_owned()
-        }
-        (ErrorKind::Unsupported, _) => "update fieldscore".to_owned(),
-        _ => return Error::from(error),
-    };
-    Error::from(error).hint(hint)
+impl Refused {
+    /// The error, with what to do about it.
+    pub fn explain(self, without_keys: bool) -> Error {
+        let hint = match (self.error.kind(), self.signer) {
+            (ErrorKind::UntrustedKey, Some(id)) if is_development(&id) => {
+                "the development key signed it, which anybody can use: leave --key out to try it"
+                    .to_owned()
+            }
+            (ErrorKind::UntrustedKey, Some(id)) if without_keys => format!(
+                "key {} signed it: pass --key PUBLIC.pem with the public key of whoever made it",
+                hex(&id)
+            ),
+            (ErrorKind::UntrustedKey, Some(id)) => {
+                format!("key {} signed it, not one that --key gave", hex(&id))
+            }
+            (ErrorKind::NotABundle, _) if !self.begins => {
+                "`fieldscore build` makes bundles".to_owned()
+            }
+            (ErrorKind::NotABundle | ErrorKind::Altered | ErrorKind::BadSignature, _) => {
+                "fetch the file again: it was cut or changed after it was signed".to_owned()
+            }
+            (ErrorKind::Unsupported, _) => "update fieldscore".to_owned(),
+            _ => return Error::from(self.error),
+        };
+        Error::from(self.error).hint(hint)
+    }
 }
 
 /// Bytes in hexadecimal.
@@ -192,9 +202,9 @@ mod tests {
             (demo, vec![own.public()], "leave --key out"),
             (signed, vec![], "--key PUBLIC.pem"),
         ] {
-            let (error, signer) = open_bytes(bytes, &keys).unwrap_err();
-            assert_eq!(error.kind(), ErrorKind::UntrustedKey);
-            let error = explain(error, signer, keys.is_empty());
+            let refused = open_bytes(bytes, &keys).unwrap_err();
+            assert_eq!(refused.error.kind(), ErrorKind::UntrustedKey);
+            let error = refused.explain(keys.is_empty());
             assert!(error.hint_text().unwrap().contains(hint), "{error:?}");
         }
     }

@@ -96,6 +96,7 @@ pub fn run(args: ScoreArgs) -> Result<Exit> {
     notes.after_batch(&reader, &args.input);
     let mut batch = Batch::default();
     let mut more = reader.fill(&mut batch)?;
+    notes.after_batch(&reader, &args.input);
     let input = (!args.input.is_stdin()).then_some(args.input.file.as_path());
     let sink = Sink::create(args.output.as_deref(), input)?;
     let (closed, write_error) = (sink.watch(), sink.error());
@@ -382,5 +383,111 @@ impl Counts {
             words::count(self.error, "row", "rows")
         ));
         Exit::BadInput
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::applications::sample;
+    use crate::keys::Signing;
+
+    #[derive(clap::Parser)]
+    struct Line {
+        #[command(flatten)]
+        args: ScoreArgs,
+    }
+
+    /// Scores `rows` from a file with these arguments; what came out, and how it ended.
+    fn score(name: &str, rows: &str, more: &[&str]) -> (String, Result<Exit>) {
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name: &str| folder.path().join(name).display().to_string();
+        std::fs::write(path("b.fsb"), sample::bundle(&Signing::development())).unwrap();
+        std::fs::write(path(name), rows).unwrap();
+        std::fs::write(path("out"), "as it was").unwrap();
+        let (bundle, input, output) = (path("b.fsb"), path(name), path("out"));
+        let mut line = vec!["score", &bundle, &input, "-o", &output];
+        line.extend(more);
+        let args = <Line as clap::Parser>::try_parse_from(line).unwrap().args;
+        let exit = run(args);
+        let out = std::fs::read_to_string(path("out")).unwrap();
+        (
+            out.replace(&folder.path().display().to_string(), "DIR"),
+            exit,
+        )
+    }
+
+    #[test]
+    fn every_row_comes_out_and_a_bad_one_makes_the_status_2() {
+        let rows = "id,income\nA,4000\nB,\nC,4000\n";
+        let (out, exit) = score("in.csv", rows, &["--as-of", "2026-09-01"]);
+        assert_eq!(exit.unwrap(), Exit::BadInput);
+        let outcomes: Vec<&str> = out
+            .lines()
+            .skip(1)
+            .map(|line| line.split(',').nth(4).unwrap())
+            .collect();
+        assert_eq!(outcomes, ["approve", "error", "approve"]);
+        assert!(
+            out.contains("field.missing DIR/in.csv:3: row 2, field income: expected a value"),
+            "{out}"
+        );
+        let (_, exit) = score("in.csv", "id,income\nA,4000\n", &[]);
+        assert_eq!(exit.unwrap(), Exit::Done);
+    }
+
+    #[test]
+    fn a_bad_header_leaves_the_output_alone() {
+        let (out, exit) = score("in.csv", "id,income,income\nA,1,2\n", &[]);
+        assert!(exit.is_err());
+        assert_eq!(out, "as it was");
+    }
+
+    #[test]
+    fn csv_and_json_lines_give_the_same_records() {
+        let record = |name: &str, rows: &str| {
+            let (out, exit) = score(
+                name,
+                rows,
+                &["--as-of", "2026-09-01", "--format", "jsonl", "--explain"],
+            );
+            assert_eq!(exit.unwrap(), Exit::Done);
+            let line: serde_json::Value = serde_json::from_str(&out).unwrap();
+            line["record"].as_str().unwrap().to_owned()
+        };
+        let csv = record("in.csv", "id,income,rate,since\nA,4000,2.5,2020-01-01\n");
+        let json = record(
+            "in.jsonl",
+            r#"{"since":"2020-01-01","rate":2.5,"income":4000,"id":"A"}"#,
+        );
+        assert_eq!(csv, json);
+    }
+
+    #[test]
+    fn consent_and_date_come_from_the_row() {
+        let rows =
+            "id,income,as_of,consent\nA,4000,2026-09-01,no\nB,4000,2040-01-01,\nC,4000,,yes\n";
+        let (out, _) = score("in.csv", rows, &["--as-of", "2026-02-03"]);
+        let lines: Vec<&str> = out.lines().collect();
+        assert!(
+            lines[1].contains("refer,missing automation_refused"),
+            "{out}"
+        );
+        assert!(lines[2].contains("refer,missing expired"), "{out}");
+        assert!(lines[3].starts_with("C,2026-02-03,"), "{out}");
+    }
+
+    #[test]
+    fn a_table_is_plain_text() {
+        let (out, _) = score(
+            "in.csv",
+            "id,income\nA,4000\nB,x\n",
+            &["--format", "table", "--explain"],
+        );
+        assert!(
+            out.contains("probability") && out.contains("error") && !out.contains('\x1b'),
+            "{out}"
+        );
     }
 }

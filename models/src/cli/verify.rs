@@ -2,12 +2,13 @@
 
 use std::path::PathBuf;
 
+use fieldscore_runtime::bundle::container::key_id;
 use fieldscore_runtime::{ErrorKind, Scorer};
 use serde_json::json;
 
 use crate::cli::{Exit, Sink, open, say, words};
 use crate::error::{Error, Result};
-use crate::keys::{Signing, is_development, read_public};
+use crate::keys::{is_development, read_public};
 
 /// Check a bundle: signature, hashes, contents, self-test
 #[derive(Debug, clap::Args)]
@@ -28,12 +29,14 @@ pub struct VerifyArgs {
     json: bool,
 }
 
-const CHECKS: [&str; 4] = ["signature", "hashes", "contents", "self-test"];
+const CHECKS: [&str; 5] = ["file", "signature", "hashes", "contents", "self-test"];
 
 /// What came of the checks, in their order.
 struct Found {
     passed: Vec<String>,
     failed: Option<Error>,
+    /// Whether the development key signed it, which proves nothing.
+    development: bool,
 }
 
 /// Checks a bundle.
@@ -64,36 +67,38 @@ pub fn run(args: VerifyArgs) -> Result<Exit> {
 
 fn check(bytes: Vec<u8>, keys: &[([u8; 32], String)]) -> Found {
     let pinned: Vec<[u8; 32]> = keys.iter().map(|(key, _)| *key).collect();
-    let opened = open::open_bytes(bytes, &pinned).map_err(|(error, signer)| {
-        let done = match error.kind() {
-            ErrorKind::NotABundle | ErrorKind::UntrustedKey | ErrorKind::BadSignature => 0,
-            ErrorKind::Altered => 1,
-            _ => 2,
-        };
-        (done, open::explain(error, signer, keys.is_empty()))
-    });
-    match opened {
-        Ok(opened) => contents(&opened.scorer, keys),
-        Err((done, error)) => Found {
-            passed: vec![String::new(); done],
-            failed: Some(error),
-        },
+    let size = words::count(bytes.len() as u64, "byte", "bytes");
+    match open::open_bytes(bytes, &pinned) {
+        Ok(opened) => contents(&opened.scorer, keys, size),
+        Err(refused) => {
+            let done = match refused.error.kind() {
+                ErrorKind::NotABundle => 0,
+                ErrorKind::UntrustedKey | ErrorKind::BadSignature => 1,
+                ErrorKind::Altered => 2,
+                _ => 3,
+            };
+            Found {
+                passed: vec![String::new(); done],
+                failed: Some(refused.explain(keys.is_empty())),
+                development: false,
+            }
+        }
     }
 }
 
-fn contents(scorer: &Scorer, keys: &[([u8; 32], String)]) -> Found {
+fn contents(scorer: &Scorer, keys: &[([u8; 32], String)], size: String) -> Found {
     let id = scorer.container().key_id;
-    let signer = match keys.iter().find(|(key, _)| fieldscore_id(key) == id) {
+    let signer = match keys.iter().find(|(key, _)| key_id(key) == id) {
+        _ if is_development(&id) => {
+            "the development key, which anybody can use: this proves nothing"
+        }
         Some((_, path)) => path.as_str(),
         None => "",
     };
-    let development = match is_development(&id) {
-        true => " the development key, which anybody can use: this proves nothing",
-        false => signer,
-    };
     let meta = scorer.meta();
     let mut passed = vec![
-        format!("key {} {}", open::hex(&id), development.trim()),
+        size,
+        format!("key {} {signer}", open::hex(&id)),
         words::count(
             scorer.container().sections.len() as u64,
             "section matches",
@@ -114,11 +119,11 @@ fn contents(scorer: &Scorer, keys: &[([u8; 32], String)]) -> Found {
         }
         Err(error) => Some(Error::from(error)),
     };
-    Found { passed, failed }
-}
-
-fn fieldscore_id(key: &[u8; 32]) -> [u8; 8] {
-    fieldscore_runtime::bundle::container::key_id(key)
+    Found {
+        passed,
+        failed,
+        development: is_development(&id),
+    }
 }
 
 /// `ok`, `FAILED` or `not reached`, for each check.
@@ -148,11 +153,7 @@ fn as_json(found: &Found) -> serde_json::Value {
         all.insert(check.to_owned(), json!({ "state": state, "detail": text }));
     }
     all.insert("ok".to_owned(), json!(found.failed.is_none()));
-    let development = found
-        .passed
-        .first()
-        .is_some_and(|text| text.contains(&open::hex(&Signing::development().id())));
-    all.insert("development_key".to_owned(), json!(development));
+    all.insert("development_key".to_owned(), json!(found.development));
     if let Some(error) = &found.failed {
         all.insert("error".to_owned(), json!(error.to_string()));
     }
@@ -164,6 +165,7 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
     use crate::applications::sample;
+    use crate::keys::Signing;
 
     #[test]
     fn a_good_bundle_passes_every_check() {
@@ -205,8 +207,8 @@ mod tests {
         let mut header = whole.clone();
         header[60] ^= 1;
         assert_eq!(state(header), Some("signature"));
-        assert_eq!(state(whole[..whole.len() - 1].to_vec()), Some("signature"));
-        assert_eq!(state(b"no bundle".to_vec()), Some("signature"));
+        assert_eq!(state(whole[..whole.len() - 1].to_vec()), Some("file"));
+        assert_eq!(state(b"no bundle".to_vec()), Some("file"));
         assert_eq!(
             state(sample::bundle(&Signing::development())),
             Some("signature")

@@ -13,6 +13,9 @@ pub struct Table {
     name: String,
     header: Vec<String>,
     rows: Vec<StringRecord>,
+    /// For each row its file, an index into `files`, and its number there.
+    origins: Vec<(usize, usize)>,
+    files: Vec<String>,
     sha256: [u8; 32],
 }
 
@@ -77,6 +80,8 @@ impl Table {
         Ok(Self {
             name: name.to_owned(),
             header,
+            origins: (1..=rows.len()).map(|number| (0, number)).collect(),
+            files: vec![name.to_owned()],
             rows,
             sha256: Sha256::digest(bytes).into(),
         })
@@ -112,14 +117,17 @@ impl Table {
         })
     }
 
-    /// The place of a cell, as errors name it; rows count from 1 below the header.
+    /// The place of a cell, as errors name it: the file that the row was read from and its number
+    /// there, counted from 1 below the header.
     pub fn place(&self, row: usize, column: &str) -> String {
         let column = if column.is_empty() {
             String::new()
         } else {
             format!(", column {column}")
         };
-        format!("{}, row {}{column}", self.name, row + 1)
+        let (file, number) = self.origins.get(row).copied().unwrap_or((0, row + 1));
+        let file = self.files.get(file).unwrap_or(&self.name);
+        format!("{file}, row {number}{column}")
     }
 
     /// The rows at `indices`, in their order.
@@ -128,6 +136,8 @@ impl Table {
         let rows = indices.iter().map(|&at| self.rows[at].clone()).collect();
         Self {
             rows,
+            origins: indices.iter().map(|&at| self.origins[at]).collect(),
+            files: self.files.clone(),
             header: self.header.clone(),
             name: self.name.clone(),
             sha256: self.sha256,
@@ -146,6 +156,11 @@ impl Table {
             ));
         }
         self.rows.extend(other.rows);
+        let files = self.files.len();
+        let origins = other.origins.into_iter();
+        self.origins
+            .extend(origins.map(|(file, number)| (files + file, number)));
+        self.files.extend(other.files);
         let mut hash = Sha256::new();
         hash.update(self.sha256);
         hash.update(other.sha256);

@@ -96,7 +96,7 @@ impl<S: Storage> BundleStore<S> {
         scorer.self_test()?;
         let name = file_name(&scorer);
         let state = self.state()?;
-        let current = self.open_current(&state)?;
+        let current = self.open_current(state.as_ref())?;
         if let Some((current_name, current)) = &current {
             if *current_name == name {
                 return Ok(scorer);
@@ -126,7 +126,7 @@ impl<S: Storage> BundleStore<S> {
     /// [`ErrorKind::Empty`] where none opens, [`ErrorKind::Io`].
     pub fn open(&self) -> Result<Scorer> {
         let state = self.state()?;
-        self.open_current(&state)?
+        self.open_current(state.as_ref())?
             .map(|(_, scorer)| scorer)
             .ok_or_else(|| {
                 Error::new(
@@ -154,24 +154,23 @@ impl<S: Storage> BundleStore<S> {
         }
     }
 
-    fn state(&self) -> Result<State> {
-        Ok(match self.storage.read(STATE)? {
-            // A damaged state is found again from the bundles themselves.
-            Some(bytes) => cbor::decode(&bytes, "store state").unwrap_or_default(),
-            None => State::default(),
-        })
+    /// What is current; `None` before the first installation. A damaged state names nothing: the
+    /// bundles themselves then say what there is.
+    fn state(&self) -> Result<Option<State>> {
+        let bytes = self.storage.read(STATE)?;
+        Ok(bytes.map(|bytes| cbor::decode(&bytes, "store state").unwrap_or_default()))
     }
 
     /// The first bundle that opens: current, previous, then any other by falling sequence number.
-    fn open_current(&self, state: &State) -> Result<Option<(String, Scorer)>> {
+    fn open_current(&self, state: Option<&State>) -> Result<Option<(String, Scorer)>> {
+        let Some(state) = state else {
+            return Ok(None);
+        };
         for name in [&state.current, &state.previous].into_iter().flatten() {
             if let Some(scorer) = self.try_open(name)? {
                 return Ok(Some((name.clone(), scorer)));
             }
             log::warn!("a stored bundle does not open; trying the one before it");
-        }
-        if state.current.is_none() {
-            return Ok(None);
         }
         let mut others = Vec::new();
         for name in self
@@ -197,7 +196,8 @@ impl<S: Storage> BundleStore<S> {
             .filter(|scorer| self.check_product(scorer).is_ok()))
     }
 
-    /// Removes what the state no longer names. Failing to is no failure of the installation.
+    /// Removes what the state no longer names, and what interrupted writing left behind. Failing
+    /// to is no failure of the installation.
     fn clean(&mut self, state: &State) {
         let keep: BTreeSet<&str> = [&state.current, &state.previous]
             .into_iter()
@@ -205,7 +205,7 @@ impl<S: Storage> BundleStore<S> {
             .map(String::as_str)
             .collect();
         for name in self.storage.names().unwrap_or_default() {
-            if name.ends_with(".fsb")
+            if (name.ends_with(".fsb") || name.ends_with(".part"))
                 && !keep.contains(name.as_str())
                 && self.storage.remove(&name).is_err()
             {

@@ -28,6 +28,14 @@ impl Engine {
         match kind {
             EngineKind::Plan => {
                 let executable = Executable::decode(plan, weights)?;
+                let model = executable.model(0)?;
+                // Nothing would ever write a second one.
+                if model.inputs.len() != 1 || model.outputs.len() != 1 {
+                    return Err(Error::malformed(
+                        "section PLAN",
+                        "a first model with one input and one output",
+                    ));
+                }
                 Ok(Self::Plan {
                     executable,
                     kernels,
@@ -53,6 +61,12 @@ impl Engine {
             .buffers
             .get(port)
             .map_or(0, |buffer| buffer.len as usize))
+    }
+
+    /// Multiply-adds of one row.
+    pub fn multiply_adds(&self) -> u64 {
+        let Self::Plan { executable, .. } = self;
+        executable.multiply_adds(0)
     }
 
     /// Memory for `rows` rows at a time, at most [`MAX_ROWS`].

@@ -20,6 +20,8 @@
 //! product are rounded to nearest, ties to even, and so is `round`. `docs/adr/0002` has the reasons.
 
 pub mod arch;
+#[cfg(test)]
+mod tests;
 
 /// Outputs per panel.
 pub const LANES: usize = 16;
@@ -50,6 +52,8 @@ pub struct Shape {
     pub input_stride: usize,
     /// Elements from one output row to the next, at least `outputs` rounded up to [`LANES`].
     pub output_stride: usize,
+    /// Whether input bytes may exceed 127.
+    pub wide: bool,
 }
 
 type DenseU8 = fn(Shape, &[u8], &[u8], Requantise, &mut [u8]);
@@ -73,7 +77,27 @@ pub struct Kernels {
 impl Kernels {
     /// The fastest path that this processor has. Decided once, at open.
     pub fn detect() -> Self {
-        Self::scalar()
+        Self::available()
+            .into_iter()
+            .next_back()
+            .unwrap_or(Self::scalar())
+    }
+
+    /// Every path that this processor has, the slowest first: the definition.
+    pub fn available() -> Vec<Self> {
+        #[cfg(target_arch = "x86_64")]
+        let more = [
+            arch::x86_64::avx2(),
+            arch::x86_64::avx_vnni(),
+            arch::x86_64::avx512_vnni(),
+        ];
+        #[cfg(not(target_arch = "x86_64"))]
+        let more: [Option<Self>; 0] = [];
+        [Some(Self::scalar())]
+            .into_iter()
+            .chain(more)
+            .flatten()
+            .collect()
     }
 
     /// The definition.

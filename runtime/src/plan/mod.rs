@@ -12,7 +12,8 @@ pub use validate::{MAX_ARENA_BYTES, MAX_MODELS, MAX_MULTIPLY_ADDS, MAX_STEPS};
 
 use crate::bundle::cbor;
 use crate::error::{Error, Result};
-use crate::kernels::{Kernels, LANES, Requantise, Shape, arch::scalar, panel_bytes};
+use crate::kernels::arch::{fp_state::DefaultFpState, scalar};
+use crate::kernels::{Kernels, LANES, Requantise, Shape, panel_bytes};
 
 /// How many rows one walk over the steps serves at most.
 pub const MAX_ROWS: usize = 32;
@@ -87,6 +88,7 @@ impl Executable {
         rows: usize,
         arena: &mut Arena,
     ) -> Result<()> {
+        let _state = DefaultFpState::enter();
         let model = self.model(index)?;
         let rows = rows.min(arena.rows());
         for step in &model.steps {
@@ -113,6 +115,16 @@ fn run_step(
         outputs: output.len as usize,
         input_stride: input.stride(),
         output_stride: output.stride(),
+        wide: matches!(
+            *step,
+            Step::DenseU8 {
+                input_high: 255,
+                ..
+            } | Step::DenseF32 {
+                input_high: 255,
+                ..
+            }
+        ),
     };
     let panels = shape.outputs.div_ceil(LANES);
     let (from, to) = arena.two(input, output);

@@ -13,7 +13,8 @@ pub const MAX_MODELS: usize = 8;
 pub const MAX_STEPS: usize = 4096;
 /// No model needs more arena for a row.
 pub const MAX_ARENA_BYTES: usize = 1 << 20;
-/// No model does more multiply-adds for a row: what bounds the time of a score.
+/// No model does more multiply-adds for a row, inputs and outputs padded as panels are: what
+/// bounds the time of opening and of a score.
 pub const MAX_MULTIPLY_ADDS: u64 = 1 << 28;
 
 /// What validation learned of a model.
@@ -68,17 +69,28 @@ fn check_model(model: &Model, weights: &[u8]) -> Result<Cost> {
         }
     }
     let mut cost = Cost { multiply_adds: 0 };
+    let mut padded = 0u64;
     for (index, step) in model.steps.iter().enumerate() {
-        let work = check_step(model, step, weights, &mut written).map_err(|e| {
-            Error::malformed(
-                format!("section PLAN, step {index} ({})", step.name()),
-                e.expected().to_owned(),
-            )
-        })?;
-        cost.multiply_adds = cost.multiply_adds.saturating_add(work);
-    }
-    if cost.multiply_adds > MAX_MULTIPLY_ADDS {
-        return fault(format!("at most {MAX_MULTIPLY_ADDS} multiply-adds a row"));
+        let place = || format!("section PLAN, step {index} ({})", step.name());
+        let at_step = |e: Error| Error::malformed(place(), e.expected().to_owned());
+        let (input, output) = check_buffers(step, &mut written).map_err(at_step)?;
+        let (inputs, outputs) = (u64::from(input.len), u64::from(output.len));
+        // Before a weight is looked at: checking costs as much as computing.
+        padded = padded.saturating_add(match step {
+            Step::Quantise { .. } => inputs,
+            _ => inputs.next_multiple_of(DEPTH as u64) * outputs.next_multiple_of(LANES as u64),
+        });
+        if padded > MAX_MULTIPLY_ADDS {
+            return Err(Error::malformed(
+                place(),
+                format!("at most {MAX_MULTIPLY_ADDS} multiply-adds a row, padding included"),
+            ));
+        }
+        check_weights(step, input, output, weights).map_err(at_step)?;
+        cost.multiply_adds += match step {
+            Step::Quantise { .. } => inputs,
+            _ => inputs * outputs,
+        };
     }
     if model.inputs.is_empty() || model.outputs.is_empty() {
         return fault("an input and an output".to_owned());
@@ -93,6 +105,8 @@ fn check_model(model: &Model, weights: &[u8]) -> Result<Cost> {
 struct Written<'a> {
     model: &'a Model,
     holds: Vec<bool>,
+    /// The greatest byte that a step wrote.
+    highs: Vec<u8>,
 }
 
 impl<'a> Written<'a> {
@@ -100,6 +114,7 @@ impl<'a> Written<'a> {
         Self {
             model,
             holds: vec![false; model.buffers.len()],
+            highs: vec![0; model.buffers.len()],
         }
     }
 
@@ -140,12 +155,7 @@ impl<'a> Written<'a> {
     }
 }
 
-fn check_step(
-    model: &Model,
-    step: &Step,
-    weights: &[u8],
-    written: &mut Written<'_>,
-) -> Result<u64> {
+fn check_buffers<'a>(step: &Step, written: &mut Written<'a>) -> Result<(&'a Buffer, &'a Buffer)> {
     let fault = |what: &str| Err(Error::malformed("section PLAN", what.to_owned()));
     let (from, to) = match step {
         Step::Quantise { .. } => (ElementType::F32, ElementType::U8),
@@ -162,13 +172,33 @@ fn check_step(
     if written.read(step.input(), from).is_err() || step.input() == step.output() {
         return fault("an input and an output that do not overlap");
     }
-    let _ = model;
+    let high = written.highs[usize::from(step.input())];
+    match *step {
+        Step::DenseU8 { input_high, .. } | Step::DenseF32 { input_high, .. }
+            if high > input_high =>
+        {
+            return fault("an input range that holds what the step before writes");
+        }
+        _ => {}
+    }
+    written.highs[usize::from(step.output())] = match *step {
+        Step::Quantise { .. } => 127,
+        Step::DenseU8 { high, .. } => high,
+        _ => 0,
+    };
+    Ok((input, output))
+}
+
+fn check_weights(step: &Step, input: &Buffer, output: &Buffer, weights: &[u8]) -> Result<()> {
+    let fault = |what: &str| Err(Error::malformed("section PLAN", what.to_owned()));
     let (inputs, outputs) = (input.len as usize, output.len as usize);
     let panels = outputs.div_ceil(LANES);
-    let slice = |offset: u64, len: usize| -> Result<&[u8]> {
+    // Sizes are products of two numbers below 2^20: they leave 32 bits.
+    let slice = |offset: u64, count: usize, bytes: usize| -> Result<&[u8]> {
         usize::try_from(offset)
             .ok()
-            .and_then(|start| weights.get(start..start.checked_add(len)?))
+            .zip(count.checked_mul(bytes))
+            .and_then(|(start, len)| weights.get(start..start.checked_add(len)?))
             .ok_or_else(|| Error::malformed("section PLAN", "weights inside section WGTS"))
     };
     match *step {
@@ -176,10 +206,10 @@ fn check_step(
             if inputs != outputs {
                 return fault("as many outputs as inputs");
             }
-            if !all_floats(slice(weights, inputs * 8)?, |x| x.is_finite()) {
+            if !all_floats(slice(weights, inputs, 8)?, |x| x.is_finite()) {
                 return fault("finite factors and offsets");
             }
-            Ok(inputs as u64)
+            Ok(())
         }
         Step::DenseU8 {
             weights,
@@ -193,27 +223,23 @@ fn check_step(
                 return fault("an output range that holds its zero point");
             }
             check_panels(
-                slice(weights, panels * panel_bytes(inputs))?,
+                slice(weights, panels, panel_bytes(inputs))?,
                 inputs,
                 input_high,
-            )?;
-            Ok((inputs * outputs) as u64)
+            )
         }
         Step::DenseF32 {
             weights,
             input_high,
             ..
-        } => {
-            check_panels(
-                slice(weights, panels * panel_bytes(inputs))?,
-                inputs,
-                input_high,
-            )?;
-            Ok((inputs * outputs) as u64)
-        }
+        } => check_panels(
+            slice(weights, panels, panel_bytes(inputs))?,
+            inputs,
+            input_high,
+        ),
         Step::DenseFloat { weights, half, .. } => {
             let size = if half { 2 } else { 4 };
-            let bytes = slice(weights, panels * LANES * (4 + inputs * size))?;
+            let bytes = slice(weights, panels, LANES * (4 + inputs * size))?;
             for panel in bytes.chunks_exact(LANES * (4 + inputs * size)) {
                 let (bias, weights) = panel.split_at(LANES * 4);
                 let finite = if half {
@@ -227,7 +253,7 @@ fn check_step(
                     return fault("finite weights and biases");
                 }
             }
-            Ok((inputs * outputs) as u64)
+            Ok(())
         }
     }
 }

@@ -7,6 +7,8 @@ use zeroize::Zeroize;
 
 use crate::decide::RecordValue;
 use crate::error::{Error, ErrorKind, Result};
+use crate::kernels::arch::fp_state::DefaultFpState;
+use crate::plan::wipe;
 use crate::schema::number::{self, DecimalMark, MAX_MAGNITUDE};
 use crate::schema::{Date, Field, FieldKind, Schema};
 
@@ -186,14 +188,25 @@ impl Application {
             (
                 FieldKind::Integer | FieldKind::Decimal { .. } | FieldKind::Money { .. },
                 Value::Number(x),
-            ) => number(number::from_f64(x, decimals))?,
+            ) => {
+                // The caller's rounding mode must not decide what a number is.
+                let _state = DefaultFpState::enter();
+                number(number::from_f64(x, decimals))?
+            }
             (FieldKind::Money { .. }, Value::Minor(x)) => number(Some(x))?,
             (FieldKind::Boolean, Value::Boolean(x)) => Given::Truth(x),
             (FieldKind::Date, Value::Date(date)) => Given::Number(date.days().into()),
+            // As in the text form: blanks around it are dropped, and blank is missing.
+            (FieldKind::Category { .. } | FieldKind::Text { .. }, Value::Text(text))
+                if text.trim().is_empty() =>
+            {
+                Given::Missing
+            }
             (FieldKind::Category { codes }, Value::Text(text)) => {
-                self.category(field, codes, text)?
+                self.category(field, codes, text.trim())?
             }
             (FieldKind::Text { .. }, Value::Text(text)) => {
+                let text = text.trim();
                 let (start, len) = self.keep(field, text)?;
                 Given::Text { start, len }
             }
@@ -262,14 +275,38 @@ impl Application {
     }
 
     fn keep(&mut self, field: &Field, text: &str) -> Result<(u32, u32)> {
-        // A field that is set over and over must not grow the application without end.
-        let bound = MAX_TEXT_BYTES * (self.given.len() + 1) * 2;
-        if text.len() > MAX_TEXT_BYTES || self.text.len() + text.len() > bound {
+        if text.len() > MAX_TEXT_BYTES {
             return Err(wrong_type(field));
+        }
+        // A field that is set over and over must not grow the application without end.
+        if self.text.len() + text.len() > self.text.capacity() {
+            self.make_room(text.len());
         }
         let start = self.text.len() as u32;
         self.text.extend_from_slice(text.as_bytes());
         Ok((start, text.len() as u32))
+    }
+
+    /// Moves the texts that fields still refer to into memory with room for `more` bytes and as
+    /// much again, and zeroes what they leave.
+    fn make_room(&mut self, more: usize) {
+        let used = |given: &Given| match *given {
+            Given::Unlisted { len, .. } | Given::Text { len, .. } => len as usize,
+            _ => 0,
+        };
+        let live: usize = self.given.iter().map(used).sum();
+        let mut moved = Vec::with_capacity((live + more) * 2);
+        for given in &mut self.given {
+            if let Given::Unlisted { start, len } | Given::Text { start, len } = given {
+                let from = *start as usize;
+                let to = moved.len() as u32;
+                let bytes = self.text.get(from..from + *len as usize);
+                moved.extend_from_slice(bytes.unwrap_or_default());
+                *start = to;
+            }
+        }
+        std::mem::swap(&mut self.text, &mut moved);
+        moved.zeroize();
     }
 
     /// The kept text at `start`.
@@ -282,9 +319,9 @@ impl Application {
     }
 
     fn clear(&mut self) {
-        for given in &mut self.given {
-            *given = Given::Missing;
-        }
+        // Missing alone would leave the numbers in memory: it overwrites no payload.
+        wipe(&mut self.given, Given::Number(0));
+        self.given.fill(Given::Missing);
         self.text.as_mut_slice().zeroize();
         self.text.clear();
         self.id.zeroize();

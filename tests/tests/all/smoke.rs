@@ -10,7 +10,12 @@ fn fixture_scores_spread() {
             assert_eq!(scorer.self_test().unwrap(), 3);
             let mut random = Random::new(seed);
             let scores: Vec<i32> = (0..12)
-                .map(|i| scorer.score(&draw(&scorer, &i.to_string(), &mut random)).unwrap().score)
+                .map(|i| {
+                    scorer
+                        .score(&draw(&scorer, &i.to_string(), &mut random))
+                        .unwrap()
+                        .score
+                })
                 .collect();
             eprintln!("{arithmetic:?} {seed} {scores:?} {}", parts.bundle().len());
         }

@@ -2,3 +2,5 @@
 
 pub mod fp_state;
 pub mod scalar;
+#[cfg(target_arch = "x86_64")]
+pub mod x86_64;

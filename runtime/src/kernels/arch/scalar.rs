@@ -108,6 +108,12 @@ pub fn dense_f32(shape: Shape, panels: &[u8], input: &[u8], relu: bool, output: 
 /// Features to bytes: `round(clamp(x · factor + offset, 0, 127))`.
 pub fn quantise(input: &[f32], constants: &[u8], output: &mut [u8]) {
     let (factors, offsets) = constants.split_at(constants.len() / 2);
+    quantise_each(input, factors, offsets, output);
+}
+
+/// As [`quantise`], with factors and offsets apart: what vector paths use for the last few.
+#[inline]
+pub(super) fn quantise_each(input: &[f32], factors: &[u8], offsets: &[u8], output: &mut [u8]) {
     let word = |b: &[u8]| f32::from_le_bytes([b[0], b[1], b[2], b[3]]);
     for (((out, &x), factor), offset) in output
         .iter_mut()
