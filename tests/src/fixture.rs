@@ -563,3 +563,43 @@ fn net(
     }
     builder.finish()
 }
+
+/// A bundle whose log-odds of bad are a weighted sum of integer fields, each in a group of its
+/// own: name, reason code, weight. One log-odds is 72.13 points; the reference applicant is all
+/// zeros at 550 points. The group codes are the reason codes.
+pub fn linear(fields: &[(&str, &str, f32)]) -> Parts {
+    let mut parts = Parts::small(1);
+    parts.schema.fields = (0u16..)
+        .zip(fields)
+        .map(|(at, (name, code, _))| field(name, FieldKind::Integer, at, code))
+        .collect();
+    parts.schema.groups = fields
+        .iter()
+        .map(|(name, code, _)| Group {
+            name: (*name).to_owned(),
+            code: (*code).to_owned(),
+        })
+        .collect();
+    parts.transforms = TransformParts {
+        columns: Vec::new(),
+        blocks: (0u16..)
+            .zip(fields)
+            .map(|(at, (name, _, _))| block(name, at, Encoding::Plain))
+            .collect(),
+    };
+    let mut builder = PlanBuilder::new(fields.len());
+    let weights: Vec<f32> = fields.iter().map(|(_, _, weight)| *weight).collect();
+    builder.dense_float(&weights, &[0.0], false, false);
+    (parts.plan, parts.weights) = builder.finish();
+    parts.decide.calibration = Calibration {
+        knots: vec![(-MAX_LOG_ODDS, -MAX_LOG_ODDS), (MAX_LOG_ODDS, MAX_LOG_ODDS)],
+    };
+    parts.policy.knock_outs.clear();
+    parts.texts = texts(&parts.schema);
+    let mut reference = parts.application("reference");
+    for (name, _, _) in fields {
+        reference.set(name, 0).expect("an integer");
+    }
+    parts.set_reference(&reference);
+    parts
+}

@@ -12,11 +12,13 @@ pub fn command(workspace: &Workspace) -> Result<PathBuf> {
     Ok(workspace.program("release", "fieldscore"))
 }
 
-/// Builds the credit bundle and gives its path.
+/// Builds the credit bundle and gives its path. What `build` prints goes to stderr: a task's stdout
+/// is for its own figures.
 pub fn credit(workspace: &Workspace) -> Result<PathBuf> {
     let bundle = workspace.target.join("credit.fsb");
     run(Command::new(command(workspace)?)
         .args(["build", "models/zoo/credit", "-o"])
-        .arg(&bundle))?;
+        .arg(&bundle)
+        .stdout(std::io::stderr()))?;
     Ok(bundle)
 }

@@ -109,7 +109,7 @@ fn score(workspace: &Workspace, bundle: &Path, rows: u64) -> Result<Run> {
 fn watched(command: &mut Command) -> Result<(Duration, u64)> {
     let place = Failure::at("fieldscore score");
     let started = Instant::now();
-    let mut child = command.spawn().map_err(&place)?;
+    let mut child = run::spawn(command)?;
     let mut peak = 0;
     let status = loop {
         peak = peak.max(high_water(child.id()).unwrap_or_default());

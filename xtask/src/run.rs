@@ -2,7 +2,7 @@
 
 use std::ffi::OsStr;
 use std::fmt;
-use std::process::{Command, ExitStatus};
+use std::process::{Child, Command, ExitStatus};
 
 /// Why a task ended early.
 #[derive(Debug)]
@@ -61,9 +61,16 @@ pub fn cargo() -> Command {
 
 /// Shows a command and runs it, with this process's own output.
 pub fn run(command: &mut Command) -> Result<()> {
-    eprintln!("$ {}", shown(command));
-    let status = command.status().map_err(Failure::at(shown(command)))?;
+    let status = spawn(command)?
+        .wait()
+        .map_err(Failure::at(shown(command)))?;
     check(command, status)
+}
+
+/// Shows a command and starts it, with this process's own output.
+pub fn spawn(command: &mut Command) -> Result<Child> {
+    eprintln!("$ {}", shown(command));
+    command.spawn().map_err(Failure::at(shown(command)))
 }
 
 /// Runs a command without showing it and gives its stdout.

@@ -17,7 +17,11 @@ pub struct Workspace {
 impl Workspace {
     /// Goes to the workspace's root.
     pub fn find() -> Result<Self> {
-        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+        // As of now, not as of the build: a target folder may serve several checkouts.
+        let package = std::env::var_os("CARGO_MANIFEST_DIR")
+            .ok_or_else(|| Failure::new("CARGO_MANIFEST_DIR: expected cargo to set it"))
+            .map_err(|failure| failure.with_hint("start tasks with: cargo xtask TASK"))?;
+        let root = Path::new(&package).join("..");
         let root = root.canonicalize().map_err(Failure::at(root.display()))?;
         std::env::set_current_dir(&root).map_err(Failure::at(root.display()))?;
         let metadata = metadata(Path::new("Cargo.toml"))?;

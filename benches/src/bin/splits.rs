@@ -72,7 +72,8 @@ impl Split {
     fn measure(folder: &Path) -> Result<Self, Failure> {
         let path = folder.join("predictions.csv");
         let baselines = Baselines::read(&path)?;
-        let built = build(folder, &Signing::development(), &mut |_| {})?;
+        let built = build(folder, &Signing::development(), &mut |_| {})
+            .map_err(|error| error.within(folder.display()))?;
         if baselines.bad != built.test.bad {
             return Err(Failure::input(
                 path.display().to_string(),

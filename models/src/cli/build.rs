@@ -306,7 +306,7 @@ fn layers(summary: &Summary) -> String {
 fn new_table<const N: usize>(header: [&str; N]) -> Table {
     let mut table = Table::new();
     table
-        .load_style(presets::UTF8_HORIZONTAL_ONLY)
+        .load_style(presets::NOTHING)
         .set_header(header.map(Cell::new));
     for at in 1..N {
         if let Some(column) = table.column_mut(at) {

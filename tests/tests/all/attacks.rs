@@ -4,8 +4,8 @@
 use std::sync::LazyLock;
 
 use fieldscore_models::keys::Signing;
-use fieldscore_runtime::bundle::container::{HEADER_BYTES, SectionKind};
 use fieldscore_runtime::bundle::EngineKind;
+use fieldscore_runtime::bundle::container::{HEADER_BYTES, SectionKind};
 use fieldscore_runtime::decide::{Condition, KnockOut, Test};
 use fieldscore_runtime::plan::{ElementType, Port, Step};
 use fieldscore_runtime::schema::transform::{Column, Encoding};

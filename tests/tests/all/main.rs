@@ -7,7 +7,11 @@
     reason = "tests: what goes wrong fails the test"
 )]
 
+mod arithmetic;
 mod attacks;
+mod contributions;
+mod decisions;
+mod memory;
 mod smoke;
 
 #[global_allocator]
