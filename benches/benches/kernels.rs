@@ -27,8 +27,7 @@ fn noise(length: usize) -> Vec<u8> {
 }
 
 fn dense_u8(criterion: &mut Criterion) {
-    let mut paths = vec![Kernels::scalar(), Kernels::detect()];
-    paths.dedup_by_key(|kernels| kernels.name);
+    let paths = Kernels::available();
     let mut group = criterion.benchmark_group("dense_u8");
     for (inputs, outputs) in SHAPES {
         let weights: Vec<i8> = noise(inputs * outputs)
@@ -68,7 +67,6 @@ fn dense_u8(criterion: &mut Criterion) {
 }
 
 fn quantise(criterion: &mut Criterion) {
-    let kernels = Kernels::detect();
     let mut group = criterion.benchmark_group("quantise");
     for features in [64, 512] {
         let input: Vec<f32> = noise(features).into_iter().map(f32::from).collect();
@@ -77,9 +75,11 @@ fn quantise(criterion: &mut Criterion) {
             .concat();
         let mut output = vec![0; features];
         group.throughput(Throughput::Elements(features as u64));
-        group.bench_function(BenchmarkId::new(kernels.name, features), |b| {
-            b.iter(|| (kernels.quantise)(&input, &constants, &mut output));
-        });
+        for kernels in Kernels::available() {
+            group.bench_function(BenchmarkId::new(kernels.name, features), |b| {
+                b.iter(|| (kernels.quantise)(&input, &constants, &mut output));
+            });
+        }
     }
     group.finish();
 }

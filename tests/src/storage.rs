@@ -10,6 +10,8 @@ use fieldscore_runtime::{Error, ErrorKind, Result, Storage};
 pub enum Effect {
     /// Nothing.
     None,
+    /// Half of it, although [`Storage`] promises otherwise: the first half of the bytes.
+    Torn,
     /// All of it: the report of success is what got lost.
     Whole,
 }
@@ -51,18 +53,18 @@ impl Failing {
         self.dead.get()
     }
 
-    /// What is left of this operation: its effect, and whether it succeeds.
-    fn step(&self) -> (bool, bool) {
+    /// What this operation does, and whether it succeeds.
+    fn step(&self) -> (Effect, bool) {
         if self.dead.get() {
-            return (false, false);
+            return (Effect::None, false);
         }
         let number = self.done.replace(self.done.get() + 1);
         match self.fails {
             Some((at, effect)) if number == at => {
                 self.dead.set(true);
-                (effect == Effect::Whole, false)
+                (effect, false)
             }
-            _ => (true, true),
+            _ => (Effect::Whole, true),
         }
     }
 }
@@ -81,7 +83,12 @@ impl Storage for Failing {
 
     fn replace(&mut self, name: &str, bytes: &[u8]) -> Result<()> {
         let (effect, success) = self.step();
-        if effect {
+        let written = match effect {
+            Effect::None => None,
+            Effect::Torn => bytes.get(..bytes.len() / 2),
+            Effect::Whole => Some(bytes),
+        };
+        if let Some(bytes) = written {
             self.names.insert(name.to_owned(), bytes.to_vec());
         }
         if success { Ok(()) } else { Err(failure()) }
@@ -89,7 +96,7 @@ impl Storage for Failing {
 
     fn remove(&mut self, name: &str) -> Result<()> {
         let (effect, success) = self.step();
-        if effect {
+        if effect != Effect::None {
             self.names.remove(name);
         }
         if success { Ok(()) } else { Err(failure()) }

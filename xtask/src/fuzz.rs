@@ -55,7 +55,8 @@ pub fn smoke(workspace: &Workspace, seconds: u64, only: &[String]) -> Result<()>
                 .args([absolute(&corpus)?, absolute(&seeds)?])
                 .arg("--")
                 .arg(format!("-max_total_time={seconds}"))
-                .args(["-timeout=10", "-rss_limit_mb=2048", "-print_final_stats=1"])
+                .args(["-timeout=10", "-rss_limit_mb=2048"])
+                .args(["-verbosity=0", "-print_final_stats=1"])
                 .arg(format!("-artifact_prefix={}/", artifacts.display())),
         )?;
     }

@@ -91,6 +91,9 @@ impl Executable {
         let _state = DefaultFpState::enter();
         let model = self.model(index)?;
         let rows = rows.min(arena.rows());
+        if rows == 0 {
+            return Ok(());
+        }
         for step in &model.steps {
             let input = &model.buffers[usize::from(step.input())];
             let output = &model.buffers[usize::from(step.output())];

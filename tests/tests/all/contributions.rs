@@ -92,6 +92,9 @@ fn apportion(numerators: &[i128], denominator: i128, total: i128, codes: &[&str]
     given
 }
 
+/// Stands for no value in these tests.
+const MISSING: i64 = i64::MIN;
+
 /// An application whose fields are `application`'s where the mask has their bit, else
 /// `reference`'s.
 fn mixed(
@@ -114,18 +117,13 @@ fn mixed(
         let value = match &from[index] {
             RecordValue::Text(text) => Value::Text(text),
             RecordValue::Truth(truth) => Value::Boolean(*truth),
+            RecordValue::Number(MISSING) => Value::Missing,
             RecordValue::Number(raw) => match &field.kind {
                 FieldKind::Integer => Value::Integer(*raw),
                 FieldKind::Money { .. } => Value::Minor(*raw),
                 FieldKind::Date => Value::Date(Date::from_days(*raw).unwrap()),
-                // A sentinel of this test: no value.
-                _ if *raw == i64::MIN => Value::Missing,
                 _ => Value::Number(*raw as f64 / 10.0),
             },
-        };
-        let value = match &from[index] {
-            RecordValue::Number(i64::MIN) => Value::Missing,
-            _ => value,
         };
         out.set_at(index, value).unwrap();
     }
@@ -142,7 +140,7 @@ fn values(scorer: &Scorer, record: &[u8]) -> Vec<fieldscore_runtime::decide::Rec
         .iter()
         .map(|field| {
             let found = record.values.iter().find(|(name, _)| *name == field.name);
-            found.map_or(RecordValue::Number(i64::MIN), |(_, value)| value.clone())
+            found.map_or(RecordValue::Number(MISSING), |(_, value)| value.clone())
         })
         .collect()
 }

@@ -13,6 +13,8 @@ mod contributions;
 mod decisions;
 mod memory;
 mod smoke;
+mod store;
+mod values;
 
 #[global_allocator]
 static ALLOCATOR: fieldscore_tests::alloc::Counting = fieldscore_tests::alloc::Counting;

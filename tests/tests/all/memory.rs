@@ -21,8 +21,11 @@ fn warm(mut work: impl FnMut()) -> u64 {
 
 #[test]
 fn the_counter_counts() {
-    assert_eq!(alloc::calls(|| drop(Box::new(1u64))).0, 1);
-    let (peak, _) = alloc::peak(|| vec![0u8; 1 << 20]);
+    assert_eq!(
+        alloc::calls(|| drop(std::hint::black_box(Box::new(1u64)))).0,
+        1
+    );
+    let (peak, _) = alloc::peak(|| std::hint::black_box(vec![0u8; 1 << 20]));
     assert_eq!(peak, 1 << 20);
 }
 

@@ -1,0 +1,491 @@
+//! The command as its users meet it: what goes to stdout, what to stderr, which exit status; one
+//! test for each way that input can be bad.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "tests fail by panicking"
+)]
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+use std::sync::OnceLock;
+
+/// A value that no message may show.
+const SECRET: &str = "4711471147";
+
+fn zoo() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("zoo/credit")
+}
+
+fn fieldscore(arguments: &[&str]) -> Output {
+    command(arguments).output().unwrap()
+}
+
+fn command(arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_fieldscore"));
+    command
+        .args(arguments)
+        .env("NO_COLOR", "1")
+        .stdin(Stdio::null());
+    command
+}
+
+fn out(output: &Output) -> String {
+    String::from_utf8(output.stdout.clone()).unwrap()
+}
+
+fn err(output: &Output) -> String {
+    String::from_utf8(output.stderr.clone()).unwrap()
+}
+
+/// A folder that is made once for all tests, with the credit bundle and a bundle of another key.
+fn shared() -> &'static Path {
+    static SHARED: OnceLock<tempfile::TempDir> = OnceLock::new();
+    SHARED
+        .get_or_init(|| {
+            let folder = tempfile::tempdir().unwrap();
+            let at = |name: &str| folder.path().join(name).display().to_string();
+            let zoo = zoo().display().to_string();
+            let built = fieldscore(&[
+                "build",
+                &zoo,
+                "-o",
+                &at("credit.fsb"),
+                "--report",
+                &at("report"),
+            ]);
+            assert!(built.status.success(), "{}", err(&built));
+            assert!(fieldscore(&["key", "new", &at("keys")]).status.success());
+            let key = at("keys/signing.pem");
+            let own = fieldscore(&["build", &zoo, "-o", &at("own.fsb"), "--key", &key, "--json"]);
+            assert!(own.status.success(), "{}", err(&own));
+            std::fs::write(at("own.json"), &own.stdout).unwrap();
+            folder
+        })
+        .path()
+}
+
+fn at(name: &str) -> String {
+    shared().join(name).display().to_string()
+}
+
+/// A file of this content in a folder of its own.
+fn file(name: &str, content: impl AsRef<[u8]>) -> (tempfile::TempDir, String) {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join(name);
+    std::fs::write(&path, content).unwrap();
+    (folder, path.display().to_string())
+}
+
+const HEADER: &str =
+    "id,as_of,seniority,home,time,records,job,expenses,income,assets,debt,amount,price";
+const GOOD: &str = "A,2026-09-01,3,rent,36,no,fixed,50,150,3000,0,1000,1300";
+
+/// Scores rows below the header and returns the output with the lines of stdout.
+fn score(rows: &str, more: &[&str]) -> (Output, Vec<String>) {
+    let (_folder, path) = file("rows.csv", format!("{HEADER}\n{rows}\n"));
+    let bundle = at("credit.fsb");
+    let mut arguments = vec!["score", &bundle, &path, "--format", "csv"];
+    arguments.extend(more);
+    let output = fieldscore(&arguments);
+    let lines = out(&output).lines().map(str::to_owned).collect();
+    (output, lines)
+}
+
+/// The second of two rows is bad: the first is scored, the second is an error row that names file,
+/// row and field and shows no value, and the exit status is 2.
+fn bad_row(row: &str, expected: &[&str]) {
+    let (output, lines) = score(&format!("{GOOD}\n{row}"), &[]);
+    assert_eq!(output.status.code(), Some(2), "{}", err(&output));
+    assert_eq!(lines.len(), 3, "{lines:?}");
+    assert!(lines[1].contains(",approve,"), "{}", lines[1]);
+    for part in expected.iter().chain(&["error", "rows.csv"]) {
+        assert!(lines[2].contains(part), "{part} in {}", lines[2]);
+    }
+    let message = lines[2]
+        .rsplit_once("error")
+        .map_or("", |(_, message)| message);
+    assert!(
+        !message.contains(SECRET) && !err(&output).contains(SECRET),
+        "{message}"
+    );
+}
+
+#[test]
+fn data_on_stdout_and_talk_on_stderr() {
+    let (output, lines) = score(GOOD, &[]);
+    assert_eq!(output.status.code(), Some(0));
+    assert_eq!(lines.len(), 2);
+    assert!(lines[0].starts_with("id,"));
+    assert!(err(&output).contains("development key"));
+}
+
+#[test]
+fn json_lines_replay_to_the_same_bytes_and_altered_ones_do_not() {
+    let (_folder, rows) = file("rows.csv", format!("{HEADER}\n{GOOD}\n"));
+    let records = fieldscore(&[
+        "score",
+        &at("credit.fsb"),
+        &rows,
+        "--format",
+        "jsonl",
+        "--explain",
+    ]);
+    assert_eq!(records.status.code(), Some(0), "{}", err(&records));
+    let (_folder, path) = file("records.jsonl", &records.stdout);
+    let same = fieldscore(&["replay", &at("credit.fsb"), &path]);
+    assert_eq!(same.status.code(), Some(0), "{}", err(&same));
+    // The same record under another score: its bytes no longer come out.
+    let score = out(&records)
+        .split("\"score\":")
+        .nth(1)
+        .unwrap()
+        .split(',')
+        .next()
+        .unwrap()
+        .to_owned();
+    let altered = out(&records).replacen(&format!("\"score\":{score}"), "\"score\":999", 1);
+    let (_folder, path) = file("altered.jsonl", altered);
+    let other = fieldscore(&["replay", &at("credit.fsb"), &path]);
+    assert_eq!(other.status.code(), Some(1), "{}", out(&other));
+}
+
+#[test]
+fn explain_shows_contributions_and_reasons_in_the_asked_language() {
+    let (_folder, rows) = file("rows.csv", format!("{HEADER}\n{GOOD}\n"));
+    let english = fieldscore(&["explain", &at("credit.fsb"), &rows, "--row", "1"]);
+    let chinese = fieldscore(&[
+        "explain",
+        &at("credit.fsb"),
+        &rows,
+        "--row",
+        "1",
+        "--language",
+        "zh-Hans-CN",
+    ]);
+    assert!(out(&english).contains("Income") && out(&chinese).contains("收入"));
+    let beyond = fieldscore(&["explain", &at("credit.fsb"), &rows, "--row", "2"]);
+    assert_eq!(beyond.status.code(), Some(2));
+}
+
+#[test]
+fn a_closed_pipe_is_no_failure() {
+    let rows = format!("{GOOD}\n").repeat(20_000);
+    let (_folder, path) = file("rows.csv", format!("{HEADER}\n{rows}"));
+    let mut child = command(&["score", &at("credit.fsb"), &path, "--format", "csv"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    drop(child.stdout.take());
+    let output = child.wait_with_output().unwrap();
+    assert!(output.status.success(), "{}", err(&output));
+    assert!(!err(&output).contains("error"), "{}", err(&output));
+}
+
+#[test]
+fn standard_input_is_read() {
+    let mut child = command(&["score", &at("credit.fsb"), "-", "--format", "csv"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    write!(child.stdin.take().unwrap(), "{HEADER}\n{GOOD}\n").unwrap();
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(out(&output).lines().count(), 2);
+}
+
+#[test]
+fn other_columns_pass_through_and_strict_refuses_them() {
+    let (_folder, path) = file("rows.csv", format!("branch,{HEADER}\nNorth,{GOOD}\n"));
+    let passed = fieldscore(&["score", &at("credit.fsb"), &path, "--format", "csv"]);
+    assert!(out(&passed).contains("North") && err(&passed).contains("branch"));
+    let strict = fieldscore(&["score", &at("credit.fsb"), &path, "--strict"]);
+    assert_eq!(strict.status.code(), Some(2));
+    assert!(err(&strict).contains("branch"));
+}
+
+#[test]
+fn the_log_shows_the_engine_on_demand() {
+    let (_folder, path) = file("rows.csv", format!("{HEADER}\n{GOOD}\n"));
+    let quiet = fieldscore(&["score", &at("credit.fsb"), &path]);
+    let loud = fieldscore(&["-v", "score", &at("credit.fsb"), &path]);
+    assert!(
+        !err(&quiet).contains("kernels") && err(&loud).contains("kernels"),
+        "{}",
+        err(&loud)
+    );
+}
+
+#[test]
+fn evaluate_measures_and_reports() {
+    let folder = tempfile::tempdir().unwrap();
+    let report = folder.path().join("report");
+    let data = zoo().join("data.csv").display().to_string();
+    let output = fieldscore(&[
+        "evaluate",
+        &at("credit.fsb"),
+        &data,
+        "--report",
+        report.to_str().unwrap(),
+        "--json",
+    ]);
+    assert_eq!(output.status.code(), Some(0), "{}", err(&output));
+    let figures: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert!(figures["figures"]["auc"]["value"].as_f64().unwrap() > 0.8);
+    assert!(
+        std::fs::read_to_string(report.join("evaluate.html"))
+            .unwrap()
+            .contains("<svg")
+    );
+}
+
+#[test]
+fn build_says_figures_and_writes_a_report() {
+    let figures: serde_json::Value =
+        serde_json::from_slice(&std::fs::read(shared().join("own.json")).unwrap()).unwrap();
+    assert_eq!(figures["gates"][0]["passed"], true);
+    let page = std::fs::read_to_string(shared().join("report/build.html")).unwrap();
+    assert!(page.contains("<svg") && !page.contains("src=\"http"));
+}
+
+#[test]
+fn inspect_and_verify_call_out_the_development_key() {
+    let inspected = fieldscore(&["inspect", &at("credit.fsb"), "--json"]);
+    let json: serde_json::Value = serde_json::from_slice(&inspected.stdout).unwrap();
+    assert_eq!(json["signature"], "development key");
+    let verified = fieldscore(&["verify", &at("own.fsb"), "--key", &at("keys/public.pem")]);
+    assert_eq!(verified.status.code(), Some(0), "{}", err(&verified));
+    let wrong = fieldscore(&["verify", &at("credit.fsb"), "--key", &at("keys/public.pem")]);
+    assert_eq!(wrong.status.code(), Some(1));
+}
+
+#[test]
+fn init_drafts_a_recipe_that_build_reads() {
+    let folder = tempfile::tempdir().unwrap();
+    let model = zoo().join("splits/1/model.onnx").display().to_string();
+    let data = zoo().join("data.csv").display().to_string();
+    let own = folder.path().join("own").display().to_string();
+    let arguments = [
+        "init", &model, &data, "--label", "status", "--bad", "bad", "-o", &own,
+    ];
+    let drafted = fieldscore(&arguments);
+    assert_eq!(drafted.status.code(), Some(0), "{}", err(&drafted));
+    assert!(
+        err(&drafted).contains("the model reads 88"),
+        "{}",
+        err(&drafted)
+    );
+    let recipe = std::fs::read_to_string(folder.path().join("own/recipe.toml")).unwrap();
+    assert!(recipe.contains("TODO") && recipe.contains("[fields.income]"));
+    assert!(
+        recipe.contains("missing = \"accept\"                 # 381 of the rows"),
+        "{recipe}"
+    );
+    // The recipe is sound; only its features are not the model's.
+    let built = fieldscore(&["build", &own]);
+    assert_eq!(built.status.code(), Some(2));
+    assert!(err(&built).contains("88 inputs"), "{}", err(&built));
+    // Never over an existing recipe.
+    assert_eq!(fieldscore(&arguments).status.code(), Some(2));
+}
+
+#[test]
+fn a_failed_gate_ends_with_status_1_and_without_a_bundle() {
+    let folder = tempfile::tempdir().unwrap();
+    let base = zoo().join("recipe.toml").display().to_string();
+    let recipe = format!(
+        "extends = [{:?}]\n[gates]\nint8 = {{ auc = 0.0, ks = 0.0, flips = 0.0 }}\n[product]\nid = \"strict\"\n",
+        base
+    );
+    std::fs::write(folder.path().join("recipe.toml"), recipe).unwrap();
+    let bundle = folder.path().join("strict.fsb");
+    let path = folder.path().display().to_string();
+    let output = fieldscore(&["build", &path, "-o", bundle.to_str().unwrap()]);
+    assert_eq!(output.status.code(), Some(1), "{}", err(&output));
+    assert!(!bundle.exists());
+    assert!(
+        err(&output).contains("gate int8") && err(&output).contains("compile.layers"),
+        "{}",
+        err(&output)
+    );
+    assert!(out(&output).contains("int8 alone"), "the cost per layer");
+}
+
+#[test]
+fn precision_auto_mends_what_int8_cannot() {
+    let folder = tempfile::tempdir().unwrap();
+    let base = zoo().join("recipe.toml").display().to_string();
+    let recipe = format!(
+        "extends = [{base:?}]\n[compile]\nprecision = \"auto\"\n[gates]\nint8 = {{ auc = 0.0, ks = 0.0, flips = 0.0 }}\n"
+    );
+    std::fs::write(folder.path().join("recipe.toml"), recipe).unwrap();
+    let bundle = folder.path().join("auto.fsb").display().to_string();
+    let output = fieldscore(&[
+        "build",
+        &folder.path().display().to_string(),
+        "-o",
+        &bundle,
+        "--json",
+    ]);
+    let figures: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    let precisions: Vec<&str> = figures["layers"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|l| l["precision"].as_str().unwrap())
+        .collect();
+    assert!(precisions.iter().any(|p| *p != "int8"), "{precisions:?}");
+}
+
+// Bad input, one by one.
+
+#[test]
+fn a_missing_file() {
+    let output = fieldscore(&["score", &at("credit.fsb"), "nowhere.csv"]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(err(&output).contains("nowhere.csv") && err(&output).contains("exists"));
+    let output = fieldscore(&["inspect", "nowhere.fsb"]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(err(&output).contains("nowhere.fsb"));
+}
+
+#[test]
+fn a_truncated_and_an_altered_bundle() {
+    let bytes = std::fs::read(shared().join("credit.fsb")).unwrap();
+    let (_folder, short) = file("short.fsb", &bytes[..bytes.len() / 2]);
+    let output = fieldscore(&["score", &short, "-"]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(
+        err(&output).contains("short.fsb") && err(&output).contains("length its header states"),
+        "{}",
+        err(&output)
+    );
+    let mut altered = bytes;
+    let last = altered.len() - 1;
+    altered[last] ^= 1;
+    let (_folder, altered) = file("altered.fsb", altered);
+    let output = fieldscore(&["score", &altered, "-"]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(
+        err(&output).contains("section PROV") && err(&output).contains("hash"),
+        "{}",
+        err(&output)
+    );
+}
+
+#[test]
+fn a_wrong_key() {
+    let output = fieldscore(&["score", &at("own.fsb"), "-"]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(err(&output).contains("--key"), "{}", err(&output));
+}
+
+#[test]
+fn a_value_of_the_wrong_type() {
+    bad_row(
+        &GOOD.replace(",150,", &format!(",x{SECRET},")),
+        &["field income", "whole number"],
+    );
+}
+
+#[test]
+fn not_a_number() {
+    bad_row(
+        &GOOD.replace(",150,", ",NaN,"),
+        &["field income", "whole number"],
+    );
+}
+
+#[test]
+fn a_value_out_of_range() {
+    bad_row(
+        &GOOD.replace(",1000,1300", &format!(",{SECRET},1300")),
+        &["field amount", "50 to 10000"],
+    );
+}
+
+#[test]
+fn a_missing_value_that_is_needed() {
+    bad_row(
+        &GOOD.replace(",1000,1300", ",,1300"),
+        &["field amount", "a value"],
+    );
+}
+
+#[test]
+fn an_unlisted_category_that_is_refused() {
+    bad_row(
+        &GOOD.replace(",no,", &format!(",{SECRET},")),
+        &["field records", "categor"],
+    );
+}
+
+#[test]
+fn a_ragged_row() {
+    bad_row(&format!("{GOOD},{SECRET}"), &["row 2"]);
+}
+
+#[test]
+fn text_that_is_not_utf8() {
+    let mut rows = format!("{HEADER}\n{GOOD}\n").into_bytes();
+    rows.extend(b"B\xff");
+    rows.extend(&GOOD.as_bytes()[1..]);
+    rows.push(b'\n');
+    let (_folder, path) = file("rows.csv", rows);
+    let output = fieldscore(&["score", &at("credit.fsb"), &path, "--format", "csv"]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(
+        out(&output).lines().nth(2).unwrap().contains("UTF-8"),
+        "{}",
+        out(&output)
+    );
+}
+
+#[test]
+fn a_duplicate_column() {
+    let (_folder, path) = file("rows.csv", format!("{HEADER},income\n{GOOD},1\n"));
+    let output = fieldscore(&["score", &at("credit.fsb"), &path]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(
+        err(&output).contains("income") && err(&output).contains("once"),
+        "{}",
+        err(&output)
+    );
+}
+
+#[test]
+fn a_missing_column_of_a_field_that_is_needed() {
+    let (_folder, path) = file("rows.csv", "id,as_of,income\nA,2026-09-01,100\n");
+    let output = fieldscore(&["score", &at("credit.fsb"), &path]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(err(&output).contains("seniority"), "{}", err(&output));
+}
+
+#[test]
+fn a_recipe_with_an_unknown_key() {
+    let folder = tempfile::tempdir().unwrap();
+    let base = zoo().join("recipe.toml").display().to_string();
+    let recipe = format!("extends = [{base:?}]\n[fields.income]\nrnge = [0, 1]\n");
+    std::fs::write(folder.path().join("recipe.toml"), recipe).unwrap();
+    let output = fieldscore(&["build", &folder.path().display().to_string()]);
+    assert_eq!(output.status.code(), Some(2));
+    let message = err(&output);
+    assert!(
+        message.contains("recipe.toml, key fields.income"),
+        "{message}"
+    );
+    assert!(
+        message.contains("rnge") && message.contains("range"),
+        "{message}"
+    );
+}
+
+#[test]
+fn bad_usage() {
+    assert_eq!(fieldscore(&["score"]).status.code(), Some(2));
+    assert_eq!(fieldscore(&["no-such-verb"]).status.code(), Some(2));
+}
