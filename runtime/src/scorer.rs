@@ -91,6 +91,9 @@ pub(crate) struct Scratch {
 /// No bundle has more known-answer vectors: each is scored or explained.
 pub const MAX_KNOWN_ANSWERS: usize = 256;
 
+/// Nor do they take more multiply-adds, if all of them were explained.
+const MAX_SELF_TEST_WORK: u64 = 1 << 36;
+
 /// How a bundle is opened, beyond the defaults.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct OpenOptions {
@@ -558,10 +561,14 @@ impl Scorer {
             .section(SectionKind::KNOWN_ANSWERS)
             .unwrap_or_default();
         let vectors: KnownAnswers = cbor::decode(bytes, "section KATV")?;
-        if vectors.records.len() > MAX_KNOWN_ANSWERS {
+        let work = (vectors.records.len() * self.explanation_cost()) as u64
+            * self.inner.engine.multiply_adds();
+        if vectors.records.len() > MAX_KNOWN_ANSWERS || work > MAX_SELF_TEST_WORK {
             return Err(Error::malformed(
                 "section KATV",
-                format!("at most {MAX_KNOWN_ANSWERS} known-answer vectors"),
+                format!(
+                    "at most {MAX_KNOWN_ANSWERS} known-answer vectors and {MAX_SELF_TEST_WORK} multiply-adds"
+                ),
             ));
         }
         for (number, vector) in vectors.records.iter().enumerate() {

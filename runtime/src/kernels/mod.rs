@@ -91,7 +91,15 @@ impl Kernels {
             arch::x86_64::avx_vnni(),
             arch::x86_64::avx512_vnni(),
         ];
-        #[cfg(not(target_arch = "x86_64"))]
+        #[cfg(target_arch = "aarch64")]
+        let more = [Some(arch::aarch64::neon()), arch::aarch64::dotprod()];
+        #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
+        let more = [Some(arch::wasm32::simd128())];
+        #[cfg(not(any(
+            target_arch = "x86_64",
+            target_arch = "aarch64",
+            all(target_arch = "wasm32", target_feature = "simd128")
+        )))]
         let more: [Option<Self>; 0] = [];
         [Some(Self::scalar())]
             .into_iter()

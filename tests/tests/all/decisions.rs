@@ -569,3 +569,15 @@ fn a_self_test_of_another_models_answers_fails() {
     let scorer = Scorer::open(bundle, &[key().public()]).unwrap();
     assert_eq!(scorer.self_test().unwrap_err().kind(), ErrorKind::SelfTest);
 }
+
+#[test]
+fn more_known_answers_than_a_device_has_time_for_are_refused() {
+    let mut parts = Parts::small(4).with_answers(1);
+    let one = parts.answers.records[0].clone();
+    parts.answers.records = vec![one; 257];
+    let error = parts.scorer().self_test().unwrap_err();
+    assert_eq!(
+        (error.kind(), error.place()),
+        (ErrorKind::Malformed, "section KATV")
+    );
+}

@@ -12,6 +12,7 @@ mod attacks;
 mod contributions;
 mod decisions;
 mod memory;
+mod seeds;
 mod smoke;
 mod store;
 mod values;

@@ -140,8 +140,8 @@ fn killed_at_every_operation(before: &Failing, bundle: &[u8], allowed: &[Result<
             operations += 1;
         }
         assert!(
-            operations >= 5,
-            "reading, two replacements, cleaning: {operations}"
+            operations >= 4,
+            "reading, two replacements, listing: {operations}"
         );
     }
 }

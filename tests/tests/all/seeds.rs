@@ -1,0 +1,111 @@
+//! The seeds of the fuzz targets: made by an ignored test, and sound.
+
+use std::path::{Path, PathBuf};
+
+use fieldscore_runtime::bundle::container::SectionKind;
+use fieldscore_runtime::bundle::encode;
+use fieldscore_runtime::{Record, Scorer};
+use fieldscore_tests::fixture::{Arithmetic, Parts, draw, key, today};
+use fieldscore_tests::random::Random;
+
+fn folder(target: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../fuzz/seeds")
+        .join(target)
+}
+
+fn files(target: &str) -> Vec<(PathBuf, Vec<u8>)> {
+    let mut all: Vec<_> = std::fs::read_dir(folder(target))
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .map(|path| (path.clone(), std::fs::read(path).unwrap()))
+        .collect();
+    all.sort();
+    all
+}
+
+/// `cargo test -p fieldscore-tests --test all -- --ignored seeds::write_them`
+#[test]
+#[ignore = "writes files of the repository"]
+fn write_them() {
+    let write = |target: &str, name: &str, bytes: &[u8]| {
+        std::fs::create_dir_all(folder(target)).unwrap();
+        std::fs::write(folder(target).join(name), bytes).unwrap();
+    };
+    let int8 = Parts::with_net(1, &[4], Arithmetic::Int8).with_answers(1);
+    let float = Parts::with_net(2, &[3], Arithmetic::F32).with_answers(1);
+    write("bundle", "small.fsb", &int8.bundle());
+    write("bundle", "float.fsb", &float.bundle());
+    for (name, parts) in [("int8.plan", &int8), ("float.plan", &float)] {
+        let plan = encode(&parts.plan);
+        let len = u16::try_from(plan.len()).unwrap();
+        write(
+            "plan",
+            name,
+            &[&len.to_le_bytes()[..], &plan, &parts.weights].concat(),
+        );
+    }
+    let scorer = int8.scorer();
+    let mut random = Random::new(3);
+    let mut record = Vec::new();
+    for n in 0..4 {
+        let application = draw(&scorer, &format!("A-{n}"), &mut random);
+        let explanation = scorer.explain(&application).unwrap();
+        scorer.record(&application, &explanation.decision, &mut record);
+        write("records", &format!("{n}.record"), &record);
+        scorer.record_explained(&application, &explanation, &mut record);
+        write("records", &format!("{n}-explained.record"), &record);
+    }
+    for (name, options, text) in [
+        (
+            "plain.csv",
+            0u8,
+            "id,as_of,income,expenses,home,employed,since,years,note\n1,2026-09-01,1200.50,310.5,rent,yes,2019-05-20,6,none\n2,,,,,,,,\n",
+        ),
+        (
+            "quoted.csv",
+            2,
+            "id,income,\"home\",extra\n\"a,\"\"b\"\"\",12,\"rent\",\"two\nlines\"\n",
+        ),
+        ("comma.csv", 14, "id;income;expenses\n1;1200,50;310,5\n"),
+        (
+            "strict.csv",
+            18,
+            "income,expenses,home,employed,since,years,note\n1,2,owner,no,2020-01-01,3,x\n",
+        ),
+        (
+            "lines.jsonl",
+            1,
+            "{\"id\":\"1\",\"as_of\":\"2026-09-01\",\"income\":1200.5,\"home\":\"rent\",\"employed\":true,\"years\":6}\n{\"id\":2,\"income\":\"1200.50\",\"note\":null,\"more\":{\"a\":[1,2]}}\n",
+        ),
+        (
+            "bad.jsonl",
+            0,
+            "{\"income\":1e999,\"years\":-0,\"home\":\"\\ud83d\\ude00\"}\n{\"income\":1,\"income\":2}\n{\n[]\n",
+        ),
+    ] {
+        write(
+            "applications",
+            name,
+            &[&[options][..], text.as_bytes()].concat(),
+        );
+    }
+}
+
+#[test]
+fn seed_bundles_open_and_pass_their_self_test() {
+    for (path, bytes) in files("bundle") {
+        let scorer = Scorer::open(bytes, &[key().public()]).unwrap();
+        assert_eq!(scorer.self_test().unwrap(), 1, "{}", path.display());
+        assert!(scorer.section(SectionKind::PLAN).is_some());
+        assert!(scorer.score(&scorer.application("A", today())).is_ok());
+    }
+}
+
+#[test]
+fn seed_records_decode() {
+    assert!(!files("records").is_empty());
+    for (path, bytes) in files("records") {
+        assert!(Record::decode(&bytes).is_ok(), "{}", path.display());
+    }
+}
