@@ -81,7 +81,8 @@ pub fn root() -> PathBuf {
     // As of now, not as of the build: a target folder may serve several checkouts.
     let package = std::env::var_os("CARGO_MANIFEST_DIR");
     let package = package.unwrap_or_else(|| env!("CARGO_MANIFEST_DIR").into());
-    Path::new(&package).join("..")
+    let package = Path::new(&package);
+    package.parent().unwrap_or(package).to_path_buf()
 }
 
 /// The folder of the credit model.

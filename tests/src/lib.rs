@@ -11,6 +11,8 @@ pub mod alloc;
 pub mod fixture;
 pub mod logs;
 pub mod naive;
+pub mod onnx;
+pub mod project;
 pub mod random;
 pub mod storage;
 pub mod surgery;

@@ -56,7 +56,7 @@ pub fn smoke(workspace: &Workspace, seconds: u64, only: &[String]) -> Result<()>
                 .arg("--")
                 .arg(format!("-max_total_time={seconds}"))
                 .args(["-timeout=10", "-rss_limit_mb=2048"])
-                .args(["-verbosity=0", "-print_final_stats=1"])
+                .args(["-verbosity=0", "-print_funcs=0", "-print_final_stats=1"])
                 .arg(format!("-artifact_prefix={}/", artifacts.display())),
         )?;
     }

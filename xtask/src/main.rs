@@ -11,8 +11,10 @@
 
 mod bundle;
 mod check;
+mod cross;
 mod fuzz;
 mod million;
+mod parity;
 mod run;
 mod sizes;
 mod splits;
@@ -43,6 +45,7 @@ enum Task {
     Fuzz(fuzz::FuzzArgs),
     Splits(splits::SplitsArgs),
     Million(million::MillionArgs),
+    Parity(parity::ParityArgs),
     Sizes(sizes::SizesArgs),
 }
 
@@ -54,6 +57,7 @@ impl Task {
             Self::Fuzz(args) => fuzz::run(workspace, args),
             Self::Splits(args) => splits::run(workspace, args),
             Self::Million(args) => million::run(workspace, args),
+            Self::Parity(args) => parity::run(workspace, args),
             Self::Sizes(args) => sizes::run(workspace, args),
         }
     }

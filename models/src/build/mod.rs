@@ -339,10 +339,9 @@ impl<'r> Workshop<'r> {
 
     /// What a bundle says of some rows of the data.
     fn score(&self, scorer: &Scorer, indices: &[usize]) -> Result<Scored> {
-        Scored::of(
-            scorer,
-            &self.applications(&self.table.select(indices), scorer)?,
-        )
+        let table = self.table.select(indices);
+        let applications = self.applications(&table, scorer)?;
+        Scored::of(scorer, &applications, |row| table.place(row, ""))
     }
 
     fn provenance(&self, loaded: &Loaded, model: &[u8; 32]) -> Provenance {
@@ -603,7 +602,8 @@ impl Measured {
                 return Ok(None);
             };
             let outcomes = |scorer: &Scorer| -> Result<Vec<Outcome>> {
-                Ok(Scored::of(scorer, &bench.workshop.applications(table, scorer)?)?.outcome)
+                let applications = bench.workshop.applications(table, scorer)?;
+                Ok(Scored::of(scorer, &applications, |row| table.place(row, ""))?.outcome)
             };
             Ok(Some((outcomes(a)?, outcomes(b)?)))
         };

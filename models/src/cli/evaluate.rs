@@ -152,7 +152,8 @@ fn score(
             }
         }
     }
-    Ok((kept, Scored::of(scorer, &applications)?, left_out))
+    let scored = Scored::of(scorer, &applications, |_| table.name().to_owned())?;
+    Ok((kept, scored, left_out))
 }
 
 fn text(bad: &[bool], scored: &Scored, measured: &Discrimination) -> Result<String> {

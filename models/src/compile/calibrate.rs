@@ -6,10 +6,12 @@ use tract_onnx::tract_core::plan::eval;
 use tract_onnx::tract_hir::internal::DimLike;
 
 use crate::compile::import::Imported;
-use crate::compile::net::Rows;
+use crate::compile::net::{Layer, Rows};
 use crate::error::{Error, Result};
 
-/// How far tract's answer and ours may lie apart, relative to max(1, |tract|).
+/// How far tract's answer and ours may lie apart, relative to max(1, Σ|w·x| + |b|): where large
+/// terms cancel, the order of summation shows in what is left (Higham 2002, "Accuracy and
+/// stability of numerical algorithms", section 3.1).
 const TOLERANCE: f32 = 1e-5;
 
 /// Runs `rows` through tract and returns what every layer of the net made of them.
@@ -40,6 +42,7 @@ pub fn observe(imported: &Imported, rows: &Rows) -> Result<Vec<Rows>> {
         .map_err(fault)?;
     let mut observed = Vec::with_capacity(seen.len());
     let ours = imported.net.activations(rows);
+    let mut input = rows.clone();
     for ((seen, layer), ours) in seen.into_iter().zip(&imported.net.layers).zip(ours) {
         let values = seen.ok_or_else(|| {
             Error::input(
@@ -47,10 +50,12 @@ pub fn observe(imported: &Imported, rows: &Rows) -> Result<Vec<Rows>> {
                 "an edge that tract computes",
             )
         })?;
+        let terms = magnitudes(layer, &input);
         let apart = values
             .iter()
             .zip(&ours.values)
-            .any(|(tract, ours)| (tract - ours).abs() > TOLERANCE * tract.abs().max(1.0));
+            .zip(&terms.values)
+            .any(|((tract, ours), terms)| (tract - ours).abs() > TOLERANCE * terms.max(1.0));
         if apart || values.len() != ours.values.len() {
             return Err(Error::check(
                 format!("node {}", layer.name),
@@ -58,8 +63,21 @@ pub fn observe(imported: &Imported, rows: &Rows) -> Result<Vec<Rows>> {
             ));
         }
         observed.push(Rows::new(layer.outputs, values));
+        input = ours;
     }
     Ok(observed)
+}
+
+/// Σ|w·x| + |b| of every output of every row.
+fn magnitudes(layer: &Layer, rows: &Rows) -> Rows {
+    let absolute = |values: &[f32]| values.iter().map(|x| x.abs()).collect();
+    let positive = Layer {
+        weights: absolute(&layer.weights),
+        bias: absolute(&layer.bias),
+        relu: false,
+        ..layer.clone()
+    };
+    positive.forward(&Rows::new(rows.width, absolute(&rows.values)))
 }
 
 /// The model's input shape with `rows` for its batch axis.

@@ -17,11 +17,15 @@ pub struct Scored {
 }
 
 impl Scored {
-    /// Scores applications that were made for `scorer`.
+    /// Scores applications that were made for `scorer`; `place` is what an error calls one.
     ///
     /// # Errors
     /// Where a row cannot be scored.
-    pub fn of(scorer: &Scorer, applications: &[Application]) -> Result<Self> {
+    pub fn of(
+        scorer: &Scorer,
+        applications: &[Application],
+        place: impl Fn(usize) -> String,
+    ) -> Result<Self> {
         let mut results = Vec::new();
         scorer.score_many(applications, &mut results);
         let mut all = Self {
@@ -29,10 +33,8 @@ impl Scored {
             score: Vec::new(),
             outcome: Vec::new(),
         };
-        for (result, application) in results.into_iter().zip(applications) {
-            let decision = result.map_err(|e| {
-                crate::Error::from(e).within(format!("row with id {}", application.id()))
-            })?;
+        for (row, result) in results.into_iter().enumerate() {
+            let decision = result.map_err(|e| crate::Error::from(e).within(place(row)))?;
             all.probability
                 .push(f64::from(decision.probability_ppm) / 1e6);
             all.score.push(decision.score);

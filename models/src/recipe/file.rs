@@ -97,8 +97,9 @@ fn collect(path: &Path, sources: &mut Vec<(PathBuf, toml::Table)>, depth: usize)
         }
     })?;
     let mut table: toml::Table = text.parse().map_err(|e: toml::de::Error| {
+        let before = |span: std::ops::Range<usize>| &text.as_bytes()[..span.start.min(text.len())];
         let line = e.span().map_or(1, |span| {
-            text[..span.start.min(text.len())].lines().count().max(1)
+            1 + before(span).iter().filter(|&&b| b == b'\n').count()
         });
         Error::input(
             format!("{}:{line}", path.display()),

@@ -100,6 +100,11 @@ impl Layout {
         self.parts_from[group] + others * (usize::from(full) - 1) + usize::from(mask) - 1
     }
 
+    /// n!·m! points in units of v.
+    fn denominator(&self, group: usize) -> i128 {
+        factorial(self.members.len()) * factorial(self.members[group].len()) * i128::from(POINT)
+    }
+
     /// The exact Owen values of a group's fields over the denominator n!·m!.
     fn owen(&self, group: usize, v: &[i64], out: &mut [i128]) {
         let (n, m) = (self.members.len(), self.members[group].len());
@@ -146,34 +151,34 @@ pub(crate) fn attribute(
     fields: &mut [i32],
 ) {
     let n = layout.members.len();
-    let mut exact = [0i128; crate::schema::MAX_GROUP_FIELDS];
+    let mut exact = [0i128; crate::schema::MAX_FIELDS];
     let mut shares: Shares = [Share::default(); crate::schema::MAX_FIELDS];
     for (group, members) in layout.members.iter().enumerate() {
-        layout.owen(group, v, &mut exact);
-        let denominator = factorial(n) * factorial(members.len()) * i128::from(POINT);
+        let mut own = [0i128; crate::schema::MAX_GROUP_FIELDS];
+        layout.owen(group, v, &mut own);
+        let denominator = layout.denominator(group);
         // A group's Shapley value is the sum of its fields' Owen values. Brought to the common
         // denominator n!·MAX!, remainders of groups of different sizes compare.
-        let sum: i128 = exact[..members.len()].iter().sum();
+        let sum: i128 = own[..members.len()].iter().sum();
         let common = factorial(crate::schema::MAX_GROUP_FIELDS) / factorial(members.len());
         shares[group] = Share {
             whole: sum.div_euclid(denominator) as i64,
             rest: sum.rem_euclid(denominator) * common,
             given: 0,
         };
+        for (&member, own) in members.iter().zip(own) {
+            exact[usize::from(member)] = own;
+        }
     }
     apportion(&mut shares[..n], i64::from(total), group_rank);
     for (out, share) in groups.iter_mut().zip(&shares[..n]) {
         *out = share.given;
     }
     for (group, members) in layout.members.iter().enumerate() {
-        layout.owen(group, v, &mut exact);
-        let denominator = factorial(n) * factorial(members.len()) * i128::from(POINT);
+        let denominator = layout.denominator(group);
         let mut ranks = [0u16; crate::schema::MAX_GROUP_FIELDS];
-        for ((share, rank), (&member, &exact)) in shares
-            .iter_mut()
-            .zip(&mut ranks)
-            .zip(members.iter().zip(&exact))
-        {
+        for ((share, rank), &member) in shares.iter_mut().zip(&mut ranks).zip(members) {
+            let exact = exact[usize::from(member)];
             *share = Share {
                 whole: exact.div_euclid(denominator) as i64,
                 rest: exact.rem_euclid(denominator),

@@ -57,6 +57,10 @@ impl Calibration {
         let sound = (1..=4096).contains(&self.knots.len())
             && self
                 .knots
+                .iter()
+                .all(|k| (-MAX_LOG_ODDS..=MAX_LOG_ODDS).contains(&k.1))
+            && self
+                .knots
                 .windows(2)
                 .all(|k| k[0].0 < k[1].0 && k[0].1 <= k[1].1);
         if sound {
@@ -64,7 +68,7 @@ impl Calibration {
         } else {
             Err(Error::malformed(
                 "section DCDE",
-                "1 to 4096 calibration knots that rise and never fall",
+                "1 to 4096 calibration knots that rise and never fall, to at most 0.9999",
             ))
         }
     }
@@ -79,9 +83,9 @@ impl Calibration {
             (Some((x0, y0)), Some(&(x1, y1))) => {
                 let run = i64::from(x1) - i64::from(x0);
                 let rise = i64::from(y1) - i64::from(y0);
-                // At most 2^32 · 2^32 / 2: fits, as both differences come from i32.
-                let part = i128::from(i64::from(log_odds) - i64::from(x0)) * i128::from(rise);
-                (i64::from(y0) + part.div_euclid(i128::from(run)) as i64) as i32
+                // Below 2^32 · 2^25: knots' values are clipped log-odds.
+                let part = (i64::from(log_odds) - i64::from(x0)) * rise;
+                (i64::from(y0) + part.div_euclid(run)) as i32
             }
             (Some((_, y)), None) | (None, Some(&(_, y))) => y,
             (None, None) => log_odds,
@@ -203,7 +207,7 @@ mod tests {
         #[test]
         fn calibration_is_monotone(
             mut xs in proptest::collection::vec(any::<i32>(), 1..8),
-            mut ys in proptest::collection::vec(any::<i32>(), 8),
+            mut ys in proptest::collection::vec(-MAX_LOG_ODDS..=MAX_LOG_ODDS, 8),
             mut probes in proptest::collection::vec(any::<i32>(), 2..20),
         ) {
             xs.sort_unstable();

@@ -365,3 +365,24 @@ fn naive_rounding_is_to_the_nearest_ties_to_even() {
         assert_eq!(naive::nearest_even(x), expected, "{x}");
     }
 }
+
+#[test]
+fn a_typed_number_is_the_same_in_a_strange_host() {
+    let mut parts = fieldscore_tests::fixture::Parts::small(1);
+    parts.transforms.blocks.truncate(1);
+    let application = std::cell::RefCell::new(parts.application("A"));
+    let numbers = [0.1, 0.7, 912.5, 5e-324, 1e-310, -0.3, 4503599627370.5];
+    let take = |x: f64| {
+        let taken = application.borrow_mut().set("expenses", x).is_ok();
+        let record = fieldscore_runtime::decide::reference_record(&application.borrow());
+        (taken, record)
+    };
+    let expected: Vec<_> = numbers.iter().map(|&x| take(x)).collect();
+    let mut found = Vec::new();
+    in_a_strange_host(&mut || found = numbers.iter().map(|&x| take(x)).collect());
+    assert_eq!(found, expected);
+    assert!(
+        expected[0].0 && !expected[3].0,
+        "0.1 is a number of one decimal, 5e-324 is none"
+    );
+}

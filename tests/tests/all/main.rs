@@ -9,11 +9,14 @@
 
 mod arithmetic;
 mod attacks;
+mod builds;
 mod contributions;
+mod credit;
 mod decisions;
+mod golden;
 mod memory;
+mod redaction;
 mod seeds;
-mod smoke;
 mod store;
 mod values;
 

@@ -1,0 +1,25 @@
+// Runs the parity program as WebAssembly in node: run.mjs MODULE BUNDLE KEY_HEX APPLICATIONS MARKS MARKS
+import { readFileSync } from "node:fs";
+
+const [file, bundle, key, csv, plain, explained] = process.argv.slice(2);
+const { instance } = await WebAssembly.instantiate(readFileSync(file), {});
+const { memory, parity_alloc, parity_run } = instance.exports;
+
+const put = (bytes) => {
+  const at = parity_alloc(bytes.length) >>> 0;
+  new Uint8Array(memory.buffer, at, bytes.length).set(bytes);
+  return at;
+};
+const marks = [...plain.split(","), ...explained.split(",")].map(Number);
+if (marks.length !== 4) throw new Error("expected two marks and two marks");
+
+const bundleBytes = readFileSync(bundle);
+const csvBytes = readFileSync(csv);
+const out = parity_run(
+  put(bundleBytes), bundleBytes.length,
+  put(csvBytes), csvBytes.length,
+  put(Buffer.from(key, "hex")),
+  put(new Uint8Array(new Uint32Array(marks).buffer)),
+) >>> 0;
+const [at, length] = new Uint32Array(memory.buffer.slice(out, out + 8));
+process.stdout.write(Buffer.from(memory.buffer, at, length));
