@@ -72,6 +72,10 @@ impl Toolchain {
         if !Path::new(DEBIAN_SOURCE).is_dir() || !Path::new(DEBIAN_CARGO).is_file() {
             install(&["rustc-web", "cargo-web", "rust-web-src"])?;
         }
+        if target.linker.is_none() {
+            // The linker that the compiler calls by itself.
+            debian("/usr/bin/rust-lld", &["rust-web-llvm", "lld-22"])?;
+        }
         Ok(Self {
             builds_std: true,
             target,

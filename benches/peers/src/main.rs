@@ -1,1 +1,108 @@
-fn main(){}
+//! Fieldscore side by side with tract, rten, ONNX Runtime and TensorFlow Lite, in one run on one
+//! thread. `cargo xtask bench` finds the libraries and starts it.
+
+#![allow(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "a program that talks to whoever started it"
+)]
+
+mod engines;
+mod failure;
+mod onnx;
+mod quantised;
+mod report;
+mod rounds;
+mod runs;
+mod subjects;
+mod tflite_file;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use clap::Parser;
+use fieldscore_tests::alloc::Counting;
+use rten::ThreadPool;
+
+use crate::engines::{onnxruntime, tflite};
+use crate::failure::{Failure, Result};
+use crate::report::Report;
+use crate::runs::Peers;
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+/// Fieldscore beside other inference runtimes
+#[derive(Debug, Parser)]
+#[command(name = "fieldscore-peers")]
+struct Args {
+    /// One JSON object per figure on stdout
+    #[arg(long)]
+    json: bool,
+    /// How many rounds, at least 15
+    #[arg(long, value_name = "N", default_value_t = 31, value_parser = clap::value_parser!(u64).range(15..))]
+    rounds: u64,
+    /// Only these models
+    #[arg(long, value_name = "NAME", value_delimiter = ',')]
+    models: Vec<String>,
+    /// ONNX Runtime's shared library; left out without
+    #[arg(long, value_name = "FILE")]
+    onnxruntime: Option<PathBuf>,
+    /// TensorFlow Lite's C library; left out without
+    #[arg(long, value_name = "FILE")]
+    tflite: Option<PathBuf>,
+}
+
+fn main() -> ExitCode {
+    let args = Args::parse();
+    let pool = Arc::new(ThreadPool::with_num_threads(1));
+    // rten hands its work to this pool; from inside it there is nothing to hand over.
+    match pool.run(|| run(&args, &pool)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            eprintln!("error: {failure}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(args: &Args, pool: &Arc<ThreadPool>) -> Result<()> {
+    let mut report = Report::new(args.json);
+    let mut peers = Peers {
+        pool: Arc::clone(pool),
+        onnxruntime: false,
+        tflite: None,
+    };
+    match &args.onnxruntime {
+        Some(library) => {
+            onnxruntime::load(library)?;
+            peers.onnxruntime = true;
+        }
+        None => report.missing("onnxruntime", "no --onnxruntime FILE"),
+    }
+    match &args.tflite {
+        Some(library) => peers.tflite = Some(tflite::Api::load(library)?),
+        None => report.missing("tflite", "no --tflite FILE"),
+    }
+    let rounds = args.rounds as usize;
+    let known: Vec<&str> = subjects::names().collect();
+    if let Some(name) = args.models.iter().find(|name| !known.contains(&name.as_str())) {
+        let known = known.join(", ");
+        return Err(Failure::new(format!("--models {name}: expected one of {known}")));
+    }
+    for name in known {
+        if !args.models.is_empty() && !args.models.iter().any(|model| model == name) {
+            continue;
+        }
+        eprintln!("{name}: compiling");
+        let subject = subjects::subject(name)?;
+        eprintln!("{name}: measuring");
+        runs::inference(&subject, &peers, rounds, &mut report)?;
+        runs::opening(&subject, &peers, rounds, &mut report)?;
+        if name == "credit" {
+            runs::decisions(&subject, rounds, &mut report)?;
+        }
+    }
+    report.finish()
+}

@@ -1,0 +1,189 @@
+//! ONNX files of dense nets, in float and with Quantize/Dequantize pairs, written byte by byte:
+//! protobuf needs no library for so little.
+//!
+//! Field numbers are those of `onnx.proto` (ONNX 1.12: IR version 8, operator set 17).
+
+use fieldscore_models::compile::net::Net;
+
+use crate::quantised::Quantised;
+
+const FLOAT: u64 = 1;
+const UINT8: u64 = 2;
+const INT8: u64 = 3;
+const INT32: u64 = 6;
+
+/// A protobuf message under construction.
+#[derive(Debug, Clone, Default)]
+struct Message(Vec<u8>);
+
+impl Message {
+    fn varint(&mut self, mut x: u64) {
+        while x >= 0x80 {
+            self.0.push(x as u8 | 0x80);
+            x >>= 7;
+        }
+        self.0.push(x as u8);
+    }
+
+    fn number(mut self, field: u64, x: u64) -> Self {
+        self.varint(field << 3);
+        self.varint(x);
+        self
+    }
+
+    fn bytes(mut self, field: u64, bytes: &[u8]) -> Self {
+        self.varint(field << 3 | 2);
+        self.varint(bytes.len() as u64);
+        self.0.extend_from_slice(bytes);
+        self
+    }
+
+    fn text(self, field: u64, text: &str) -> Self {
+        self.bytes(field, text.as_bytes())
+    }
+
+    fn message(self, field: u64, message: &Self) -> Self {
+        self.bytes(field, &message.0)
+    }
+}
+
+/// GraphProto: nodes, name, initialisers, inputs, outputs.
+#[derive(Debug, Default)]
+struct Graph {
+    nodes: Vec<Message>,
+    constants: Vec<Message>,
+}
+
+impl Graph {
+    fn constant(&mut self, name: &str, kind: u64, shape: &[usize], raw: &[u8]) {
+        let tensor = shape
+            .iter()
+            .fold(Message::default(), |tensor, &d| tensor.number(1, d as u64));
+        self.constants
+            .push(tensor.number(2, kind).text(8, name).bytes(9, raw));
+    }
+
+    /// A scale and a zero point, as `name_scale` and `name_zero`.
+    fn codes(&mut self, name: &str, scale: f32, zero: u8) {
+        self.constant(&format!("{name}_scale"), FLOAT, &[], &scale.to_le_bytes());
+        self.constant(&format!("{name}_zero"), UINT8, &[], &[zero]);
+    }
+
+    fn node(&mut self, operator: &str, inputs: &[&str], output: &str, axis: Option<u64>) {
+        let node = inputs
+            .iter()
+            .fold(Message::default(), |node, input| node.text(1, input));
+        let mut node = node.text(2, output).text(3, output).text(4, operator);
+        if let Some(axis) = axis {
+            // name, i, type INT
+            let attribute = Message::default().text(1, "axis").number(3, axis);
+            node = node.message(5, &attribute.number(20, 2));
+        }
+        self.nodes.push(node);
+    }
+
+    /// Quantises `input` and dequantises it again, with the codes named `codes`.
+    fn pair(&mut self, input: &str, codes: &str, output: &str) {
+        let (scale, zero) = (format!("{codes}_scale"), format!("{codes}_zero"));
+        let bytes = format!("{output}_bytes");
+        self.node("QuantizeLinear", &[input, &scale, &zero], &bytes, None);
+        self.node("DequantizeLinear", &[&bytes, &scale, &zero], output, None);
+    }
+
+    fn finish(self, inputs: usize) -> Vec<u8> {
+        let mut graph = Message::default();
+        for node in &self.nodes {
+            graph = graph.message(1, node);
+        }
+        graph = graph.text(2, "net");
+        for constant in &self.constants {
+            graph = graph.message(5, constant);
+        }
+        graph = graph
+            .message(11, &value("features", inputs))
+            .message(12, &value("output", 1));
+        let operators = Message::default().text(1, "").number(2, 17);
+        Message::default()
+            .number(1, 8)
+            .text(2, "fieldscore-peers")
+            .message(7, &graph)
+            .message(8, &operators)
+            .0
+    }
+}
+
+/// ValueInfoProto: float32 `[batch, width]`.
+fn value(name: &str, width: usize) -> Message {
+    let batch = Message::default().text(2, "batch");
+    let width = Message::default().number(1, width as u64);
+    let shape = Message::default().message(1, &batch).message(1, &width);
+    let tensor = Message::default().number(1, FLOAT).message(2, &shape);
+    let kind = Message::default().message(1, &tensor);
+    Message::default().text(1, name).message(2, &kind)
+}
+
+/// `[n][k]` as the operator Gemm wants it: `[k][n]`.
+fn transposed<T: Copy>(weights: &[T], inputs: usize) -> impl Iterator<Item = T> + '_ {
+    (0..inputs).flat_map(move |k| weights.iter().skip(k).step_by(inputs).copied())
+}
+
+/// The net in f32: Gemm and Relu.
+pub fn float(net: &Net) -> Vec<u8> {
+    let mut graph = Graph::default();
+    let mut last = "features".to_owned();
+    for (at, layer) in net.layers.iter().enumerate() {
+        let (w, b) = (format!("w{at}"), format!("b{at}"));
+        let weights: Vec<u8> = transposed(&layer.weights, layer.inputs)
+            .flat_map(f32::to_le_bytes)
+            .collect();
+        let bias: Vec<u8> = layer.bias.iter().flat_map(|x| x.to_le_bytes()).collect();
+        graph.constant(&w, FLOAT, &[layer.inputs, layer.outputs], &weights);
+        graph.constant(&b, FLOAT, &[layer.outputs], &bias);
+        let end = at + 1 == net.layers.len();
+        let sums = if end { "output".to_owned() } else { format!("sums{at}") };
+        graph.node("Gemm", &[&last, &w, &b], &sums, None);
+        last = sums;
+        if layer.relu {
+            let relu = format!("relu{at}");
+            graph.node("Relu", &[&last], &relu, None);
+            last = relu;
+        }
+    }
+    graph.finish(net.inputs())
+}
+
+/// The net in int8 as a static quantiser leaves it: every product between Dequantize and Quantize,
+/// weights for each output; a ReLU is the lower end of the bytes behind it.
+pub fn quantised(net: &Quantised) -> Vec<u8> {
+    let mut graph = Graph::default();
+    graph.codes("x0", net.input.scale, net.input.zero);
+    graph.pair("features", "x0", "values0");
+    for (at, layer) in net.layers.iter().enumerate() {
+        let weights: Vec<u8> = transposed(&layer.weights, layer.inputs)
+            .map(|w| w as u8)
+            .collect();
+        let floats = |values: &[f32]| -> Vec<u8> {
+            values.iter().flat_map(|x| x.to_le_bytes()).collect()
+        };
+        let outputs = layer.bias.len();
+        let names = ["w", "ws", "wz", "b", "bs", "bz", "wf", "bf"].map(|name| format!("{name}{at}"));
+        let [w, ws, wz, b, bs, bz, wf, bf] = names.each_ref().map(String::as_str);
+        graph.constant(w, INT8, &[layer.inputs, outputs], &weights);
+        graph.constant(ws, FLOAT, &[outputs], &floats(&layer.scale));
+        graph.constant(wz, INT8, &[outputs], &vec![0; outputs]);
+        let bias: Vec<u8> = layer.bias.iter().flat_map(|x| x.to_le_bytes()).collect();
+        graph.constant(b, INT32, &[outputs], &bias);
+        graph.constant(bs, FLOAT, &[outputs], &floats(&layer.bias_scale));
+        graph.constant(bz, INT32, &[outputs], &vec![0; outputs * 4]);
+        graph.node("DequantizeLinear", &[w, ws, wz], wf, Some(1));
+        graph.node("DequantizeLinear", &[b, bs, bz], bf, Some(0));
+        let (input, sums) = (format!("values{at}"), format!("sums{at}"));
+        graph.node("Gemm", &[&input, wf, bf], &sums, None);
+        let codes = format!("x{}", at + 1);
+        graph.codes(&codes, layer.output.scale, layer.output.zero);
+        let end = at + 1 == net.layers.len();
+        let output = if end { "output".to_owned() } else { format!("values{}", at + 1) };
+        graph.pair(&sums, &codes, &output);
+    }
+    graph.finish(net.inputs())
+}

@@ -1,0 +1,294 @@
+//! What was measured: one JSON object a figure, or tables with ratios.
+
+use serde::Serialize;
+
+use crate::failure::{Failure, Result};
+
+/// What issue-tracked targets ask of us against the fastest peer: model, batch, times as fast.
+const TARGETS: [(&str, usize, f64); 5] = [
+    ("mlp_s", 1, 6.0),
+    ("mlp_l", 1, 4.0),
+    ("mlp_xl", 1, 1.5),
+    ("mlp_s", 256, 2.0),
+    ("mlp_l", 256, 1.2),
+];
+/// Opening without the signature check, against the fastest peer's load: times as fast.
+const OPEN_TARGET: f64 = 10.0;
+/// Opening with it: up to this many bytes within this time, and each further KB in its own.
+const OPEN_BYTES: usize = 64 * 1024;
+const OPEN_NS: f64 = 300e3;
+const OPEN_NS_PER_KB: f64 = 1e3;
+/// What a decision may take, without and with contributions.
+const DECISION_NS: [(&str, f64); 2] = [("score", 2e3), ("explain", 50e3)];
+
+/// One call of an engine on `batch` rows.
+#[derive(Debug, Serialize)]
+pub struct Running {
+    /// The subject.
+    pub model: &'static str,
+    /// Rows in a call.
+    pub batch: usize,
+    /// The engine.
+    pub engine: String,
+    /// `f32` or `int8`.
+    pub precision: &'static str,
+    /// Of a call.
+    pub median_ns: f64,
+    /// Whether it is Fieldscore's.
+    #[serde(skip)]
+    pub ours: bool,
+    /// Of a call.
+    #[serde(skip)]
+    pub multiply_adds: usize,
+}
+
+/// From bytes in memory to ready to run.
+#[derive(Debug, Serialize)]
+pub struct Opening {
+    /// The subject.
+    #[serde(rename = "open")]
+    pub model: &'static str,
+    /// The engine.
+    pub engine: String,
+    /// `f32` or `int8`.
+    pub precision: &'static str,
+    /// Of our bundle.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub bytes: Option<usize>,
+    /// Of one opening.
+    pub median_ns: f64,
+    /// Whether it is Fieldscore's.
+    #[serde(skip)]
+    pub ours: bool,
+}
+
+/// Calls of the Rust allocator.
+#[derive(Debug, Serialize)]
+pub struct Allocations {
+    /// The subject.
+    #[serde(rename = "allocations")]
+    pub model: &'static str,
+    /// The engine.
+    pub engine: String,
+    /// `f32` or `int8`.
+    pub precision: &'static str,
+    /// Of one row, once warm.
+    pub per_run: f64,
+}
+
+/// A decision on an application.
+#[derive(Debug, Serialize)]
+pub struct Decision {
+    /// The subject.
+    pub model: &'static str,
+    /// `score` or `explain`.
+    pub decision: &'static str,
+    /// Of one decision.
+    pub median_ns: f64,
+    /// Of one decision, once warm.
+    pub allocations: f64,
+}
+
+/// Collects what is measured; as JSON it is printed at once, as tables at the end.
+pub struct Report {
+    json: bool,
+    running: Vec<Running>,
+    opening: Vec<Opening>,
+    allocations: Vec<Allocations>,
+    decisions: Vec<Decision>,
+    missing: Vec<String>,
+}
+
+impl Report {
+    /// An empty one.
+    pub fn new(json: bool) -> Self {
+        Self {
+            json,
+            running: Vec::new(),
+            opening: Vec::new(),
+            allocations: Vec::new(),
+            decisions: Vec::new(),
+            missing: Vec::new(),
+        }
+    }
+
+    /// Something that isn't measured, and why.
+    pub fn missing(&mut self, what: &str, why: &str) {
+        let line = format!("not measured: {what} ({why})");
+        eprintln!("{line}");
+        self.missing.push(line);
+    }
+
+    /// Takes a figure.
+    ///
+    /// # Errors
+    /// Where it can't be written.
+    pub fn running(&mut self, figure: Running) -> Result<()> {
+        self.print(&figure)?;
+        self.running.push(figure);
+        Ok(())
+    }
+
+    /// Takes a figure.
+    ///
+    /// # Errors
+    /// Where it can't be written.
+    pub fn opening(&mut self, figure: Opening) -> Result<()> {
+        self.print(&figure)?;
+        self.opening.push(figure);
+        Ok(())
+    }
+
+    /// Takes a figure.
+    ///
+    /// # Errors
+    /// Where it can't be written.
+    pub fn allocations(&mut self, figure: Allocations) -> Result<()> {
+        self.print(&figure)?;
+        self.allocations.push(figure);
+        Ok(())
+    }
+
+    /// Takes a figure.
+    ///
+    /// # Errors
+    /// Where it can't be written.
+    pub fn decision(&mut self, figure: Decision) -> Result<()> {
+        self.print(&figure)?;
+        self.decisions.push(figure);
+        Ok(())
+    }
+
+    fn print(&self, figure: &impl Serialize) -> Result<()> {
+        if self.json {
+            let line = serde_json::to_string(figure).map_err(Failure::at("json"))?;
+            println!("{line}");
+        }
+        Ok(())
+    }
+
+    /// Prints the tables, unless the figures went out as JSON.
+    ///
+    /// # Errors
+    /// None so far.
+    pub fn finish(&self) -> Result<()> {
+        if self.json {
+            return Ok(());
+        }
+        let mut seen: Vec<(&str, usize)> = Vec::new();
+        for figure in &self.running {
+            let key = (figure.model, figure.batch);
+            if !seen.contains(&key) {
+                seen.push(key);
+                self.table(key);
+            }
+        }
+        let mut seen: Vec<&str> = Vec::new();
+        for figure in &self.opening {
+            if !seen.contains(&figure.model) {
+                seen.push(figure.model);
+                self.openings(figure.model);
+            }
+        }
+        println!("\nallocations for a row, once warm (only Rust's allocator is seen)");
+        for a in &self.allocations {
+            println!("  {:<8} {:<26} {:<5} {:>9.1}", a.model, a.engine, a.precision, a.per_run);
+        }
+        if !self.decisions.is_empty() {
+            println!("\ndecisions from an application");
+        }
+        for d in &self.decisions {
+            let limit = DECISION_NS.iter().find(|(what, _)| *what == d.decision);
+            let limit = limit.map_or(f64::INFINITY, |(_, ns)| *ns);
+            println!(
+                "  {:<8} {:<8} {:>9.3} µs  {:>4.1} allocations  at most {} µs: {}",
+                d.model,
+                d.decision,
+                d.median_ns / 1e3,
+                d.allocations,
+                limit / 1e3,
+                verdict(d.median_ns <= limit && d.allocations == 0.0)
+            );
+        }
+        for line in &self.missing {
+            println!("{line}");
+        }
+        Ok(())
+    }
+
+    /// One model at one batch, the fastest first.
+    fn table(&self, (model, batch): (&str, usize)) {
+        let of_key = |f: &&Running| f.model == model && f.batch == batch;
+        let mut figures: Vec<&Running> = self.running.iter().filter(of_key).collect();
+        figures.sort_by(|a, b| a.median_ns.total_cmp(&b.median_ns));
+        let Some(ours) = figures.iter().find(|f| f.engine == "fieldscore" && f.precision == "int8")
+        else {
+            return;
+        };
+        println!("\n{model}, batch {batch} (µs a call, times ours, 10⁹ multiply-adds a second)");
+        for f in &figures {
+            println!(
+                "  {:<26} {:<5} {:>11.3} {:>8.2} {:>8.1}",
+                f.engine,
+                f.precision,
+                f.median_ns / 1e3,
+                f.median_ns / ours.median_ns,
+                f.multiply_adds as f64 / f.median_ns
+            );
+        }
+        if let Some(peer) = figures.iter().find(|f| !f.ours) {
+            let ratio = peer.median_ns / ours.median_ns;
+            let target = TARGETS.iter().find(|t| (t.0, t.1) == (model, batch));
+            let judged = target.map(|t| format!(", at least {}×: {}", t.2, verdict(ratio >= t.2)));
+            println!(
+                "  fastest peer {} {}: {ratio:.2}×{}",
+                peer.engine,
+                peer.precision,
+                judged.unwrap_or_default()
+            );
+        }
+    }
+
+    /// How long one model takes to open.
+    fn openings(&self, model: &str) {
+        let mut figures: Vec<&Opening> = self.opening.iter().filter(|f| f.model == model).collect();
+        figures.sort_by(|a, b| a.median_ns.total_cmp(&b.median_ns));
+        println!("\n{model}, to open (µs)");
+        for f in &figures {
+            let bytes = f.bytes.map(|bytes| format!("  {bytes} bytes"));
+            println!(
+                "  {:<26} {:<5} {:>11.1}{}",
+                f.engine,
+                f.precision,
+                f.median_ns / 1e3,
+                bytes.unwrap_or_default()
+            );
+        }
+        let named = |name: &str| figures.iter().find(|f| f.engine == name);
+        if let (Some(bare), Some(peer)) =
+            (named("fieldscore/unverified"), figures.iter().find(|f| !f.ours))
+        {
+            let ratio = peer.median_ns / bare.median_ns;
+            println!(
+                "  fastest peer {} {}: {ratio:.2}× our opening without the signature, at least {OPEN_TARGET}×: {}",
+                peer.engine,
+                peer.precision,
+                verdict(ratio >= OPEN_TARGET)
+            );
+        }
+        if let Some(full) = named("fieldscore") {
+            let over = full.bytes.unwrap_or(0).saturating_sub(OPEN_BYTES);
+            let limit = OPEN_NS + over as f64 / 1024.0 * OPEN_NS_PER_KB;
+            println!(
+                "  with the signature {:.1} µs, at most {:.0} µs: {}",
+                full.median_ns / 1e3,
+                limit / 1e3,
+                verdict(full.median_ns <= limit)
+            );
+        }
+    }
+}
+
+fn verdict(met: bool) -> &'static str {
+    if met { "met" } else { "not met" }
+}

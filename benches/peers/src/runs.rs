@@ -1,0 +1,259 @@
+//! The measurements: running, opening, deciding.
+
+use std::hint::black_box;
+use std::sync::Arc;
+
+use fieldscore_runtime::{Explanation, OpenOptions, Scorer};
+use fieldscore_tests::alloc;
+use rten::ThreadPool;
+
+use crate::engines::{Candidate, Engine, onnxruntime, ours, rten, tflite, tract};
+use crate::failure::{Failure, Result};
+use crate::report::{Allocations, Decision, Opening, Report, Running};
+use crate::rounds::{Work, medians};
+use crate::subjects::Subject;
+
+/// Rows at a time.
+const BATCHES: [usize; 2] = [1, 256];
+/// How far an f32 answer may lie from tract's, relative to the spread of the answers.
+const CLOSE_F32: f64 = 1e-3;
+/// The same for int8: root mean square.
+const CLOSE_INT8: f64 = 0.2;
+
+/// What there is to compare with.
+pub struct Peers {
+    /// rten's, of one thread.
+    pub pool: Arc<ThreadPool>,
+    /// Whether ONNX Runtime is loaded.
+    pub onnxruntime: bool,
+    /// TensorFlow Lite, if there is one.
+    pub tflite: Option<Arc<tflite::Api>>,
+}
+
+impl Peers {
+    /// Every peer in every precision.
+    fn candidates(&self, subject: &Subject) -> Vec<Candidate> {
+        let mut out = Vec::new();
+        let both = [("f32", &subject.onnx), ("int8", &subject.onnx_int8)];
+        for (precision, onnx) in both {
+            out.push(tract::candidate(precision, onnx));
+            out.push(rten::candidate(precision, onnx, &self.pool));
+            if self.onnxruntime {
+                out.push(onnxruntime::candidate(precision, onnx, subject.rows.width));
+            }
+        }
+        if let Some(api) = &self.tflite {
+            out.extend(tflite::candidates("f32", &subject.tflite, api));
+            out.extend(tflite::candidates("int8", &subject.tflite_int8, api));
+        }
+        out
+    }
+}
+
+/// Runs the model in every engine, batch by batch.
+///
+/// # Errors
+/// Where our own engine fails, or an engine gives another model's answers.
+pub fn inference(
+    subject: &Subject,
+    peers: &Peers,
+    rounds: usize,
+    report: &mut Report,
+) -> Result<()> {
+    for batch in BATCHES {
+        let mut candidates = ours::candidates("fieldscore", "int8", &subject.int8, true);
+        candidates.extend(ours::candidates("fieldscore", "f32", &subject.f32, false));
+        if let Some(shipped) = &subject.shipped {
+            candidates.extend(ours::candidates("fieldscore/bundle", "int8", shipped, false));
+        }
+        candidates.extend(peers.candidates(subject));
+        let mut running = Vec::new();
+        for candidate in candidates {
+            match (candidate.open)(batch) {
+                Ok(engine) => running.push((candidate, engine)),
+                Err(failure) if !candidate.ours => {
+                    let what = format!("{} {} {}", subject.name, candidate.engine, candidate.precision);
+                    report.missing(&what, &failure.to_string());
+                }
+                Err(failure) => return Err(failure),
+            }
+        }
+        agree(subject, batch, &mut running)?;
+        if batch == 1 {
+            for (candidate, engine) in &mut running {
+                allocations(subject, candidate, engine.as_mut(), report)?;
+            }
+        }
+        let (mut names, mut works) = (Vec::new(), Vec::new());
+        for (candidate, mut engine) in running {
+            names.push(candidate);
+            let mut outputs = vec![0.0; batch];
+            works.push(Work::new(move |call| {
+                engine.run(rows(subject, batch, call), &mut outputs)?;
+                black_box(&mut outputs);
+                Ok(())
+            }));
+        }
+        for (candidate, median_ns) in names.into_iter().zip(medians(works, rounds)?) {
+            report.running(Running {
+                model: subject.name,
+                batch,
+                engine: candidate.engine,
+                precision: candidate.precision,
+                median_ns,
+                ours: candidate.ours,
+                multiply_adds: subject.multiply_adds * batch,
+            })?;
+        }
+    }
+    Ok(())
+}
+
+/// The rows that the `call`-th call reads: others than the last call's.
+fn rows(subject: &Subject, batch: usize, call: usize) -> &[f32] {
+    let size = batch * subject.rows.width;
+    let places = subject.rows.values.len() / size;
+    &subject.rows.values[call % places * size..][..size]
+}
+
+/// Whether every engine runs the same model: a wrong file would be measured as well as a right one.
+/// What the bundle ships is pruned and held against the float model by its own gates.
+fn agree(
+    subject: &Subject,
+    batch: usize,
+    running: &mut [(Candidate, Box<dyn Engine>)],
+) -> Result<()> {
+    let calls = 256 / batch;
+    let mut expected: Option<Vec<f32>> = None;
+    running.sort_by_key(|(candidate, _)| (candidate.precision != "f32", candidate.engine != "tract"));
+    for (candidate, engine) in running.iter_mut() {
+        let mut answers = vec![0.0; calls * batch];
+        for (call, outputs) in answers.chunks_exact_mut(batch).enumerate() {
+            engine.run(rows(subject, batch, call), outputs)?;
+        }
+        let Some(expected) = &expected else {
+            expected = Some(answers);
+            continue;
+        };
+        if candidate.engine.starts_with("fieldscore/bundle") {
+            continue;
+        }
+        let off = deviation(expected, &answers);
+        let close = if candidate.precision == "f32" { CLOSE_F32 } else { CLOSE_INT8 };
+        if off.is_nan() || off > close {
+            return Err(Failure::new(format!(
+                "{} in {} {}: expected answers within {close} of tract's, not {off:.4}",
+                subject.name, candidate.engine, candidate.precision
+            )));
+        }
+    }
+    Ok(())
+}
+
+/// Root mean square difference over the standard deviation of what is expected.
+fn deviation(expected: &[f32], answers: &[f32]) -> f64 {
+    let count = expected.len() as f64;
+    let mean = expected.iter().copied().map(f64::from).sum::<f64>() / count;
+    let square = |x: f64| x * x;
+    let spread: f64 = expected.iter().map(|&e| square(f64::from(e) - mean)).sum();
+    let pairs = expected.iter().zip(answers);
+    let off: f64 = pairs.map(|(&e, &a)| square(f64::from(a) - f64::from(e))).sum();
+    (off / spread).sqrt()
+}
+
+fn allocations(
+    subject: &Subject,
+    candidate: &Candidate,
+    engine: &mut dyn Engine,
+    report: &mut Report,
+) -> Result<()> {
+    // What a C or C++ library allocates, this program's allocator doesn't see.
+    if candidate.engine.starts_with("tflite") || candidate.engine.starts_with("onnx") {
+        return Ok(());
+    }
+    const CALLS: usize = 64;
+    let mut outputs = [0.0];
+    let (count, done) = alloc::calls(|| {
+        (0..CALLS).try_for_each(|call| engine.run(rows(subject, 1, call), &mut outputs))
+    });
+    done?;
+    report.allocations(Allocations {
+        model: subject.name,
+        engine: candidate.engine.clone(),
+        precision: candidate.precision,
+        per_run: count as f64 / CALLS as f64,
+    })
+}
+
+/// Opens the model in every engine, from bytes in memory to ready for a row.
+///
+/// # Errors
+/// Where our own engine fails.
+pub fn opening(subject: &Subject, peers: &Peers, rounds: usize, report: &mut Report) -> Result<()> {
+    let mut names = vec![
+        ("fieldscore".to_owned(), "int8", true),
+        ("fieldscore/unverified".to_owned(), "int8", true),
+    ];
+    let keys = [subject.key];
+    let bundle = &subject.bundle;
+    let verified = || Ok(Scorer::open(bundle.clone(), &keys)?);
+    let unverified = || {
+        let options = OpenOptions::default().dangerously_unverified();
+        Ok(options.open(bundle.clone(), &[])?)
+    };
+    let mut works = vec![Work::making(verified), Work::making(unverified)];
+    for candidate in peers.candidates(subject) {
+        if (candidate.open)(1).is_ok() {
+            names.push((candidate.engine, candidate.precision, false));
+            let open = candidate.open;
+            works.push(Work::making(move || open(1)));
+        }
+    }
+    for ((engine, precision, ours), median_ns) in names.into_iter().zip(medians(works, rounds)?) {
+        report.opening(Opening {
+            model: subject.name,
+            engine,
+            precision,
+            bytes: ours.then_some(subject.bundle.len()),
+            median_ns,
+            ours,
+        })?;
+    }
+    Ok(())
+}
+
+/// Decides on the credit model's sample applications.
+///
+/// # Errors
+/// Where one is refused.
+pub fn decisions(subject: &Subject, rounds: usize, report: &mut Report) -> Result<()> {
+    let scorer = Scorer::open(subject.bundle.clone(), &[subject.key])?;
+    let sample = fieldscore_benches::applications(&scorer)?;
+    let mut explanation = Explanation::empty(*scorer.bundle_id());
+    let mut explain = |call: usize| -> Result<()> {
+        Ok(scorer.explain_into(&sample[call % sample.len()], &mut explanation)?)
+    };
+    let score = |call: usize| -> Result<()> {
+        black_box(scorer.score(&sample[call % sample.len()])?);
+        Ok(())
+    };
+    let mut counts = [0.0; 2];
+    let calls = 2 * sample.len();
+    (0..calls).try_for_each(|call| score(call).and_then(|()| explain(call)))?;
+    let (count, done) = alloc::calls(|| (0..calls).try_for_each(score));
+    counts[0] = count as f64 / calls as f64;
+    done?;
+    let (count, done) = alloc::calls(|| (0..calls).try_for_each(&mut explain));
+    counts[1] = count as f64 / calls as f64;
+    done?;
+    let found = medians(vec![Work::new(score), Work::new(explain)], rounds)?;
+    for ((what, median_ns), allocations) in ["score", "explain"].into_iter().zip(found).zip(counts) {
+        report.decision(Decision {
+            model: subject.name,
+            decision: what,
+            median_ns,
+            allocations,
+        })?;
+    }
+    Ok(())
+}
