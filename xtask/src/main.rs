@@ -9,6 +9,7 @@
     reason = "a task talks to whoever started it"
 )]
 
+mod bench;
 mod bundle;
 mod check;
 mod cross;
@@ -47,6 +48,7 @@ enum Task {
     Million(million::MillionArgs),
     Parity(parity::ParityArgs),
     Sizes(sizes::SizesArgs),
+    Bench(bench::BenchArgs),
 }
 
 impl Task {
@@ -59,6 +61,7 @@ impl Task {
             Self::Million(args) => million::run(workspace, args),
             Self::Parity(args) => parity::run(workspace, args),
             Self::Sizes(args) => sizes::run(workspace, args),
+            Self::Bench(args) => bench::run(workspace, args),
         }
     }
 }

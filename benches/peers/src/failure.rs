@@ -41,9 +41,3 @@ impl From<fieldscore_models::Error> for Failure {
         Self::at("compiler")(error)
     }
 }
-
-impl From<fieldscore_benches::Failure> for Failure {
-    fn from(failure: fieldscore_benches::Failure) -> Self {
-        Self(failure.to_string())
-    }
-}

@@ -5,13 +5,13 @@ use std::sync::Arc;
 
 use fieldscore_runtime::{Explanation, OpenOptions, Scorer};
 use fieldscore_tests::alloc;
-use rten::ThreadPool;
+use ::rten::ThreadPool;
 
 use crate::engines::{Candidate, Engine, onnxruntime, ours, rten, tflite, tract};
 use crate::failure::{Failure, Result};
 use crate::report::{Allocations, Decision, Opening, Report, Running};
 use crate::rounds::{Work, medians};
-use crate::subjects::Subject;
+use crate::subjects::{Subject, applications};
 
 /// Rows at a time.
 const BATCHES: [usize; 2] = [1, 256];
@@ -228,7 +228,8 @@ pub fn opening(subject: &Subject, peers: &Peers, rounds: usize, report: &mut Rep
 /// Where one is refused.
 pub fn decisions(subject: &Subject, rounds: usize, report: &mut Report) -> Result<()> {
     let scorer = Scorer::open(subject.bundle.clone(), &[subject.key])?;
-    let sample = fieldscore_benches::applications(&scorer)?;
+    let batch = applications(&scorer)?;
+    let sample = batch.applications();
     let mut explanation = Explanation::empty(*scorer.bundle_id());
     let mut explain = |call: usize| -> Result<()> {
         Ok(scorer.explain_into(&sample[call % sample.len()], &mut explanation)?)

@@ -1,15 +1,16 @@
 //! What is measured: random dense nets of given widths, and the credit model.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use fieldscore_benches::{DEVELOPMENT_KEY, root};
+use fieldscore_models::applications::{Batch, ReadOptions, Reader, Source};
 use fieldscore_models::compile::import::import;
 use fieldscore_models::compile::net::{Layer, Net, Rows};
+use fieldscore_models::keys::Signing;
 use fieldscore_models::recipe::Precision;
-use fieldscore_runtime::Scorer;
 use fieldscore_runtime::bundle::container::SectionKind;
 use fieldscore_runtime::schema::transform::Encoding;
+use fieldscore_runtime::{DecimalMark, Scorer};
 use fieldscore_tests::fixture::{self, Parts};
 use fieldscore_tests::random::Random;
 
@@ -121,39 +122,52 @@ fn of_features(width: usize) -> Parts {
 
 /// The float model that the credit bundle was made of, and the bundle.
 fn credit() -> Result<Subject> {
-    let path = fieldscore_benches::credit().join("splits/1/model.onnx");
-    let bundle = fieldscore_benches::bundle()?;
-    let scorer = Scorer::open(bundle.clone(), &[DEVELOPMENT_KEY])?;
-    let imported = import(&path)?;
-    let mut random = Random::new(20_260_901);
-    let width = imported.net.inputs();
+    let path = root().join("models/zoo/credit/splits/1/model.onnx");
+    let bundle = read(&root().join("tests/golden/credit/credit.fsb"))?;
+    let key = Signing::development().public();
+    let scorer = Scorer::open(bundle.clone(), &[key])?;
+    let net = import(&path)?.net;
     let mut values = Vec::new();
-    // Some drawn applications are refused, for a value that must be there.
-    for at in 0..16 * ROWS {
-        let application = fixture::draw(&scorer, &at.to_string(), &mut random);
-        if let Ok(features) = scorer.features(&application)
-            && values.len() < ROWS * width
-        {
-            values.extend(features);
-        }
+    for application in applications(&scorer)?.applications().iter().take(ROWS) {
+        values.extend(scorer.features(application)?);
     }
-    let rows = Rows::new(width, values);
-    let int8 = compile(&imported.net, &rows, Precision::Int8)?;
+    let rows = Rows::new(net.inputs(), values);
+    let int8 = compile(&net, &rows, Precision::Int8)?;
     let weights = scorer.section(SectionKind::WEIGHTS);
-    let weights = weights.ok_or_else(|| Failure::new("credit bundle: no weights"))?;
+    let weights = weights.ok_or_else(|| Failure::new("credit bundle: expected weights"))?;
     let shipped = Program::new(scorer.executable().plan().clone(), weights.to_vec())?;
-    let onnx = std::fs::read(&path).map_err(Failure::at(short(&path)))?;
-    let mut subject = assemble(
-        "credit",
-        &imported.net,
-        rows,
-        onnx,
-        int8,
-        bundle,
-        DEVELOPMENT_KEY,
-    )?;
+    let mut subject = assemble("credit", &net, rows, read(&path)?, int8, bundle, key)?;
     subject.shipped = Some(shipped);
     Ok(subject)
+}
+
+/// The first of the golden applications of the credit bundle.
+///
+/// # Errors
+/// Where the file is missing or doesn't fit the bundle.
+pub fn applications(scorer: &Scorer) -> Result<Batch> {
+    let path = root().join("tests/golden/credit/applications.csv");
+    let file = std::fs::File::open(&path).map_err(Failure::at(path.display()))?;
+    let options = ReadOptions {
+        mark: DecimalMark::Point,
+        separator: b',',
+        as_of: fixture::today(),
+        strict: true,
+    };
+    let source = Source::new("applications.csv", file)?;
+    let mut reader = Reader::new(source, None, Arc::clone(scorer.schema()), options)?;
+    let mut batch = Batch::default();
+    reader.fill(&mut batch)?;
+    Ok(batch)
+}
+
+/// The folder of the project's workspace.
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
+}
+
+fn read(path: &Path) -> Result<Vec<u8>> {
+    std::fs::read(path).map_err(Failure::at(path.display()))
 }
 
 fn assemble(
@@ -181,10 +195,4 @@ fn assemble(
         bundle,
         key,
     })
-}
-
-/// The path as seen from the workspace.
-fn short(path: &Path) -> String {
-    let path = path.strip_prefix(root()).unwrap_or(path);
-    path.display().to_string()
 }

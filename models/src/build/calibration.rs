@@ -33,24 +33,34 @@ pub fn fit(method: CalibrationMethod, bad: &[bool], log_odds: &[f64]) -> Result<
     })
 }
 
-/// Platt (1999), "Probabilistic outputs for support vector machines", with his smoothed targets,
-/// by Newton's method (Lin, Lin, Weng 2007).
+/// Platt (1999), "Probabilistic outputs for support vector machines", with his smoothed targets, by
+/// Newton's method with step halving (Lin, Lin, Weng 2007, "A note on Platt's probabilistic
+/// outputs").
 fn platt(bad: &[bool], log_odds: &[f64]) -> (f64, f64) {
     let positive = bad.iter().filter(|&&b| b).count() as f64;
     let negative = bad.len() as f64 - positive;
-    let target = |bad: bool| {
-        if bad {
-            (positive + 1.0) / (positive + 2.0)
-        } else {
-            1.0 / (negative + 2.0)
-        }
+    let targets = [1.0 / (negative + 2.0), (positive + 1.0) / (positive + 2.0)];
+    let rows = || {
+        bad.iter()
+            .map(|&bad| targets[usize::from(bad)])
+            .zip(log_odds)
     };
-    let (mut a, mut b) = (1.0f64, 0.0f64);
+    let loss = |(a, b): (f64, f64)| -> f64 {
+        rows()
+            .map(|(t, &x)| {
+                let y = a * x + b;
+                // −t·ln p − (1 − t)·ln(1 − p), without overflow on either side.
+                y.max(0.0) - t * y + (-y.abs()).exp().ln_1p()
+            })
+            .sum()
+    };
+    let mut at = (0.0, ((positive + 1.0) / (negative + 1.0)).ln());
+    let mut now = loss(at);
     for _ in 0..100 {
         let (mut ga, mut gb, mut haa, mut hab, mut hbb) = (0.0, 0.0, 1e-9, 0.0, 1e-9);
-        for (&bad, &x) in bad.iter().zip(log_odds) {
-            let p = 1.0 / (1.0 + (-(a * x + b)).exp());
-            let (d, w) = (p - target(bad), p * (1.0 - p));
+        for (t, &x) in rows() {
+            let p = 1.0 / (1.0 + (-(at.0 * x + at.1)).exp());
+            let (d, w) = (p - t, p * (1.0 - p));
             ga += d * x;
             gb += d;
             haa += w * x * x;
@@ -58,17 +68,21 @@ fn platt(bad: &[bool], log_odds: &[f64]) -> (f64, f64) {
             hbb += w;
         }
         let determinant = haa * hbb - hab * hab;
-        let (da, db) = (
+        let step = (
             (hbb * ga - hab * gb) / determinant,
             (haa * gb - hab * ga) / determinant,
         );
-        a -= da;
-        b -= db;
-        if da.abs() + db.abs() < 1e-10 {
+        let tried = (0..40).map(|halvings| {
+            let share = 0.5f64.powi(halvings);
+            let next = (at.0 - share * step.0, at.1 - share * step.1);
+            (next, loss(next))
+        });
+        let Some((next, less)) = tried.into_iter().find(|(_, tried)| *tried < now) else {
             break;
-        }
+        };
+        (at, now) = (next, less);
     }
-    (a, b)
+    at
 }
 
 #[cfg(test)]
