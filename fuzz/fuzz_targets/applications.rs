@@ -39,7 +39,11 @@ fuzz_target!(|bytes: &[u8]| {
     };
     let pick = |bit: u8| options & bit != 0;
     let options = ReadOptions {
-        mark: if pick(4) { DecimalMark::Comma } else { DecimalMark::Point },
+        mark: if pick(4) {
+            DecimalMark::Comma
+        } else {
+            DecimalMark::Point
+        },
         separator: if pick(8) { b';' } else { b',' },
         as_of,
         strict: pick(16),
@@ -57,7 +61,11 @@ fuzz_target!(|bytes: &[u8]| {
             assert!(row.number > last, "rows are numbered upwards");
             last = row.number;
             let _ = batch.id(row).len();
-            assert!(batch.extras(row).all(|extra| extra.value.len() <= file.len() * 2));
+            assert!(
+                batch
+                    .extras(row)
+                    .all(|extra| extra.value.len() <= file.len() * 2)
+            );
         }
         decisions.clear();
         SCORER.score_many(batch.applications(), &mut decisions);

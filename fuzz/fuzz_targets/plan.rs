@@ -48,7 +48,10 @@ fn run(executable: &Executable, index: usize, weights: &[u8]) {
                 }
             }
         }
-        if executable.run(index, &kernels, weights, ROWS, &mut arena).is_err() {
+        if executable
+            .run(index, &kernels, weights, ROWS, &mut arena)
+            .is_err()
+        {
             return;
         }
         let mut out = Vec::new();

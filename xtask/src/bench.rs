@@ -121,8 +121,11 @@ impl Library {
         }
         self.file(&folder).ok_or_else(|| {
             let place = folder.join(self.name);
-            Failure::new(format!("{}: expected in the wheel {wheel}", place.display()))
-                .with_hint(format!("name the file: {} FILE", self.option))
+            Failure::new(format!(
+                "{}: expected in the wheel {wheel}",
+                place.display()
+            ))
+            .with_hint(format!("name the file: {} FILE", self.option))
         })
     }
 

@@ -77,19 +77,30 @@ fn run(args: &Args, pool: &Arc<ThreadPool>) -> Result<()> {
     match &args.onnxruntime {
         Some(library) => {
             onnxruntime::load(library)?;
+            eprintln!("{}", ort::info());
             peers.onnxruntime = true;
         }
         None => report.missing("onnxruntime", "no --onnxruntime FILE"),
     }
     match &args.tflite {
-        Some(library) => peers.tflite = Some(tflite::Api::load(library)?),
+        Some(library) => {
+            let api = tflite::Api::load(library)?;
+            eprintln!("TensorFlow Lite {}", api.version());
+            peers.tflite = Some(api);
+        }
         None => report.missing("tflite", "no --tflite FILE"),
     }
     let rounds = args.rounds as usize;
     let known: Vec<&str> = subjects::names().collect();
-    if let Some(name) = args.models.iter().find(|name| !known.contains(&name.as_str())) {
+    if let Some(name) = args
+        .models
+        .iter()
+        .find(|name| !known.contains(&name.as_str()))
+    {
         let known = known.join(", ");
-        return Err(Failure::new(format!("--models {name}: expected one of {known}")));
+        return Err(Failure::new(format!(
+            "--models {name}: expected one of {known}"
+        )));
     }
     for name in known {
         if !args.models.is_empty() && !args.models.iter().any(|model| model == name) {

@@ -140,7 +140,11 @@ pub fn float(net: &Net) -> Vec<u8> {
         graph.constant(&w, FLOAT, &[layer.inputs, layer.outputs], &weights);
         graph.constant(&b, FLOAT, &[layer.outputs], &bias);
         let end = at + 1 == net.layers.len();
-        let sums = if end { "output".to_owned() } else { format!("sums{at}") };
+        let sums = if end {
+            "output".to_owned()
+        } else {
+            format!("sums{at}")
+        };
         graph.node("Gemm", &[&last, &w, &b], &sums, None);
         last = sums;
         if layer.relu {
@@ -162,11 +166,11 @@ pub fn quantised(net: &Quantised) -> Vec<u8> {
         let weights: Vec<u8> = transposed(&layer.weights, layer.inputs)
             .map(|w| w as u8)
             .collect();
-        let floats = |values: &[f32]| -> Vec<u8> {
-            values.iter().flat_map(|x| x.to_le_bytes()).collect()
-        };
+        let floats =
+            |values: &[f32]| -> Vec<u8> { values.iter().flat_map(|x| x.to_le_bytes()).collect() };
         let outputs = layer.bias.len();
-        let names = ["w", "ws", "wz", "b", "bs", "bz", "wf", "bf"].map(|name| format!("{name}{at}"));
+        let names =
+            ["w", "ws", "wz", "b", "bs", "bz", "wf", "bf"].map(|name| format!("{name}{at}"));
         let [w, ws, wz, b, bs, bz, wf, bf] = names.each_ref().map(String::as_str);
         graph.constant(w, INT8, &[layer.inputs, outputs], &weights);
         graph.constant(ws, FLOAT, &[outputs], &floats(&layer.scale));
@@ -182,7 +186,11 @@ pub fn quantised(net: &Quantised) -> Vec<u8> {
         let codes = format!("x{}", at + 1);
         graph.codes(&codes, layer.output.scale, layer.output.zero);
         let end = at + 1 == net.layers.len();
-        let output = if end { "output".to_owned() } else { format!("values{}", at + 1) };
+        let output = if end {
+            "output".to_owned()
+        } else {
+            format!("values{}", at + 1)
+        };
         graph.pair(&sums, &codes, &output);
     }
     graph.finish(net.inputs())

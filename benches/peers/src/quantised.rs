@@ -77,7 +77,11 @@ impl QuantisedLayer {
     fn of(layer: &Layer, input: Codes, output: Codes) -> Self {
         let rows = || layer.weights.chunks_exact(layer.inputs);
         let scale: Vec<f32> = rows()
-            .map(|row| row.iter().fold(f32::MIN_POSITIVE, |most, w| most.max(w.abs())) / 127.0)
+            .map(|row| {
+                row.iter()
+                    .fold(f32::MIN_POSITIVE, |most, w| most.max(w.abs()))
+                    / 127.0
+            })
             .collect();
         let weights = rows()
             .zip(&scale)

@@ -36,13 +36,18 @@ impl<'w> Work<'w> {
         }))
     }
 
-    /// Measures how long `make` takes, but not the end of what it makes.
-    pub fn making<T>(mut make: impl FnMut() -> Result<T> + 'w) -> Self {
+    /// Measures how long `make` takes, but neither `ready`, whose result it is given, nor the end
+    /// of what it makes.
+    pub fn making<R, T>(
+        mut ready: impl FnMut() -> R + 'w,
+        mut make: impl FnMut(R) -> Result<T> + 'w,
+    ) -> Self {
         Self::of(Box::new(move |repeat| {
             let mut sum = Duration::ZERO;
             for _ in 0..repeat {
+                let given = ready();
                 let start = Instant::now();
-                let made = make()?;
+                let made = make(given)?;
                 sum += start.elapsed();
                 drop(std::hint::black_box(made));
             }
@@ -127,11 +132,13 @@ mod tests {
         let works = counts
             .iter()
             .map(|count| {
-                Work::making(|| {
-                    std::thread::sleep(SAMPLE);
-                    count.set(count.get() + 1);
-                    Ok(())
-                })
+                Work::making(
+                    || count.set(count.get() + 1),
+                    |()| {
+                        std::thread::sleep(SAMPLE);
+                        Ok(())
+                    },
+                )
             })
             .collect();
         let medians = medians(works, 3).expect("no failure");

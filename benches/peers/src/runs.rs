@@ -3,9 +3,9 @@
 use std::hint::black_box;
 use std::sync::Arc;
 
+use ::rten::ThreadPool;
 use fieldscore_runtime::{Explanation, OpenOptions, Scorer};
 use fieldscore_tests::alloc;
-use ::rten::ThreadPool;
 
 use crate::engines::{Candidate, Engine, onnxruntime, ours, rten, tflite, tract};
 use crate::failure::{Failure, Result};
@@ -64,7 +64,12 @@ pub fn inference(
         let mut candidates = ours::candidates("fieldscore", "int8", &subject.int8, true);
         candidates.extend(ours::candidates("fieldscore", "f32", &subject.f32, false));
         if let Some(shipped) = &subject.shipped {
-            candidates.extend(ours::candidates("fieldscore/bundle", "int8", shipped, false));
+            candidates.extend(ours::candidates(
+                "fieldscore/bundle",
+                "int8",
+                shipped,
+                false,
+            ));
         }
         candidates.extend(peers.candidates(subject));
         let mut running = Vec::new();
@@ -72,7 +77,10 @@ pub fn inference(
             match (candidate.open)(batch) {
                 Ok(engine) => running.push((candidate, engine)),
                 Err(failure) if !candidate.ours => {
-                    let what = format!("{} {} {}", subject.name, candidate.engine, candidate.precision);
+                    let what = format!(
+                        "{} {} {}",
+                        subject.name, candidate.engine, candidate.precision
+                    );
                     report.missing(&what, &failure.to_string());
                 }
                 Err(failure) => return Err(failure),
@@ -125,7 +133,8 @@ fn agree(
 ) -> Result<()> {
     let calls = 256 / batch;
     let mut expected: Option<Vec<f32>> = None;
-    running.sort_by_key(|(candidate, _)| (candidate.precision != "f32", candidate.engine != "tract"));
+    running
+        .sort_by_key(|(candidate, _)| (candidate.precision != "f32", candidate.engine != "tract"));
     for (candidate, engine) in running.iter_mut() {
         let mut answers = vec![0.0; calls * batch];
         for (call, outputs) in answers.chunks_exact_mut(batch).enumerate() {
@@ -139,7 +148,11 @@ fn agree(
             continue;
         }
         let off = deviation(expected, &answers);
-        let close = if candidate.precision == "f32" { CLOSE_F32 } else { CLOSE_INT8 };
+        let close = if candidate.precision == "f32" {
+            CLOSE_F32
+        } else {
+            CLOSE_INT8
+        };
         if off.is_nan() || off > close {
             return Err(Failure::new(format!(
                 "{} in {} {}: expected answers within {close} of tract's, not {off:.4}",
@@ -157,7 +170,9 @@ fn deviation(expected: &[f32], answers: &[f32]) -> f64 {
     let square = |x: f64| x * x;
     let spread: f64 = expected.iter().map(|&e| square(f64::from(e) - mean)).sum();
     let pairs = expected.iter().zip(answers);
-    let off: f64 = pairs.map(|(&e, &a)| square(f64::from(a) - f64::from(e))).sum();
+    let off: f64 = pairs
+        .map(|(&e, &a)| square(f64::from(a) - f64::from(e)))
+        .sum();
     (off / spread).sqrt()
 }
 
@@ -185,37 +200,57 @@ fn allocations(
     })
 }
 
-/// Opens the model in every engine, from bytes in memory to ready for a row.
+/// Opens the model in every engine: until it is ready, and until it has answered for a row, since
+/// some put off to the first run what others do at once. Ours is a bundle, with all that a decision
+/// needs; the bytes are in memory.
 ///
 /// # Errors
 /// Where our own engine fails.
 pub fn opening(subject: &Subject, peers: &Peers, rounds: usize, report: &mut Report) -> Result<()> {
-    let mut names = vec![
-        ("fieldscore".to_owned(), "int8", true),
-        ("fieldscore/unverified".to_owned(), "int8", true),
-    ];
     let keys = [subject.key];
-    let bundle = &subject.bundle;
-    let verified = || Ok(Scorer::open(bundle.clone(), &keys)?);
-    let unverified = || {
+    let bytes = || subject.bundle.clone();
+    let verified = |bytes| Ok(Scorer::open(bytes, &keys)?);
+    let unverified = |bytes| {
         let options = OpenOptions::default().dangerously_unverified();
-        Ok(options.open(bundle.clone(), &[])?)
+        Ok(options.open(bytes, &[])?)
     };
-    let mut works = vec![Work::making(verified), Work::making(unverified)];
+    let scored = |scorer: Scorer| -> Result<(Scorer, fieldscore_runtime::Decision)> {
+        let (_, decision) = scorer.reference()?;
+        Ok((scorer, decision))
+    };
+    let (mut names, mut works) = (Vec::new(), Vec::new());
+    names.push(("fieldscore".to_owned(), "int8", true));
+    works.push(Work::making(bytes, verified));
+    works.push(Work::making(bytes, move |bytes| scored(verified(bytes)?)));
+    names.push(("fieldscore/unverified".to_owned(), "int8", true));
+    works.push(Work::making(bytes, unverified));
+    works.push(Work::making(bytes, move |bytes| scored(unverified(bytes)?)));
     for candidate in peers.candidates(subject) {
-        if (candidate.open)(1).is_ok() {
-            names.push((candidate.engine, candidate.precision, false));
-            let open = candidate.open;
-            works.push(Work::making(move || open(1)));
+        if (candidate.open)(1).is_err() {
+            continue;
         }
+        names.push((candidate.engine, candidate.precision, false));
+        let open = std::rc::Rc::new(candidate.open);
+        let again = std::rc::Rc::clone(&open);
+        works.push(Work::making(|| (), move |()| open(1)));
+        works.push(Work::making(
+            || (),
+            move |()| {
+                let mut engine = again(1)?;
+                engine.run(rows(subject, 1, 0), &mut [0.0])?;
+                Ok(engine)
+            },
+        ));
     }
-    for ((engine, precision, ours), median_ns) in names.into_iter().zip(medians(works, rounds)?) {
+    let found = medians(works, rounds)?;
+    for ((engine, precision, ours), ns) in names.into_iter().zip(found.chunks_exact(2)) {
         report.opening(Opening {
             model: subject.name,
             engine,
             precision,
             bytes: ours.then_some(subject.bundle.len()),
-            median_ns,
+            median_ns: ns[0],
+            first_answer_ns: ns[1],
             ours,
         })?;
     }
@@ -248,7 +283,8 @@ pub fn decisions(subject: &Subject, rounds: usize, report: &mut Report) -> Resul
     counts[1] = count as f64 / calls as f64;
     done?;
     let found = medians(vec![Work::new(score), Work::new(explain)], rounds)?;
-    for ((what, median_ns), allocations) in ["score", "explain"].into_iter().zip(found).zip(counts) {
+    for ((what, median_ns), allocations) in ["score", "explain"].into_iter().zip(found).zip(counts)
+    {
         report.decision(Decision {
             model: subject.name,
             decision: what,

@@ -150,7 +150,10 @@ impl File<'_> {
             .collect();
         let codes = builder.create_vector(&codes);
         let tensors = builder.create_vector(&self.tensors);
-        let (inputs, outputs) = (builder.create_vector(&[input]), builder.create_vector(&[output]));
+        let (inputs, outputs) = (
+            builder.create_vector(&[input]),
+            builder.create_vector(&[output]),
+        );
         let operators = builder.create_vector(&self.operators);
         let start = builder.start_table();
         builder.push_slot_always(slot(0), tensors);
@@ -185,7 +188,13 @@ pub fn float(net: &Net) -> Vec<u8> {
         let weights = le(&layer.weights, f32::to_le_bytes);
         let bias = le(&layer.bias, f32::to_le_bytes);
         let name = |what: &str| format!("{what}{at}");
-        let weights = file.tensor(&name("w"), &[outputs, inputs], FLOAT32, Some(&weights), None);
+        let weights = file.tensor(
+            &name("w"),
+            &[outputs, inputs],
+            FLOAT32,
+            Some(&weights),
+            None,
+        );
         let bias = file.tensor(&name("b"), &[outputs], FLOAT32, Some(&bias), None);
         let output = file.tensor(&name("y"), &[1, outputs], FLOAT32, None, None);
         let all = [last, weights, bias];

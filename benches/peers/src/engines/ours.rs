@@ -91,7 +91,8 @@ impl Engine for Running {
             weights,
         } = &*self.program;
         let model = executable.model(0)?;
-        let buffer = |port: &fieldscore_runtime::plan::Port| &model.buffers[usize::from(port.buffer)];
+        let buffer =
+            |port: &fieldscore_runtime::plan::Port| &model.buffers[usize::from(port.buffer)];
         let (input, output) = (buffer(&model.inputs[0]), buffer(&model.outputs[0]));
         let width = input.len as usize;
         let chunks = features.chunks(MAX_ROWS * width);

@@ -16,7 +16,9 @@ pub fn candidate(
     onnx: &Arc<Vec<u8>>,
     pool: &Arc<ThreadPool>,
 ) -> Candidate {
-    let (onnx, pool) = (Arc::clone(onnx), Arc::clone(pool));
+    // Borrowed for ever, which saves it a copy at each opening.
+    let onnx: &'static [u8] = onnx.as_ref().clone().leak();
+    let pool = Arc::clone(pool);
     Candidate::peer(
         "rten",
         precision,
@@ -24,7 +26,7 @@ pub fn candidate(
             let mut options = rten::ModelOptions::with_all_ops();
             options.prepack_weights(true);
             let model = options
-                .load(onnx.as_ref().clone())
+                .load_static_slice(onnx)
                 .map_err(Failure::at("rten"))?;
             Ok(Box::new(Running {
                 model,

@@ -137,7 +137,10 @@ impl Running {
             made(running.interpreter, "operators that it has")?;
             let width = (api.byte_size)((api.input)(running.interpreter, 0)) / 4;
             let shape = [rows as c_int, width as c_int];
-            check((api.resize_input)(running.interpreter, 0, shape.as_ptr(), 2), "resize")?;
+            check(
+                (api.resize_input)(running.interpreter, 0, shape.as_ptr(), 2),
+                "resize",
+            )?;
             check((api.allocate)(running.interpreter), "allocate")?;
         }
         Ok(running)
@@ -170,18 +173,26 @@ impl Engine for Running {
         unsafe {
             let input = (api.input)(self.interpreter, 0);
             let size = size_of_val(features);
-            check((api.copy_from)(input, features.as_ptr().cast(), size), "input")?;
+            check(
+                (api.copy_from)(input, features.as_ptr().cast(), size),
+                "input",
+            )?;
             check((api.invoke)(self.interpreter), "invoke")?;
             let output = (api.output)(self.interpreter, 0);
             let size = size_of_val(outputs);
-            check((api.copy_to)(output, outputs.as_mut_ptr().cast(), size), "output")
+            check(
+                (api.copy_to)(output, outputs.as_mut_ptr().cast(), size),
+                "output",
+            )
         }
     }
 }
 
 fn made(handle: Handle, expected: &str) -> Result<()> {
     match handle.is_null() {
-        true => Err(Failure::new(format!("TensorFlow Lite: expected {expected}"))),
+        true => Err(Failure::new(format!(
+            "TensorFlow Lite: expected {expected}"
+        ))),
         false => Ok(()),
     }
 }
@@ -189,6 +200,8 @@ fn made(handle: Handle, expected: &str) -> Result<()> {
 fn check(status: c_int, what: &str) -> Result<()> {
     match status {
         OK => Ok(()),
-        status => Err(Failure::new(format!("TensorFlow Lite: {what}: status {status}"))),
+        status => Err(Failure::new(format!(
+            "TensorFlow Lite: {what}: status {status}"
+        ))),
     }
 }
