@@ -75,6 +75,9 @@ struct Inner {
     pool: Mutex<Vec<Scratch>>,
 }
 
+/// The longest application id, in bytes.
+pub const MAX_ID_BYTES: usize = 1024;
+
 /// How many idle scratches a scorer keeps at most; threads above that allocate their own.
 const POOL: usize = 16;
 
@@ -295,6 +298,13 @@ impl Inner {
     }
 
     fn check(&self, application: &Application) -> Result<()> {
+        if application.id.len() > MAX_ID_BYTES {
+            return Err(Error::new(
+                ErrorKind::WrongType,
+                "application id",
+                format!("at most {MAX_ID_BYTES} bytes"),
+            ));
+        }
         if application.schema.bundle_id() == self.schema.bundle_id() {
             Ok(())
         } else {

@@ -50,6 +50,9 @@ struct State {
     current: Option<String>,
     #[n(1)]
     previous: Option<String>,
+    /// The highest sequence number ever installed: a damaged bundle opens no way back behind it.
+    #[n(2)]
+    highest: Option<u64>,
 }
 
 /// Keeps one product's bundle up to date.
@@ -97,22 +100,33 @@ impl<S: Storage> BundleStore<S> {
         let name = file_name(&scorer);
         let state = self.state()?;
         let current = self.open_current(state.as_ref())?;
-        if let Some((current_name, current)) = &current {
-            if *current_name == name {
-                return Ok(scorer);
-            }
-            if scorer.meta().sequence <= current.meta().sequence {
-                return Err(Error::new(
-                    ErrorKind::Refused,
-                    "section META",
-                    format!("a sequence number above {}", current.meta().sequence),
-                ));
-            }
+        if current
+            .as_ref()
+            .is_some_and(|(current, _)| *current == name)
+        {
+            return Ok(scorer);
+        }
+        let state = state.unwrap_or_default();
+        let highest = current
+            .as_ref()
+            .map(|(_, current)| current.meta().sequence)
+            .max(state.highest);
+        // The current bundle itself may be brought again where it was damaged.
+        let again = state.current.as_ref() == Some(&name);
+        if let Some(highest) =
+            highest.filter(|&highest| scorer.meta().sequence <= highest && !again)
+        {
+            return Err(Error::new(
+                ErrorKind::Refused,
+                "section META",
+                format!("a sequence number above {highest}"),
+            ));
         }
         self.storage.replace(&name, bytes)?;
         let next = State {
             current: Some(name),
             previous: current.map(|(name, _)| name),
+            highest: highest.max(Some(scorer.meta().sequence)),
         };
         self.storage.replace(STATE, &cbor::encode(&next))?;
         self.clean(&next);

@@ -4,6 +4,8 @@ use std::fmt;
 
 use minicbor::{Decode, Encode};
 
+use crate::schema::number::digit;
+
 /// A calendar date between 1800-01-01 and 2399-12-31.
 ///
 /// ```
@@ -43,18 +45,19 @@ impl Date {
         self.0
     }
 
-    /// Reads `YYYY-MM-DD`, the only text form of a date.
+    /// Reads `YYYY-MM-DD`, the only text form of a date; full-width digits are taken.
     pub fn parse(text: &str) -> Option<Self> {
-        let bytes = text.as_bytes();
-        if bytes.len() != 10 || bytes[4] != b'-' || bytes[7] != b'-' {
+        let mut parts = text.split('-');
+        let mut number = |digits: usize| {
+            let part = parts.next().filter(|part| part.chars().count() == digits)?;
+            part.chars()
+                .try_fold(0, |sum, c| Some(sum * 10 + digit(c)?))
+        };
+        let (year, month, day) = (number(4)?, number(2)?, number(2)?);
+        if parts.next().is_some() {
             return None;
         }
-        let number = |range: std::ops::Range<usize>| {
-            bytes[range].iter().try_fold(0u32, |sum, b| {
-                b.is_ascii_digit().then(|| sum * 10 + u32::from(b - b'0'))
-            })
-        };
-        Self::from_ymd(number(0..4)? as i32, number(5..7)?, number(8..10)?)
+        Self::from_ymd(year as i32, month as u32, day as u32)
     }
 
     /// The year.
@@ -134,10 +137,20 @@ mod tests {
             "2026-13-01",
             "2026-00-10",
             "1700-01-01",
+            "2026-01-01-",
+            "2026-99999999999999999999-01",
             "２０２６",
         ] {
             assert_eq!(Date::parse(bad), None, "{bad}");
         }
+    }
+
+    #[test]
+    fn full_width_digits_are_digits() {
+        assert_eq!(
+            Date::parse("２０２６-０１-３１"),
+            Date::from_ymd(2026, 1, 31)
+        );
     }
 
     #[test]

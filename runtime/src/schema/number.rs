@@ -64,7 +64,8 @@ fn push(sum: i64, c: char) -> Option<i64> {
     (sum <= MAX_MAGNITUDE).then_some(sum)
 }
 
-fn digit(c: char) -> Option<i64> {
+/// The value of a digit, ASCII or full-width.
+pub(super) fn digit(c: char) -> Option<i64> {
     let zero = match c {
         '0'..='9' => '0',
         '\u{FF10}'..='\u{FF19}' => '\u{FF10}',
