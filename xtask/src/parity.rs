@@ -40,12 +40,17 @@ struct Digests {
 
 /// The task.
 pub fn run(workspace: &Workspace, args: &ParityArgs) -> Result<()> {
+    measure(workspace, args.native, args.json)
+}
+
+/// Runs the program everywhere, or only natively, and compares what it prints.
+pub fn measure(workspace: &Workspace, only_native: bool, json: bool) -> Result<()> {
     let mut all = native(workspace)?;
-    if !args.native {
+    if !only_native {
         all.extend(emulated(workspace)?);
         all.extend(wasm(workspace)?);
     }
-    report(&all, args.json)
+    report(&all, json)
 }
 
 /// What a program is told: bundle, key, applications, marks.

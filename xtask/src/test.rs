@@ -5,9 +5,9 @@ use std::process::Command;
 use crate::run::{Result, cargo};
 use crate::steps::Steps;
 use crate::workspace::Workspace;
-use crate::{bundle, fuzz, million, run, splits};
+use crate::{bundle, fuzz, million, parity, run, splits};
 
-/// Run all tests: units, documentation, features, the command, accuracy, memory, fuzzing
+/// Run all tests: units, documentation, features, the command, accuracy, memory, parity, fuzzing
 #[derive(Debug, clap::Args)]
 pub struct TestArgs {
     /// Only `cargo test --workspace`
@@ -39,6 +39,9 @@ pub fn run(workspace: &Workspace, args: &TestArgs) -> Result<()> {
     steps.step("accuracy on five splits", || splits::measure(false))?;
     steps.step("constant memory", || {
         million::measure(workspace, args.rows, false)
+    })?;
+    steps.step("parity on every target", || {
+        parity::measure(workspace, false, false)
     })?;
     steps.step("fuzz targets", || fuzz::smoke(workspace, args.fuzz, &[]))
 }

@@ -39,7 +39,7 @@ pub struct Running {
     pub ours: bool,
     /// Of a call.
     #[serde(skip)]
-    pub multiply_adds: usize,
+    pub multiply_adds: u64,
 }
 
 /// From bytes in memory to ready to run.
@@ -273,11 +273,14 @@ impl Report {
             );
         }
         let named = |name: &str| figures.iter().find(|f| f.engine == name);
-        let compared: [(&str, fn(&Opening) -> f64); 2] = [
-            ("to open", |f| f.median_ns),
-            ("to open and answer", |f| f.first_answer_ns),
-        ];
-        for (what, ns) in compared {
+        for (what, answered) in [("to open", false), ("to open and answer", true)] {
+            let ns = |f: &Opening| {
+                if answered {
+                    f.first_answer_ns
+                } else {
+                    f.median_ns
+                }
+            };
             let peers = figures.iter().filter(|f| !f.ours);
             let peer = peers.min_by(|a, b| ns(a).total_cmp(&ns(b)));
             if let (Some(bare), Some(peer)) = (named("fieldscore/unverified"), peer) {

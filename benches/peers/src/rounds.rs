@@ -141,7 +141,7 @@ mod tests {
                 )
             })
             .collect();
-        let medians = medians(works, 3).expect("no failure");
+        let medians = medians(works, 3).unwrap_or_default();
         assert_eq!(medians.len(), 2);
         assert!(medians.iter().all(|ns| *ns >= SAMPLE.as_secs_f64() * 1e9));
         assert_eq!(counts[0].get(), counts[1].get());

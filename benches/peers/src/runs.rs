@@ -110,7 +110,8 @@ pub fn inference(
                 precision: candidate.precision,
                 median_ns,
                 ours: candidate.ours,
-                multiply_adds: subject.multiply_adds * batch,
+                multiply_adds: candidate.multiply_adds.unwrap_or(subject.multiply_adds)
+                    * batch as u64,
             })?;
         }
     }

@@ -33,7 +33,7 @@ pub struct Subject {
     /// What it is called in the results.
     pub name: &'static str,
     /// Multiply-adds of a row.
-    pub multiply_adds: usize,
+    pub multiply_adds: u64,
     /// Features to run it on.
     pub rows: Rows,
     /// Our plan in f32.
@@ -183,7 +183,7 @@ fn assemble(
     let quantised = Quantised::of(net, &rows);
     Ok(Subject {
         name,
-        multiply_adds: net.multiply_adds(),
+        multiply_adds: net.multiply_adds() as u64,
         f32: Program::new(float.plan, float.weights)?,
         int8: Program::new(int8.plan, int8.weights)?,
         shipped: None,

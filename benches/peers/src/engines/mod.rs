@@ -30,6 +30,8 @@ pub struct Candidate {
     pub precision: &'static str,
     /// Whether it is Fieldscore's.
     pub ours: bool,
+    /// Multiply-adds of a row, where they aren't the subject's: of a pruned plan.
+    pub multiply_adds: Option<u64>,
     /// Opens it.
     pub open: Open,
 }
@@ -41,6 +43,7 @@ impl Candidate {
             engine: engine.to_owned(),
             precision,
             ours: false,
+            multiply_adds: None,
             open,
         }
     }

@@ -68,6 +68,7 @@ fn candidate(
         engine,
         precision,
         ours: true,
+        multiply_adds: Some(program.executable.multiply_adds(0)),
         open: Box::new(move |rows| {
             Ok(Box::new(Running {
                 arena: program.executable.arena(rows),
