@@ -58,9 +58,12 @@ impl<'a> Checked<'a> {
                 tile(panel, 4, row, 1);
                 panel += 4;
             }
-            while panel < self.count {
+            if self.count - panel >= 2 {
+                tile(panel, 2, row, 1);
+                panel += 2;
+            }
+            if panel < self.count {
                 tile(panel, 1, row, 1);
-                panel += 1;
             }
             row += 1;
         }
@@ -156,9 +159,11 @@ macro_rules! dense {
                 unsafe {
                     match (count, rows, shape.wide && $wide) {
                         (4, _, false) => tile_u8::<4, 1, false>(&c, panel, row, to, output),
+                        (2, _, false) => tile_u8::<2, 1, false>(&c, panel, row, to, output),
                         (_, 4, false) => tile_u8::<1, 4, false>(&c, panel, row, to, output),
                         (_, _, false) => tile_u8::<1, 1, false>(&c, panel, row, to, output),
                         (4, _, true) => tile_u8::<4, 1, true>(&c, panel, row, to, output),
+                        (2, _, true) => tile_u8::<2, 1, true>(&c, panel, row, to, output),
                         (_, 4, true) => tile_u8::<1, 4, true>(&c, panel, row, to, output),
                         (_, _, true) => tile_u8::<1, 1, true>(&c, panel, row, to, output),
                     }
@@ -180,9 +185,11 @@ macro_rules! dense {
                 unsafe {
                     match (count, rows, shape.wide && $wide) {
                         (4, _, false) => tile_f32::<4, 1, false>(&c, panel, row, relu, output),
+                        (2, _, false) => tile_f32::<2, 1, false>(&c, panel, row, relu, output),
                         (_, 4, false) => tile_f32::<1, 4, false>(&c, panel, row, relu, output),
                         (_, _, false) => tile_f32::<1, 1, false>(&c, panel, row, relu, output),
                         (4, _, true) => tile_f32::<4, 1, true>(&c, panel, row, relu, output),
+                        (2, _, true) => tile_f32::<2, 1, true>(&c, panel, row, relu, output),
                         (_, 4, true) => tile_f32::<1, 4, true>(&c, panel, row, relu, output),
                         (_, _, true) => tile_f32::<1, 1, true>(&c, panel, row, relu, output),
                     }
