@@ -489,3 +489,96 @@ fn bad_usage() {
     assert_eq!(fieldscore(&["score"]).status.code(), Some(2));
     assert_eq!(fieldscore(&["no-such-verb"]).status.code(), Some(2));
 }
+
+// The recipe's other ways to part rows.
+
+/// Builds the credit recipe with some of its text replaced, in a folder of its own, and returns the
+/// figures; `data` is what its rows become.
+fn build_altered(replace: &[(&str, String)], data: &[(&str, String)]) -> serde_json::Value {
+    let folder = tempfile::tempdir().unwrap();
+    for (name, text) in data {
+        std::fs::write(folder.path().join(name), text).unwrap();
+    }
+    let zoo = zoo().display().to_string();
+    let mut recipe = std::fs::read_to_string(format!("{zoo}/recipe.toml")).unwrap();
+    recipe = recipe.replace("\"splits/1/", &format!("\"{zoo}/splits/1/"));
+    for (from, to) in replace {
+        assert!(recipe.contains(from), "{from}");
+        recipe = recipe.replace(from, to);
+    }
+    std::fs::write(folder.path().join("recipe.toml"), recipe).unwrap();
+    let path = folder.path().display().to_string();
+    let bundle = folder.path().join("out.fsb").display().to_string();
+    let output = fieldscore(&["build", &path, "-o", &bundle, "--json"]);
+    assert!(!output.stdout.is_empty(), "{}", err(&output));
+    serde_json::from_slice(&output.stdout).unwrap()
+}
+
+const SPLIT: &str = "file = \"splits.csv\"\ncolumn = \"split_1\"";
+
+fn data() -> String {
+    std::fs::read_to_string(zoo().join("data.csv")).unwrap()
+}
+
+#[test]
+fn rows_are_split_by_files() {
+    let all = data();
+    let (header, rows) = all.split_once('\n').unwrap();
+    let rows: Vec<&str> = rows.lines().collect();
+    let part = |rows: &[&str]| format!("{header}\n{}\n", rows.join("\n"));
+    let files = "files = { validation = \"v.csv\", test = \"t.csv\" }".to_owned();
+    let parts = [
+        ("data.csv", part(&rows[..2454])),
+        ("v.csv", part(&rows[2454..3454])),
+        ("t.csv", part(&rows[3454..])),
+    ];
+    let figures = build_altered(&[(SPLIT, files)], &parts);
+    assert_eq!(figures["rows"], serde_json::json!([2454, 1000, 1000]));
+}
+
+#[test]
+fn rows_are_split_by_date() {
+    let mut dated = String::new();
+    for (number, line) in data().lines().enumerate() {
+        let date = match number {
+            0 => "day",
+            1..=2454 => "2024-12-31",
+            2455..=3454 => "2025-01-01",
+            _ => "2025-07-01",
+        };
+        dated.push_str(&format!("{line},{date}\n"));
+    }
+    let dates = "validation_from = 2025-01-01\ntest_from = 2025-07-01".to_owned();
+    let id = "id = \"id\"\nlabel".to_owned();
+    let with_date = format!("date = \"day\"\n{id}");
+    let figures = build_altered(&[(SPLIT, dates), (&id, with_date)], &[("data.csv", dated)]);
+    assert_eq!(figures["rows"], serde_json::json!([2454, 1000, 1000]));
+}
+
+#[test]
+fn rows_are_split_by_seed_alike_each_time() {
+    let seed = |seed: u32| {
+        let split = format!("seed = {seed}\nvalidation = 0.25\ntest = 0.25");
+        build_altered(&[(SPLIT, split)], &[("data.csv", data())])
+    };
+    let first = seed(7);
+    assert_eq!(first["rows"], serde_json::json!([2226, 1114, 1114]));
+    assert_eq!(first, seed(7));
+    assert_ne!(first["discrimination"], seed(8)["discrimination"]);
+}
+
+#[test]
+fn flips_are_counted_on_unlabelled_rows_where_labelled_ones_are_too_few() {
+    let zoo = zoo().display().to_string();
+    let split = SPLIT.replace("splits.csv", &format!("{zoo}/splits.csv"));
+    let missing = "missing = [\"\", \"NA\"]";
+    let more = format!("{missing}\nunlabelled = \"more.csv\"");
+    let int8 = "int8 = { auc = 0.002, ks = 0.01, flips = 0.01 }";
+    let strict = int8.replace("flips = 0.01", "flips = 0.005");
+    let files = [("data.csv", data()), ("more.csv", data())];
+    let figures = build_altered(&[(SPLIT, split), (missing, more), (int8, strict)], &files);
+    // 891 rows tolerate 44 flips at 5 %, but only 4 at 0.5 %.
+    assert_eq!(figures["gates"][0]["flips"]["rows"], 891);
+    assert_eq!(figures["gates"][1]["flips"]["rows"], 891 + 4454);
+    assert_eq!(figures["gates"][1]["unlabelled"], true);
+}
