@@ -5,12 +5,13 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use crate::decide::contribution::{Layout, attribute};
+use crate::decide::contribution::{FieldMasks, Layout, attribute};
 use crate::decide::{
     DecideParts, Decision, Flags, Outcome, Reasons, Record, restore, round_points,
 };
+use crate::engine::{Engine, Memory};
 use crate::error::{Error, Result};
-use crate::plan::wipe;
+use crate::plan::{MAX_ROWS, wipe};
 use crate::schema::transform::Transforms;
 use crate::schema::{FieldSet, Schema, resolve};
 
@@ -75,6 +76,8 @@ pub(crate) struct Explainer {
     parts_len: usize,
     features: usize,
     sources: usize,
+    /// How many sums the model's first layer has, where evaluations go by them.
+    sums_len: Option<usize>,
     group_ranks: Vec<u16>,
     field_ranks: Vec<u16>,
 }
@@ -87,6 +90,22 @@ pub(crate) struct Scratch {
     parts: Vec<f32>,
     /// The score of every evaluation, in 1/1024 points.
     pub v: Vec<i64>,
+    sums: Sums,
+}
+
+/// Sums of the model's first layer, which is linear in the features: for a set of fields they are
+/// the reference applicant's and, for each group, what the group's fields change in them. Integers:
+/// exact, and added in any order.
+#[derive(Default)]
+struct Sums {
+    /// The reference applicant's; then for each group and each mask of its fields but the empty
+    /// one what reading those from the application changes.
+    changes: Vec<i32>,
+    /// For each group the sums of the set that is being evaluated, without the groups before it;
+    /// last, the reference applicant's.
+    levels: Vec<i32>,
+    /// The rows of one walk over the plan.
+    rows: Vec<i32>,
 }
 
 impl Scratch {
@@ -95,6 +114,9 @@ impl Scratch {
         wipe(&mut self.features, 0.0);
         wipe(&mut self.parts, 0.0);
         wipe(&mut self.v, 0);
+        wipe(&mut self.sums.changes, 0);
+        wipe(&mut self.sums.levels, 0);
+        wipe(&mut self.sums.rows, 0);
     }
 }
 
@@ -102,7 +124,7 @@ impl Scratch {
 const MAX_BUDGET: usize = 1 << 16;
 /// Nor for more multiply-adds per explanation: some seconds on a slow phone.
 const MAX_WORK: u64 = 1 << 34;
-/// Nor for more features over all groups and masks.
+/// Nor for more features over all groups and masks, or sums of the first layer.
 const MAX_PARTS: usize = 1 << 20;
 
 impl Explainer {
@@ -110,7 +132,7 @@ impl Explainer {
         schema: &Arc<Schema>,
         transforms: &Transforms,
         decide: &DecideParts,
-        multiply_adds: u64,
+        engine: &Engine,
     ) -> Result<Self> {
         let groups = schema.groups().len();
         let mut members = vec![Vec::new(); groups];
@@ -128,7 +150,8 @@ impl Explainer {
                 ),
             ));
         }
-        if multiply_adds.saturating_mul(layout.evaluations as u64) > MAX_WORK {
+        let work = engine.multiply_adds();
+        if work.saturating_mul(layout.evaluations as u64) > MAX_WORK {
             return Err(Error::malformed(
                 "section DCDE",
                 format!("explanations of at most {MAX_WORK} multiply-adds"),
@@ -149,6 +172,10 @@ impl Explainer {
                 format!("groups whose features over all masks are at most {MAX_PARTS}"),
             ));
         }
+        let changes = changes(&layout.members);
+        let sums_len = engine
+            .sums_len()
+            .filter(|len| changes.saturating_mul(*len) <= MAX_PARTS);
         let mut reference = vec![0.0; schema.fields().len()];
         Record::decode(&decide.reference)
             .and_then(|record| resolve(&restore(&record, schema)?, &mut reference))
@@ -173,6 +200,7 @@ impl Explainer {
             parts_len,
             features: transforms.width(),
             sources: transforms.sources(),
+            sums_len,
             group_ranks: ranks(&codes),
             field_ranks: ranks(&reasons),
         })
@@ -197,6 +225,11 @@ impl Explainer {
             features: vec![0.0; self.features],
             parts: vec![0.0; self.parts_len],
             v: vec![0; self.evaluations()],
+            sums: self.sums_len.map_or_else(Sums::default, |len| Sums {
+                changes: vec![0; len * changes(&self.layout.members)],
+                levels: vec![0; len * (self.layout.members.len() + 1)],
+                rows: vec![0; len * MAX_ROWS],
+            }),
         }
     }
 
@@ -225,14 +258,140 @@ impl Explainer {
         }
     }
 
-    /// Writes the features of evaluation `index`.
-    pub fn assemble(&self, index: usize, scratch: &Scratch, features: &mut [f32]) {
-        let masks = self.layout.masks(index);
+    /// Runs every evaluation and hands its number and the model's output to `each`.
+    pub fn evaluate(
+        &self,
+        engine: &Engine,
+        weights: &[u8],
+        memory: &mut Memory,
+        scratch: &mut Scratch,
+        each: impl FnMut(&mut [i64], usize, f32) -> Result<()>,
+    ) -> Result<()> {
+        let Scratch { parts, v, sums, .. } = scratch;
+        let mut walk = Walk {
+            engine,
+            weights,
+            memory,
+            v,
+            each,
+            first: 0,
+            rows: 0,
+        };
+        match self.sums_len {
+            Some(len) => self.evaluate_sums(len, parts, sums, &mut walk),
+            None => self.evaluate_rows(parts, &mut walk),
+        }
+    }
+
+    /// Every evaluation's features through the whole model.
+    fn evaluate_rows<E: Each>(&self, parts: &[f32], walk: &mut Walk<'_, E>) -> Result<()> {
+        for index in 0..self.evaluations() {
+            let masks = self.layout.masks(index);
+            self.assemble(&masks, parts, walk.input()?);
+            walk.next(|walk, rows| walk.engine.run(walk.weights, rows, walk.memory))?;
+        }
+        walk.flush(|walk, rows| walk.engine.run(walk.weights, rows, walk.memory))
+    }
+
+    /// The first layer once for the reference applicant and each part of a group; what follows it
+    /// for every evaluation.
+    fn evaluate_sums<E: Each>(
+        &self,
+        len: usize,
+        parts: &[f32],
+        sums: &mut Sums,
+        walk: &mut Walk<'_, E>,
+    ) -> Result<()> {
+        self.changes(len, parts, sums, walk)?;
+        let Sums {
+            changes,
+            levels,
+            rows,
+        } = sums;
+        let groups = self.layout.members.len();
+        let mut starts = [0; crate::schema::MAX_GROUPS];
+        let mut start = 1;
+        for (from, members) in starts.iter_mut().zip(&self.layout.members) {
+            *from = start;
+            start += (1 << members.len()) - 1;
+        }
+        let change = |group: usize, mask: usize| -> &[i32] {
+            &changes[(starts[group] + mask - 1) * len..][..len]
+        };
+        let full = |group: usize| (1usize << self.layout.members[group].len()) - 1;
+        let run = |walk: &mut Walk<'_, E>, rows: &[i32], count: usize| {
+            let Walk { engine, weights, memory, .. } = walk;
+            engine.run_from_sums(weights, count, rows, memory)
+        };
+        levels[groups * len..].copy_from_slice(&changes[..len]);
+        for set in 0..1usize << groups {
+            let level = raise(levels, len, groups, set, |bit| change(bit, full(bit)));
+            rows[walk.rows * len..][..len].copy_from_slice(&levels[level * len..][..len]);
+            walk.next(|walk, count| run(walk, rows, count))?;
+        }
+        for group in (0..groups).filter(|&group| full(group) > 1) {
+            for others in 0..1usize << (groups - 1) {
+                let level = raise(levels, len, groups, others, |bit| {
+                    let other = bit + usize::from(bit >= group);
+                    change(other, full(other))
+                });
+                for part in 1..full(group) {
+                    let base = &levels[level * len..][..len];
+                    add(base, change(group, part), &mut rows[walk.rows * len..][..len]);
+                    walk.next(|walk, count| run(walk, rows, count))?;
+                }
+            }
+        }
+        walk.flush(|walk, count| run(walk, rows, count))
+    }
+
+    /// Fills in [`Sums::changes`].
+    fn changes<E: Each>(
+        &self,
+        len: usize,
+        parts: &[f32],
+        sums: &mut Sums,
+        walk: &mut Walk<'_, E>,
+    ) -> Result<()> {
+        let mut masks = FieldMasks::default();
+        let mut done = 0;
+        let mut flush = |walk: &mut Walk<'_, E>| {
+            let rows = std::mem::take(&mut walk.rows);
+            let to = &mut sums.changes[done * len..(done + rows) * len];
+            done += rows;
+            walk.engine.sums(walk.weights, rows, walk.memory, to)
+        };
+        self.assemble(&masks, parts, walk.input()?);
+        walk.rows = 1;
+        for (group, members) in self.layout.members.iter().enumerate() {
+            for mask in 1..1u32 << members.len() {
+                if walk.rows == MAX_ROWS {
+                    flush(walk)?;
+                }
+                masks[group] = mask as u16;
+                self.assemble(&masks, parts, walk.input()?);
+                walk.rows += 1;
+            }
+            masks[group] = 0;
+        }
+        flush(walk)?;
+        let (reference, changes) = sums.changes.split_at_mut(len);
+        for change in changes.chunks_exact_mut(len) {
+            for (change, reference) in change.iter_mut().zip(&*reference) {
+                *change = change.wrapping_sub(*reference);
+            }
+        }
+        Ok(())
+    }
+
+    /// Writes the features of an applicant who has the fields of `masks` from the application and
+    /// the others from the reference.
+    fn assemble(&self, masks: &FieldMasks, parts: &[f32], features: &mut [f32]) {
         for (group, ranges) in self.ranges.iter().enumerate() {
             let (start, width) = self.parts[group];
             let mut from = start + usize::from(masks[group]) * width;
             for range in ranges {
-                features[range.clone()].copy_from_slice(&scratch.parts[from..from + range.len()]);
+                features[range.clone()].copy_from_slice(&parts[from..from + range.len()]);
                 from += range.len();
             }
         }
@@ -254,6 +413,88 @@ impl Explainer {
             &mut out.groups,
             &mut out.fields,
         );
+    }
+}
+
+/// What is done with an evaluation's number and the model's output.
+trait Each: FnMut(&mut [i64], usize, f32) -> Result<()> {}
+
+impl<F: FnMut(&mut [i64], usize, f32) -> Result<()>> Each for F {}
+
+/// Evaluations in their order, some rows at a time.
+struct Walk<'a, E> {
+    engine: &'a Engine,
+    weights: &'a [u8],
+    memory: &'a mut Memory,
+    v: &'a mut [i64],
+    each: E,
+    /// The evaluation of the first row that waits.
+    first: usize,
+    /// How many rows wait.
+    rows: usize,
+}
+
+impl<E: Each> Walk<'_, E> {
+    /// The features of the next row.
+    fn input(&mut self) -> Result<&mut [f32]> {
+        self.engine.input(self.memory, self.rows)
+    }
+
+    /// The next row is complete; runs those that wait when they are enough.
+    fn next(&mut self, run: impl FnOnce(&mut Self, usize) -> Result<()>) -> Result<()> {
+        self.rows += 1;
+        if self.rows < MAX_ROWS {
+            return Ok(());
+        }
+        self.flush(run)
+    }
+
+    /// Runs the rows that wait.
+    fn flush(&mut self, run: impl FnOnce(&mut Self, usize) -> Result<()>) -> Result<()> {
+        let rows = std::mem::take(&mut self.rows);
+        run(self, rows)?;
+        for row in 0..rows {
+            let output = self.engine.output(self.memory, row)?;
+            (self.each)(self.v, self.first + row, output)?;
+        }
+        self.first += rows;
+        Ok(())
+    }
+}
+
+/// How many rows [`Sums::changes`] has: one, and one for each part of a group but the empty one.
+fn changes(members: &[Vec<u16>]) -> usize {
+    members
+        .iter()
+        .fold(1, |sum, members| sum + (1 << members.len()) - 1)
+}
+
+/// The sums of `set`, from those of the set without its lowest bit: sets come in rising order, so
+/// that those are there. Says at which level they lie.
+fn raise<'c>(
+    levels: &mut [i32],
+    len: usize,
+    groups: usize,
+    set: usize,
+    change: impl Fn(usize) -> &'c [i32],
+) -> usize {
+    let level = |set: usize| match set {
+        0 => groups,
+        _ => set.trailing_zeros() as usize,
+    };
+    let (to, from) = (level(set), level(set & set.wrapping_sub(1)));
+    if set != 0 {
+        // A level reads only levels behind its own.
+        let (head, tail) = levels.split_at_mut((to + 1) * len);
+        let from = &tail[(from - to - 1) * len..][..len];
+        add(from, change(to), &mut head[to * len..]);
+    }
+    to
+}
+
+fn add(a: &[i32], b: &[i32], sum: &mut [i32]) {
+    for ((sum, a), b) in sum.iter_mut().zip(a).zip(b) {
+        *sum = a.wrapping_add(*b);
     }
 }
 

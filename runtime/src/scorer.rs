@@ -191,7 +191,7 @@ impl Inner {
         let policy: Policy = cbor::decode(body(SectionKind::POLICY)?, "section PLCY")?;
         policy.check(&schema)?;
         let texts = Texts::decode(body(SectionKind::TEXTS)?)?;
-        let explainer = Explainer::new(&schema, &transforms, &decide, engine.multiply_adds())?;
+        let explainer = Explainer::new(&schema, &transforms, &decide, &engine)?;
         Ok(Self {
             container,
             meta,
@@ -771,21 +771,16 @@ impl Inner {
         let whole = self.explainer.whole();
         self.explainer
             .prepare(&self.transforms, &scratch.numbers[..fields], explain);
-        for first in (0..self.explainer.evaluations()).step_by(MAX_ROWS) {
-            let rows = MAX_ROWS.min(self.explainer.evaluations() - first);
-            for row in 0..rows {
-                self.explainer
-                    .assemble(first + row, explain, self.engine.input(memory, row)?);
+        let each = |v: &mut [i64], index: usize, output: f32| {
+            let (exact, row_odds) = self.exact(output)?;
+            v[index] = exact;
+            if index == whole {
+                odds = row_odds;
             }
-            self.engine.run(self.weights(), rows, memory)?;
-            for row in 0..rows {
-                let (exact, row_odds) = self.exact(self.engine.output(memory, row)?)?;
-                explain.v[first + row] = exact;
-                if first + row == whole {
-                    odds = row_odds;
-                }
-            }
-        }
+            Ok(())
+        };
+        self.explainer
+            .evaluate(&self.engine, self.weights(), memory, explain, each)?;
         out.decision = self.decision(application, &found, explain.v[whole], odds);
         out.reference_score = round_points(explain.v[0]);
         self.explainer.attribute(&explain.v, out);

@@ -95,6 +95,43 @@ impl Engine {
         executable.run(0, kernels, weights, rows, &mut memory.arena)
     }
 
+    /// How many sums of a row the model's first layer has, if that is linear: see
+    /// [`Executable::sums_len`].
+    pub fn sums_len(&self) -> Option<usize> {
+        let Self::Plan { executable, .. } = self;
+        executable.sums_len(0)
+    }
+
+    /// The first layer's sums of the first `rows` rows.
+    pub fn sums(
+        &self,
+        weights: &[u8],
+        rows: usize,
+        memory: &mut Memory,
+        sums: &mut [i32],
+    ) -> Result<()> {
+        let Self::Plan {
+            executable,
+            kernels,
+        } = self;
+        executable.sums(0, kernels, weights, rows, &mut memory.arena, sums)
+    }
+
+    /// Runs `rows` rows from the first layer's sums on.
+    pub fn run_from_sums(
+        &self,
+        weights: &[u8],
+        rows: usize,
+        sums: &[i32],
+        memory: &mut Memory,
+    ) -> Result<()> {
+        let Self::Plan {
+            executable,
+            kernels,
+        } = self;
+        executable.run_from_sums(0, kernels, weights, rows, sums, &mut memory.arena)
+    }
+
     /// The first number of the first output of row `row`.
     pub fn output(&self, memory: &Memory, row: usize) -> Result<f32> {
         let Self::Plan { executable, .. } = self;

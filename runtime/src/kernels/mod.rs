@@ -56,9 +56,20 @@ pub struct Shape {
     pub wide: bool,
 }
 
+impl Shape {
+    /// The same for `rows` rows.
+    #[must_use]
+    pub const fn of(self, rows: usize) -> Self {
+        Self { rows, ..self }
+    }
+}
+
 type DenseU8 = fn(Shape, &[u8], &[u8], Requantise, &mut [u8]);
 type DenseF32 = fn(Shape, &[u8], &[u8], bool, &mut [f32]);
-type Quantise = fn(&[f32], &[u8], &mut [u8]);
+type Sums = fn(Shape, &[u8], &[u8], &mut [i32]);
+type FromSumsU8 = fn(Shape, &[u8], &[i32], Requantise, &mut [u8]);
+type FromSumsF32 = fn(Shape, &[u8], &[i32], bool, &mut [f32]);
+type Quantise = fn(Shape, &[u8], &[f32], &mut [u8]);
 
 /// The kernels of one path. All paths give the same bytes.
 #[derive(Clone, Copy)]
@@ -69,8 +80,14 @@ pub struct Kernels {
     pub dense_u8: DenseU8,
     /// int8 dense to f32: accumulator times scale; negative results become 0 where the flag says so.
     pub dense_f32: DenseF32,
-    /// Features to bytes: input, per-feature factor and offset (f32 each, `[factor × n][offset ×
-    /// n]`), output in 0..=127.
+    /// The first half of both: the products' sums, without bias. Rows and panels may be added.
+    pub sums: Sums,
+    /// The second half of `dense_u8`: bias, scale, range. The shape's input stride is the sums'.
+    pub requantise: FromSumsU8,
+    /// The second half of `dense_f32`.
+    pub dequantise: FromSumsF32,
+    /// Features to bytes: shape, per-feature factor and offset (f32 each, `[factor × n][offset ×
+    /// n]`), input, output in 0..=127.
     pub quantise: Quantise,
 }
 
@@ -114,6 +131,9 @@ impl Kernels {
             name: "scalar",
             dense_u8: arch::scalar::dense_u8,
             dense_f32: arch::scalar::dense_f32,
+            sums: arch::scalar::sums,
+            requantise: arch::scalar::requantise,
+            dequantise: arch::scalar::dequantise,
             quantise: arch::scalar::quantise,
         }
     }

@@ -1,11 +1,30 @@
 //! The one piece of memory that a plan works in: for every buffer its rows lie one after another.
 
+use std::ops::Range;
+
 use crate::plan::program::Buffer;
 
 /// 64 aligned bytes.
 #[derive(Clone, Copy, bytemuck::Zeroable, bytemuck::Pod)]
 #[repr(C, align(64))]
 struct Line([u8; 64]);
+
+/// Where a buffer lies in one row's arena, in units of 64 bytes.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Place {
+    start: usize,
+    end: usize,
+}
+
+impl Place {
+    pub(crate) const fn of(buffer: &Buffer) -> Self {
+        let start = buffer.offset as usize / 64;
+        Self {
+            start,
+            end: start + buffer.row_bytes() / 64,
+        }
+    }
+}
 
 /// Memory for some rows of a model's buffers.
 pub struct Arena {
@@ -27,13 +46,12 @@ impl Arena {
         self.rows
     }
 
-    fn range(&self, buffer: &Buffer) -> std::ops::Range<usize> {
-        let start = buffer.offset as usize / 64 * self.rows;
-        start..start + buffer.row_bytes() / 64 * self.rows
+    fn range(&self, place: &Place) -> Range<usize> {
+        place.start * self.rows..place.end * self.rows
     }
 
     /// The bytes of two buffers that validation has found not to overlap.
-    pub(crate) fn two(&mut self, input: &Buffer, output: &Buffer) -> (&[u8], &mut [u8]) {
+    pub(crate) fn two(&mut self, input: &Place, output: &Place) -> (&[u8], &mut [u8]) {
         let ranges = [self.range(input), self.range(output)];
         match self.lines.get_disjoint_mut(ranges) {
             Ok([input, output]) => (
@@ -47,14 +65,14 @@ impl Arena {
 
     /// Row `row` of an f32 buffer, to be filled in by the caller.
     pub fn input(&mut self, buffer: &Buffer, row: usize) -> &mut [f32] {
-        let range = self.range(buffer);
+        let range = self.range(&Place::of(buffer));
         let all: &mut [f32] = bytemuck::cast_slice_mut(&mut self.lines[range]);
         &mut all[row * buffer.stride()..][..buffer.len as usize]
     }
 
     /// Row `row` of an f32 buffer.
     pub fn output(&self, buffer: &Buffer, row: usize) -> &[f32] {
-        let all: &[f32] = bytemuck::cast_slice(&self.lines[self.range(buffer)]);
+        let all: &[f32] = bytemuck::cast_slice(&self.lines[self.range(&Place::of(buffer))]);
         &all[row * buffer.stride()..][..buffer.len as usize]
     }
 

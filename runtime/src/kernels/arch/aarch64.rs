@@ -7,7 +7,7 @@ use std::arch::aarch64::*;
 
 use crate::kernels::arch::scalar;
 use crate::kernels::arch::tile::{Checked, dense};
-use crate::kernels::{DEPTH, Kernels, LANES, Requantise, Shape};
+use crate::kernels::{DEPTH, Kernels, LANES, Requantise, Shape, panel_bytes};
 
 /// NEON without dot product.
 pub fn neon() -> Kernels {
@@ -15,6 +15,9 @@ pub fn neon() -> Kernels {
         name: "neon",
         dense_u8: neon::dense_u8,
         dense_f32: neon::dense_f32,
+        sums: neon::sums,
+        requantise: neon::requantise,
+        dequantise: neon::dequantise,
         quantise: vector::quantise,
     }
 }
@@ -25,6 +28,9 @@ pub fn dotprod() -> Option<Kernels> {
         name: "neon-dotprod",
         dense_u8: dotprod::dense_u8,
         dense_f32: dotprod::dense_f32,
+        sums: dotprod::sums,
+        requantise: dotprod::requantise,
+        dequantise: dotprod::dequantise,
         quantise: vector::quantise,
     })
 }
@@ -39,6 +45,50 @@ mod vector {
     #[target_feature(enable = "neon")]
     pub fn zero() -> Acc {
         [vdupq_n_s32(0); 4]
+    }
+
+    #[inline]
+    #[target_feature(enable = "neon")]
+    pub fn add(a: Acc, b: Acc) -> Acc {
+        [
+            vaddq_s32(a[0], b[0]),
+            vaddq_s32(a[1], b[1]),
+            vaddq_s32(a[2], b[2]),
+            vaddq_s32(a[3], b[3]),
+        ]
+    }
+
+    #[inline]
+    #[target_feature(enable = "neon")]
+    pub fn load(sums: &[i32]) -> Acc {
+        let sums = &sums[..LANES];
+        // SAFETY: the slice has 16 integers.
+        let quarter = |q: usize| unsafe { vld1q_s32(sums.as_ptr().add(q * 4)) };
+        [quarter(0), quarter(1), quarter(2), quarter(3)]
+    }
+
+    #[inline]
+    #[target_feature(enable = "neon")]
+    pub fn store(acc: Acc, sums: &mut [i32]) {
+        let sums = &mut sums[..LANES];
+        for (quarter, acc) in acc.into_iter().enumerate() {
+            // SAFETY: the slice has 16 integers.
+            unsafe { vst1q_s32(sums.as_mut_ptr().add(quarter * 4), acc) };
+        }
+    }
+
+    /// What is written, in every lane: least, greatest, zero point.
+    pub type Range = (float32x4_t, float32x4_t, int32x4_t);
+
+    #[inline]
+    #[target_feature(enable = "neon")]
+    pub fn range(to: Requantise) -> Range {
+        let zero = i32::from(to.zero);
+        (
+            vdupq_n_f32((i32::from(to.low) - zero) as f32),
+            vdupq_n_f32((i32::from(to.high) - zero) as f32),
+            vdupq_n_s32(zero),
+        )
     }
 
     /// Accumulators with bias, as floats, times scale.
@@ -62,14 +112,11 @@ mod vector {
 
     #[inline]
     #[target_feature(enable = "neon")]
-    pub fn finish_u8(acc: Acc, panel: &[u8], to: Requantise, output: &mut [u8]) {
-        let zero = i32::from(to.zero);
-        let low = vdupq_n_f32((i32::from(to.low) - zero) as f32);
-        let high = vdupq_n_f32((i32::from(to.high) - zero) as f32);
+    pub fn finish_u8(acc: Acc, panel: &[u8], (low, high, zero): Range, output: &mut [u8]) {
         let q = scaled(acc, panel).map(|y| {
             // To nearest, ties to even.
             let q = vcvtnq_s32_f32(vminq_f32(vmaxq_f32(y, low), high));
-            vqmovn_s32(vaddq_s32(q, vdupq_n_s32(zero)))
+            vqmovn_s32(vaddq_s32(q, zero))
         });
         let first = vqmovun_s16(vcombine_s16(q[0], q[1]));
         let second = vqmovun_s16(vcombine_s16(q[2], q[3]));
@@ -115,24 +162,27 @@ mod vector {
     }
 
     /// Features to bytes.
-    pub fn quantise(input: &[f32], constants: &[u8], output: &mut [u8]) {
-        // SAFETY: every aarch64 processor that Rust's std targets has NEON.
-        unsafe { quantise_neon(input, constants, output) }
+    pub fn quantise(shape: Shape, constants: &[u8], input: &[f32], output: &mut [u8]) {
+        let (factors, offsets) = constants.split_at(shape.inputs * 4);
+        for row in 0..shape.rows {
+            let input = &input[row * shape.input_stride..][..shape.inputs];
+            let output = &mut output[row * shape.output_stride..][..shape.inputs];
+            // SAFETY: every aarch64 processor that Rust's std targets has NEON.
+            unsafe { quantise_row(input, factors, offsets, output) };
+        }
     }
 
     #[target_feature(enable = "neon")]
-    fn quantise_neon(input: &[f32], constants: &[u8], output: &mut [u8]) {
-        let (factors, offsets) = constants.split_at(constants.len() / 2);
-        let len = input.len().min(output.len()).min(factors.len() / 4);
-        let whole = len / 8 * 8;
-        for at in (0..whole).step_by(8) {
-            let (x, factor, offset) = (
-                &input[at..at + 8],
-                &factors[at * 4..at * 4 + 32],
-                &offsets[at * 4..at * 4 + 32],
-            );
+    fn quantise_row(input: &[f32], factors: &[u8], offsets: &[u8], output: &mut [u8]) {
+        let (inputs, last_input) = input.as_chunks::<8>();
+        let (each_factor, last_factors) = factors.as_chunks::<32>();
+        let (each_offset, last_offsets) = offsets.as_chunks::<32>();
+        let (outputs, last_output) = output.as_chunks_mut::<8>();
+        for (((x, factor), offset), out) in
+            inputs.iter().zip(each_factor).zip(each_offset).zip(outputs)
+        {
             let half = |h: usize| {
-                // SAFETY: each slice has 32 bytes; byte loads need no alignment.
+                // SAFETY: each array has 32 bytes; byte loads need no alignment.
                 let (x, factor, offset) = unsafe {
                     (
                         vld1q_f32(x.as_ptr().add(h * 4)),
@@ -146,21 +196,17 @@ mod vector {
                 vqmovn_s32(vcvtnq_s32_f32(y))
             };
             let bytes = vqmovun_s16(vcombine_s16(half(0), half(1)));
-            let out = &mut output[at..at + 8];
-            // SAFETY: the slice has 8 bytes.
+            // SAFETY: the array has 8 bytes.
             unsafe { vst1_u8(out.as_mut_ptr(), bytes) };
         }
-        scalar::quantise_each(
-            &input[whole..len],
-            &factors[whole * 4..len * 4],
-            &offsets[whole * 4..len * 4],
-            &mut output[whole..len],
-        );
+        scalar::quantise_each(last_input, last_factors, last_offsets, last_output);
     }
 }
 
 mod neon {
-    use super::vector::{Acc, finish_f32, finish_u8, step_wide, zero};
+    use super::vector::{
+        Acc, add, finish_f32, finish_u8, load, range, step_wide, store, zero,
+    };
     use super::*;
 
     /// Adds four inputs times 16 outputs' weights.
@@ -186,11 +232,13 @@ mod neon {
         [quarter(0), quarter(1), quarter(2), quarter(3)]
     }
 
-    dense!(#[target_feature(enable = "neon")], true);
+    dense!(#[target_feature(enable = "neon")], wide: true, block: 4 x 1, single: 4 x 1);
 }
 
 mod dotprod {
-    use super::vector::{Acc, finish_f32, finish_u8, step_wide, zero};
+    use super::vector::{
+        Acc, add, finish_f32, finish_u8, load, range, step_wide, store, zero,
+    };
     use super::*;
 
     /// Adds four inputs times 16 outputs' weights.
@@ -225,5 +273,5 @@ mod dotprod {
         [quarter(0), quarter(1), quarter(2), quarter(3)]
     }
 
-    dense!(#[target_feature(enable = "neon")], true);
+    dense!(#[target_feature(enable = "neon")], wide: true, block: 4 x 1, single: 4 x 1);
 }

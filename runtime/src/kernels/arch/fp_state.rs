@@ -41,6 +41,9 @@ mod imp {
     /// All exceptions masked, round to nearest, no flush-to-zero, subnormals are not zeros. The
     /// sticky exception flags (bits 0 to 5) are not part of the state that we compare.
     pub const DEFAULT: State = 0x1f80;
+    /// Flush-to-zero, subnormals are zeros, round towards zero.
+    #[cfg(test)]
+    pub const STRANGE: State = 0x1f80 | 0x8040 | 0x6000;
 
     pub fn read() -> State {
         let mut state: u32 = 0;
@@ -62,6 +65,9 @@ mod imp {
 
     pub type State = u64;
     pub const DEFAULT: State = 0;
+    /// FZ, and RMode towards zero.
+    #[cfg(test)]
+    pub const STRANGE: State = 1 << 24 | 0b11 << 22;
 
     pub fn read() -> State {
         let state: u64;
@@ -82,6 +88,9 @@ mod imp {
 
     pub type State = u32;
     pub const DEFAULT: State = 0;
+    /// FZ, and RMode towards zero.
+    #[cfg(test)]
+    pub const STRANGE: State = 1 << 24 | 0b11 << 22;
     /// Condition and sticky exception flags are not part of the state that we compare.
     const CONTROL: u32 = 0x07f7_9f00;
 
@@ -107,28 +116,37 @@ mod imp {
 mod imp {
     pub type State = ();
     pub const DEFAULT: State = ();
+    #[cfg(test)]
+    pub const STRANGE: State = ();
 
     pub fn read() -> State {}
 
     pub fn write(_: State) {}
 }
 
-#[cfg(all(test, target_arch = "x86_64"))]
+/// Runs `what` as a host does that has set flush-to-zero, and rounding towards zero where the
+/// processor knows it; a processor without such a state just runs it.
+#[cfg(test)]
+pub(crate) fn in_a_strange_host<T>(what: impl FnOnce() -> T) -> T {
+    let host = imp::read();
+    imp::write(imp::STRANGE);
+    let result = what();
+    assert!(imp::read() == imp::STRANGE, "the host's own state afterwards");
+    imp::write(host);
+    result
+}
+
+#[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn default_inside_and_the_callers_own_after() {
-        let host = imp::read();
-        let flush_to_zero = 0x1f80 | 0x8040;
-        imp::write(flush_to_zero);
-        {
+        in_a_strange_host(|| {
             let _guard = DefaultFpState::enter();
-            assert_eq!(imp::read(), imp::DEFAULT);
+            assert!(imp::read() == imp::DEFAULT);
             let subnormal = std::hint::black_box(f32::MIN_POSITIVE) * std::hint::black_box(0.5);
             assert!(subnormal > 0.0);
-        }
-        assert_eq!(imp::read(), flush_to_zero);
-        imp::write(host);
+        });
     }
 }

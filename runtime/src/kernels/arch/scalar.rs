@@ -30,7 +30,7 @@ fn words(bytes: &[u8]) -> [u32; LANES] {
     out
 }
 
-/// One row times one panel: 16 accumulators, bias included.
+/// One row times one panel: the 16 sums.
 ///
 /// Products in i16 and sums of pairs kept apart until the end: loops that compilers vectorise on
 /// every target. Addition of integers may be reordered freely.
@@ -52,63 +52,122 @@ fn accumulate(panel: &[u8], input: &[u8], padded: usize) -> [i32; LANES] {
             *pair = pair.wrapping_add(i32::from(two[0]) + i32::from(two[1]));
         }
     }
-    let mut sums = words(&panel[..LANES * 4]).map(|w| w as i32);
+    let mut sums = [0; LANES];
     for (sum, pair) in sums.iter_mut().zip(pairs.chunks_exact(2)) {
-        *sum = sum.wrapping_add(pair[0].wrapping_add(pair[1]));
+        *sum = pair[0].wrapping_add(pair[1]);
     }
     sums
 }
 
-/// Walks rows and panels and hands 16 accumulators and scales at a time to `write`.
+/// 16 sums with the panel's bias, as floats, times its scale.
 #[inline(always)]
-fn dense<T>(
+fn scaled(sums: [i32; LANES], panel: &[u8]) -> [f32; LANES] {
+    let bias = words(&panel[..LANES * 4]);
+    let scales = words(&panel[panel.len() - LANES * 4..]);
+    let mut out = [0.0; LANES];
+    for (((out, sum), bias), scale) in out.iter_mut().zip(sums).zip(bias).zip(scales) {
+        *out = sum.wrapping_add(bias as i32) as f32 * f32::from_bits(scale);
+    }
+    out
+}
+
+#[inline(always)]
+fn finish_u8(sums: [i32; LANES], panel: &[u8], to: Requantise, out: &mut [u8]) {
+    let zero = i32::from(to.zero);
+    let low = (i32::from(to.low) - zero) as f32;
+    let high = (i32::from(to.high) - zero) as f32;
+    for (out, value) in out.iter_mut().zip(scaled(sums, panel)) {
+        *out = (round(clamp(value, low, high)) + zero) as u8;
+    }
+}
+
+#[inline(always)]
+fn finish_f32(sums: [i32; LANES], panel: &[u8], relu: bool, out: &mut [f32]) {
+    for (out, value) in out.iter_mut().zip(scaled(sums, panel)) {
+        *out = if relu && value < 0.0 { 0.0 } else { value };
+    }
+}
+
+/// Walks panels and rows, and hands `finish` 16 sums, their panel, and where they go.
+#[inline(always)]
+fn walk<T>(
     shape: Shape,
     panels: &[u8],
-    input: &[u8],
     output: &mut [T],
-    write: impl Fn([i32; LANES], [f32; LANES], &mut [T]),
+    sums: impl Fn(&[u8], usize, usize) -> [i32; LANES],
+    finish: impl Fn([i32; LANES], &[u8], &mut [T]),
 ) {
-    let padded = shape.inputs.next_multiple_of(DEPTH);
     for (p, panel) in panels
         .chunks_exact(panel_bytes(shape.inputs))
         .take(shape.outputs.div_ceil(LANES))
         .enumerate()
     {
-        let scales = words(&panel[panel.len() - LANES * 4..]).map(f32::from_bits);
         for row in 0..shape.rows {
-            let sums = accumulate(panel, &input[row * shape.input_stride..], padded);
             let at = row * shape.output_stride + p * LANES;
-            write(sums, scales, &mut output[at..at + LANES]);
+            finish(
+                sums(panel, p, row),
+                panel,
+                &mut output[at..at + LANES],
+            );
         }
+    }
+}
+
+/// The sums of a row and a panel, from the row's bytes.
+#[inline(always)]
+fn products(shape: Shape, input: &[u8]) -> impl Fn(&[u8], usize, usize) -> [i32; LANES] {
+    let padded = shape.inputs.next_multiple_of(DEPTH);
+    move |panel, _, row| accumulate(panel, &input[row * shape.input_stride..], padded)
+}
+
+/// The sums of a row and a panel, as [`sums`] wrote them.
+#[inline(always)]
+fn stored(shape: Shape, sums: &[i32]) -> impl Fn(&[u8], usize, usize) -> [i32; LANES] {
+    move |_, p, row| {
+        let mut out = [0; LANES];
+        out.copy_from_slice(&sums[row * shape.input_stride + p * LANES..][..LANES]);
+        out
     }
 }
 
 /// int8 dense to bytes.
 pub fn dense_u8(shape: Shape, panels: &[u8], input: &[u8], to: Requantise, output: &mut [u8]) {
-    let zero = i32::from(to.zero);
-    let low = (i32::from(to.low) - zero) as f32;
-    let high = (i32::from(to.high) - zero) as f32;
-    dense(shape, panels, input, output, |sums, scales, out| {
-        for ((out, sum), scale) in out.iter_mut().zip(sums).zip(scales) {
-            *out = (round(clamp(sum as f32 * scale, low, high)) + zero) as u8;
-        }
-    });
+    let finish = |sums, panel: &[u8], out: &mut [u8]| finish_u8(sums, panel, to, out);
+    walk(shape, panels, output, products(shape, input), finish);
 }
 
 /// int8 dense to f32, negative results as 0 if `relu`.
 pub fn dense_f32(shape: Shape, panels: &[u8], input: &[u8], relu: bool, output: &mut [f32]) {
-    dense(shape, panels, input, output, |sums, scales, out| {
-        for ((out, sum), scale) in out.iter_mut().zip(sums).zip(scales) {
-            let value = sum as f32 * scale;
-            *out = if relu && value < 0.0 { 0.0 } else { value };
-        }
-    });
+    let finish = |sums, panel: &[u8], out: &mut [f32]| finish_f32(sums, panel, relu, out);
+    walk(shape, panels, output, products(shape, input), finish);
+}
+
+/// The products' sums, without bias.
+pub fn sums(shape: Shape, panels: &[u8], input: &[u8], output: &mut [i32]) {
+    let finish = |sums: [i32; LANES], _: &[u8], out: &mut [i32]| out.copy_from_slice(&sums);
+    walk(shape, panels, output, products(shape, input), finish);
+}
+
+/// Sums to bytes: the second half of [`dense_u8`].
+pub fn requantise(shape: Shape, panels: &[u8], sums: &[i32], to: Requantise, output: &mut [u8]) {
+    let finish = |sums, panel: &[u8], out: &mut [u8]| finish_u8(sums, panel, to, out);
+    walk(shape, panels, output, stored(shape, sums), finish);
+}
+
+/// Sums to f32: the second half of [`dense_f32`].
+pub fn dequantise(shape: Shape, panels: &[u8], sums: &[i32], relu: bool, output: &mut [f32]) {
+    let finish = |sums, panel: &[u8], out: &mut [f32]| finish_f32(sums, panel, relu, out);
+    walk(shape, panels, output, stored(shape, sums), finish);
 }
 
 /// Features to bytes: `round(clamp(x · factor + offset, 0, 127))`.
-pub fn quantise(input: &[f32], constants: &[u8], output: &mut [u8]) {
-    let (factors, offsets) = constants.split_at(constants.len() / 2);
-    quantise_each(input, factors, offsets, output);
+pub fn quantise(shape: Shape, constants: &[u8], input: &[f32], output: &mut [u8]) {
+    let (factors, offsets) = constants.split_at(shape.inputs * 4);
+    for row in 0..shape.rows {
+        let input = &input[row * shape.input_stride..][..shape.inputs];
+        let output = &mut output[row * shape.output_stride..][..shape.inputs];
+        quantise_each(input, factors, offsets, output);
+    }
 }
 
 /// As [`quantise`], with factors and offsets apart: what vector paths use for the last few.
@@ -192,10 +251,18 @@ mod tests {
     #[test]
     fn nan_becomes_the_lower_bound() {
         let constants: Vec<u8> = [1.0f32, 0.0].iter().flat_map(|x| x.to_le_bytes()).collect();
+        let shape = Shape {
+            rows: 1,
+            inputs: 1,
+            outputs: 1,
+            input_stride: 1,
+            output_stride: 1,
+            wide: false,
+        };
         let mut out = [9];
-        quantise(&[f32::NAN], &constants, &mut out);
+        quantise(shape, &constants, &[f32::NAN], &mut out);
         assert_eq!(out, [0]);
-        quantise(&[f32::INFINITY], &constants, &mut out);
+        quantise(shape, &constants, &[f32::INFINITY], &mut out);
         assert_eq!(out, [127]);
     }
 }

@@ -14,12 +14,14 @@ pub struct Checked<'a> {
     pub padded: usize,
     /// Bytes of one panel.
     pub panel_bytes: usize,
-    count: usize,
+    /// How many panels.
+    pub count: usize,
 }
 
 impl<'a> Checked<'a> {
     /// Panics, as slicing would, where the slices are shorter than the shape says: validation has
     /// excluded it.
+    #[inline]
     pub fn new(shape: Shape, panels: &'a [u8], input: &'a [u8], output: usize) -> Self {
         let padded = shape.inputs.next_multiple_of(DEPTH);
         let count = shape.outputs.div_ceil(LANES);
@@ -41,48 +43,29 @@ impl<'a> Checked<'a> {
             count,
         }
     }
-
-    /// Calls `tile(first panel, panels, first row, rows)` over all panels and rows. One row is
-    /// served with several panels at a time and several rows with one, so that there are enough
-    /// independent sums to hide the multiply's latency.
-    pub fn tiles(&self, mut tile: impl FnMut(usize, usize, usize, usize)) {
-        let rows = self.shape.rows;
-        let mut row = 0;
-        while rows - row >= 4 {
-            (0..self.count).for_each(|panel| tile(panel, 1, row, 4));
-            row += 4;
-        }
-        while row < rows {
-            let mut panel = 0;
-            while self.count - panel >= 4 {
-                tile(panel, 4, row, 1);
-                panel += 4;
-            }
-            if self.count - panel >= 2 {
-                tile(panel, 2, row, 1);
-                panel += 2;
-            }
-            if panel < self.count {
-                tile(panel, 1, row, 1);
-            }
-            row += 1;
-        }
-    }
 }
 
 /// Stamps out the two dense kernels of one instruction set. The vector module that it is used in
-/// supplies `Acc` (16 i32), `zero`, `step` (adds one group of four inputs), `finish_u8` and
-/// `finish_f32`.
+/// supplies `Acc` (16 i32), `zero`, `add`, `load`, `store`, `step` (adds one group of four inputs),
+/// `finish_u8` and `finish_f32`.
+///
+/// `block` is how many rows and panels several rows are served with: their sums fit the registers.
+/// `single` is how many panels one row is served with, and how many sums each of them has, which the
+/// inputs are dealt to; fewer panels have more. So there are always enough independent sums to hide
+/// the multiply's latency: integers add up to the same in any order.
 macro_rules! dense {
-    (#[$enable:meta], $wide:expr) => {
+    (#[$enable:meta], wide: $wide:expr, block: $rows:literal x $panels:literal, single: $ahead:literal x $chains:literal) => {
+        /// One tile: `P` panels times `R` rows, with `S` sums for each.
         #[$enable]
-        fn sums<const P: usize, const R: usize, const WIDE: bool>(
+        #[inline]
+        fn tile<const P: usize, const R: usize, const S: usize, const WIDE: bool>(
             c: &Checked<'_>,
             panel: usize,
             row: usize,
-        ) -> [[Acc; R]; P] {
-            let mut acc = [[zero(); R]; P];
-            for k in (0..c.padded).step_by(DEPTH) {
+            finish: &mut impl FnMut(Acc, &[u8], usize),
+        ) {
+            let mut acc = [[[zero(); S]; R]; P];
+            let group = |acc: &mut [[[Acc; S]; R]; P], k: usize, s: usize| {
                 let mut x = [0i32; R];
                 for (r, x) in x.iter_mut().enumerate() {
                     // SAFETY: row + r is one of the rows, and k + 4 is at most the padded inputs:
@@ -102,47 +85,178 @@ macro_rules! dense {
                     };
                     for (acc, &x) in acc.iter_mut().zip(&x) {
                         // SAFETY: `w` points at 64 readable bytes.
-                        *acc = unsafe { step::<WIDE>(*acc, x, w) };
+                        acc[s] = unsafe { step::<WIDE>(acc[s], x, w) };
                     }
                 }
+            };
+            let whole = c.padded / (DEPTH * S) * (DEPTH * S);
+            for k in (0..whole).step_by(DEPTH * S) {
+                for s in 0..S {
+                    group(&mut acc, k + s * DEPTH, s);
+                }
             }
-            acc
+            for s in 0..S {
+                let k = whole + s * DEPTH;
+                if k < c.padded {
+                    group(&mut acc, k, s);
+                }
+            }
+            for (p, acc) in acc.into_iter().enumerate() {
+                let bytes = &c.panels[(panel + p) * c.panel_bytes..][..c.panel_bytes];
+                for (r, mut acc) in acc.into_iter().enumerate() {
+                    let mut chains = S;
+                    while chains > 1 {
+                        chains /= 2;
+                        for s in 0..chains {
+                            acc[s] = add(acc[s], acc[s + chains]);
+                        }
+                    }
+                    finish(acc[0], bytes, (row + r) * c.shape.output_stride + (panel + p) * LANES);
+                }
+            }
+        }
+
+        /// Hands the 16 sums of every row and panel to `finish`, with the panel's bytes and where
+        /// in the output they go.
+        #[$enable]
+        #[inline]
+        fn tiles<const WIDE: bool>(c: &Checked<'_>, mut finish: impl FnMut(Acc, &[u8], usize)) {
+            let finish = &mut finish;
+            let mut row = 0;
+            while c.shape.rows - row >= $rows {
+                let mut panel = 0;
+                while c.count - panel >= $panels {
+                    tile::<$panels, $rows, 1, WIDE>(c, panel, row, finish);
+                    panel += $panels;
+                }
+                while panel < c.count {
+                    tile::<1, $rows, 1, WIDE>(c, panel, row, finish);
+                    panel += 1;
+                }
+                row += $rows;
+            }
+            while row < c.shape.rows {
+                let mut panel = 0;
+                while c.count - panel >= $ahead {
+                    tile::<$ahead, 1, $chains, WIDE>(c, panel, row, finish);
+                    panel += $ahead;
+                }
+                while c.count - panel >= 2 {
+                    tile::<2, 1, { $chains * 2 }, WIDE>(c, panel, row, finish);
+                    panel += 2;
+                }
+                while panel < c.count {
+                    tile::<1, 1, { $chains * 4 }, WIDE>(c, panel, row, finish);
+                    panel += 1;
+                }
+                row += 1;
+            }
+        }
+
+        /// As `tiles`, with sums that are stored.
+        #[$enable]
+        #[inline]
+        fn stored(
+            shape: Shape,
+            panels: &[u8],
+            sums: &[i32],
+            mut finish: impl FnMut(Acc, &[u8], usize),
+        ) {
+            for (p, panel) in panels
+                .chunks_exact(panel_bytes(shape.inputs))
+                .take(shape.outputs.div_ceil(LANES))
+                .enumerate()
+            {
+                for row in 0..shape.rows {
+                    let at = row * shape.input_stride + p * LANES;
+                    let acc = load(&sums[at..at + LANES]);
+                    finish(acc, panel, row * shape.output_stride + p * LANES);
+                }
+            }
         }
 
         #[$enable]
-        fn tile_u8<const P: usize, const R: usize, const WIDE: bool>(
-            c: &Checked<'_>,
-            panel: usize,
-            row: usize,
+        fn to_u8<const WIDE: bool>(c: &Checked<'_>, to: Requantise, output: &mut [u8]) {
+            let range = range(to);
+            tiles::<WIDE>(c, |acc, panel, at| {
+                finish_u8(acc, panel, range, &mut output[at..at + LANES]);
+            });
+        }
+
+        #[$enable]
+        fn to_f32<const WIDE: bool>(c: &Checked<'_>, relu: bool, output: &mut [f32]) {
+            tiles::<WIDE>(c, |acc, panel, at| {
+                finish_f32(acc, panel, relu, &mut output[at..at + LANES]);
+            });
+        }
+
+        #[$enable]
+        fn to_sums<const WIDE: bool>(c: &Checked<'_>, output: &mut [i32]) {
+            tiles::<WIDE>(c, |acc, _, at| store(acc, &mut output[at..at + LANES]));
+        }
+
+        #[$enable]
+        fn stored_to_u8(
+            shape: Shape,
+            panels: &[u8],
+            sums: &[i32],
             to: Requantise,
             output: &mut [u8],
         ) {
-            let acc = sums::<P, R, WIDE>(c, panel, row);
-            for (p, acc) in acc.into_iter().enumerate() {
-                for (r, acc) in acc.into_iter().enumerate() {
-                    let at = (row + r) * c.shape.output_stride + (panel + p) * LANES;
-                    let bytes = &c.panels[(panel + p) * c.panel_bytes..][..c.panel_bytes];
-                    finish_u8(acc, bytes, to, &mut output[at..at + LANES]);
+            let range = range(to);
+            stored(shape, panels, sums, |acc, panel, at| {
+                finish_u8(acc, panel, range, &mut output[at..at + LANES]);
+            });
+        }
+
+        #[$enable]
+        fn stored_to_f32(
+            shape: Shape,
+            panels: &[u8],
+            sums: &[i32],
+            relu: bool,
+            output: &mut [f32],
+        ) {
+            stored(shape, panels, sums, |acc, panel, at| {
+                finish_f32(acc, panel, relu, &mut output[at..at + LANES]);
+            });
+        }
+
+        /// The products' sums; only reached through the constructor that checks the processor.
+        pub fn sums(shape: Shape, panels: &[u8], input: &[u8], output: &mut [i32]) {
+            let c = Checked::new(shape, panels, input, output.len());
+            // SAFETY: the constructor has checked that the processor has these features.
+            unsafe {
+                if $wide && shape.wide {
+                    to_sums::<true>(&c, output);
+                } else {
+                    to_sums::<false>(&c, output);
                 }
             }
         }
 
-        #[$enable]
-        fn tile_f32<const P: usize, const R: usize, const WIDE: bool>(
-            c: &Checked<'_>,
-            panel: usize,
-            row: usize,
+        /// Sums to bytes; only reached through the constructor that checks the processor.
+        pub fn requantise(
+            shape: Shape,
+            panels: &[u8],
+            sums: &[i32],
+            to: Requantise,
+            output: &mut [u8],
+        ) {
+            // SAFETY: the constructor has checked that the processor has these features.
+            unsafe { stored_to_u8(shape, panels, sums, to, output) }
+        }
+
+        /// Sums to f32; only reached through the constructor that checks the processor.
+        pub fn dequantise(
+            shape: Shape,
+            panels: &[u8],
+            sums: &[i32],
             relu: bool,
             output: &mut [f32],
         ) {
-            let acc = sums::<P, R, WIDE>(c, panel, row);
-            for (p, acc) in acc.into_iter().enumerate() {
-                for (r, acc) in acc.into_iter().enumerate() {
-                    let at = (row + r) * c.shape.output_stride + (panel + p) * LANES;
-                    let bytes = &c.panels[(panel + p) * c.panel_bytes..][..c.panel_bytes];
-                    finish_f32(acc, bytes, relu, &mut output[at..at + LANES]);
-                }
-            }
+            // SAFETY: the constructor has checked that the processor has these features.
+            unsafe { stored_to_f32(shape, panels, sums, relu, output) }
         }
 
         /// int8 dense to bytes; only reached through the constructor that checks the processor.
@@ -154,21 +268,14 @@ macro_rules! dense {
             output: &mut [u8],
         ) {
             let c = Checked::new(shape, panels, input, output.len());
-            c.tiles(|panel, count, row, rows| {
-                // SAFETY: the constructor has checked that the processor has these features.
-                unsafe {
-                    match (count, rows, shape.wide && $wide) {
-                        (4, _, false) => tile_u8::<4, 1, false>(&c, panel, row, to, output),
-                        (2, _, false) => tile_u8::<2, 1, false>(&c, panel, row, to, output),
-                        (_, 4, false) => tile_u8::<1, 4, false>(&c, panel, row, to, output),
-                        (_, _, false) => tile_u8::<1, 1, false>(&c, panel, row, to, output),
-                        (4, _, true) => tile_u8::<4, 1, true>(&c, panel, row, to, output),
-                        (2, _, true) => tile_u8::<2, 1, true>(&c, panel, row, to, output),
-                        (_, 4, true) => tile_u8::<1, 4, true>(&c, panel, row, to, output),
-                        (_, _, true) => tile_u8::<1, 1, true>(&c, panel, row, to, output),
-                    }
+            // SAFETY: the constructor has checked that the processor has these features.
+            unsafe {
+                if $wide && shape.wide {
+                    to_u8::<true>(&c, to, output);
+                } else {
+                    to_u8::<false>(&c, to, output);
                 }
-            });
+            }
         }
 
         /// int8 dense to f32; only reached through the constructor that checks the processor.
@@ -180,21 +287,14 @@ macro_rules! dense {
             output: &mut [f32],
         ) {
             let c = Checked::new(shape, panels, input, output.len());
-            c.tiles(|panel, count, row, rows| {
-                // SAFETY: the constructor has checked that the processor has these features.
-                unsafe {
-                    match (count, rows, shape.wide && $wide) {
-                        (4, _, false) => tile_f32::<4, 1, false>(&c, panel, row, relu, output),
-                        (2, _, false) => tile_f32::<2, 1, false>(&c, panel, row, relu, output),
-                        (_, 4, false) => tile_f32::<1, 4, false>(&c, panel, row, relu, output),
-                        (_, _, false) => tile_f32::<1, 1, false>(&c, panel, row, relu, output),
-                        (4, _, true) => tile_f32::<4, 1, true>(&c, panel, row, relu, output),
-                        (2, _, true) => tile_f32::<2, 1, true>(&c, panel, row, relu, output),
-                        (_, 4, true) => tile_f32::<1, 4, true>(&c, panel, row, relu, output),
-                        (_, _, true) => tile_f32::<1, 1, true>(&c, panel, row, relu, output),
-                    }
+            // SAFETY: the constructor has checked that the processor has these features.
+            unsafe {
+                if $wide && shape.wide {
+                    to_f32::<true>(&c, relu, output);
+                } else {
+                    to_f32::<false>(&c, relu, output);
                 }
-            });
+            }
         }
     };
 }

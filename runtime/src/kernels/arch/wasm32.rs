@@ -7,7 +7,7 @@ use std::arch::wasm32::*;
 
 use crate::kernels::arch::scalar;
 use crate::kernels::arch::tile::{Checked, dense};
-use crate::kernels::{DEPTH, Kernels, LANES, Requantise, Shape};
+use crate::kernels::{DEPTH, Kernels, LANES, Requantise, Shape, panel_bytes};
 
 /// simd128.
 pub fn simd128() -> Kernels {
@@ -15,6 +15,9 @@ pub fn simd128() -> Kernels {
         name: "simd128",
         dense_u8,
         dense_f32,
+        sums,
+        requantise,
+        dequantise,
         quantise,
     }
 }
@@ -26,6 +29,64 @@ type Acc = [v128; 8];
 #[target_feature(enable = "simd128")]
 fn zero() -> Acc {
     [i32x4_splat(0); 8]
+}
+
+#[inline]
+#[target_feature(enable = "simd128")]
+fn add(a: Acc, b: Acc) -> Acc {
+    std::array::from_fn(|i| i32x4_add(a[i], b[i]))
+}
+
+/// Sums of pairs whose second halves are zero.
+#[inline]
+#[target_feature(enable = "simd128")]
+fn load(sums: &[i32]) -> Acc {
+    let sums = &sums[..LANES];
+    let none = i32x4_splat(0);
+    let mut acc = zero();
+    for (q, acc) in acc.chunks_exact_mut(2).enumerate() {
+        // SAFETY: the slice has 16 integers.
+        let four = unsafe { v128_load(sums.as_ptr().add(q * 4).cast()) };
+        acc[0] = i32x4_shuffle::<0, 4, 1, 5>(four, none);
+        acc[1] = i32x4_shuffle::<2, 6, 3, 7>(four, none);
+    }
+    acc
+}
+
+#[inline]
+#[target_feature(enable = "simd128")]
+fn store(acc: Acc, sums: &mut [i32]) {
+    let sums = &mut sums[..LANES];
+    for quarter in 0..4 {
+        let four = total(acc, quarter);
+        // SAFETY: the slice has 16 integers.
+        unsafe { v128_store(sums.as_mut_ptr().add(quarter * 4).cast(), four) };
+    }
+}
+
+/// Four of the 16 sums, from their pairs.
+#[inline]
+#[target_feature(enable = "simd128")]
+fn total(acc: Acc, quarter: usize) -> v128 {
+    let (a, b) = (acc[quarter * 2], acc[quarter * 2 + 1]);
+    i32x4_add(
+        i32x4_shuffle::<0, 2, 4, 6>(a, b),
+        i32x4_shuffle::<1, 3, 5, 7>(a, b),
+    )
+}
+
+/// What is written, in every lane: least, greatest, zero point.
+type Range = (v128, v128, v128);
+
+#[inline]
+#[target_feature(enable = "simd128")]
+fn range(to: Requantise) -> Range {
+    let zero = i32::from(to.zero);
+    (
+        f32x4_splat((i32::from(to.low) - zero) as f32),
+        f32x4_splat((i32::from(to.high) - zero) as f32),
+        i32x4_splat(zero),
+    )
 }
 
 /// Adds four inputs times 16 outputs' weights.
@@ -51,11 +112,6 @@ unsafe fn step<const WIDE: bool>(mut acc: Acc, x: i32, w: *const u8) -> Acc {
 fn scaled(acc: Acc, panel: &[u8]) -> [v128; 4] {
     let (bias, scales) = (&panel[..LANES * 4], &panel[panel.len() - LANES * 4..]);
     let quarter = |q: usize| {
-        let (a, b) = (acc[q * 2], acc[q * 2 + 1]);
-        let pairs = i32x4_add(
-            i32x4_shuffle::<0, 2, 4, 6>(a, b),
-            i32x4_shuffle::<1, 3, 5, 7>(a, b),
-        );
         // SAFETY: both slices have 64 bytes.
         let (bias, scale) = unsafe {
             (
@@ -63,7 +119,7 @@ fn scaled(acc: Acc, panel: &[u8]) -> [v128; 4] {
                 v128_load(scales.as_ptr().add(q * 16).cast()),
             )
         };
-        f32x4_mul(f32x4_convert_i32x4(i32x4_add(pairs, bias)), scale)
+        f32x4_mul(f32x4_convert_i32x4(i32x4_add(total(acc, q), bias)), scale)
     };
     [quarter(0), quarter(1), quarter(2), quarter(3)]
 }
@@ -77,11 +133,8 @@ fn rounded(y: v128, low: v128, high: v128) -> v128 {
 
 #[inline]
 #[target_feature(enable = "simd128")]
-fn finish_u8(acc: Acc, panel: &[u8], to: Requantise, output: &mut [u8]) {
-    let zero = i32::from(to.zero);
-    let low = f32x4_splat((i32::from(to.low) - zero) as f32);
-    let high = f32x4_splat((i32::from(to.high) - zero) as f32);
-    let q = scaled(acc, panel).map(|y| i32x4_add(rounded(y, low, high), i32x4_splat(zero)));
+fn finish_u8(acc: Acc, panel: &[u8], (low, high, zero): Range, output: &mut [u8]) {
+    let q = scaled(acc, panel).map(|y| i32x4_add(rounded(y, low, high), zero));
     let bytes = u8x16_narrow_i16x8(
         i16x8_narrow_i32x4(q[0], q[1]),
         i16x8_narrow_i32x4(q[2], q[3]),
@@ -106,40 +159,37 @@ fn finish_f32(acc: Acc, panel: &[u8], relu: bool, output: &mut [f32]) {
     }
 }
 
-dense!(#[target_feature(enable = "simd128")], false);
+dense!(#[target_feature(enable = "simd128")], wide: false, block: 2 x 1, single: 2 x 1);
 
 /// Features to bytes.
-pub fn quantise(input: &[f32], constants: &[u8], output: &mut [u8]) {
-    let (factors, offsets) = constants.split_at(constants.len() / 2);
-    let len = input.len().min(output.len()).min(factors.len() / 4);
-    let whole = len / 4 * 4;
-    for at in (0..whole).step_by(4) {
-        let (x, factor, offset) = (
-            &input[at..at + 4],
-            &factors[at * 4..at * 4 + 16],
-            &offsets[at * 4..at * 4 + 16],
-        );
-        // SAFETY: each slice has 16 bytes.
-        let (x, factor, offset) = unsafe {
-            (
-                v128_load(x.as_ptr().cast()),
-                v128_load(factor.as_ptr().cast()),
-                v128_load(offset.as_ptr().cast()),
-            )
-        };
-        let q = rounded(
-            f32x4_add(f32x4_mul(x, factor), offset),
-            f32x4_splat(0.0),
-            f32x4_splat(127.0),
-        );
-        let words = i16x8_narrow_i32x4(q, q);
-        let four = u32x4_extract_lane::<0>(u8x16_narrow_i16x8(words, words));
-        output[at..at + 4].copy_from_slice(&four.to_le_bytes());
+pub fn quantise(shape: Shape, constants: &[u8], input: &[f32], output: &mut [u8]) {
+    let (factors, offsets) = constants.split_at(shape.inputs * 4);
+    let (each_factor, last_factors) = factors.as_chunks::<16>();
+    let (each_offset, last_offsets) = offsets.as_chunks::<16>();
+    for row in 0..shape.rows {
+        let input = &input[row * shape.input_stride..][..shape.inputs];
+        let output = &mut output[row * shape.output_stride..][..shape.inputs];
+        let (inputs, last_input) = input.as_chunks::<4>();
+        let (outputs, last_output) = output.as_chunks_mut::<4>();
+        for (((x, factor), offset), out) in
+            inputs.iter().zip(each_factor).zip(each_offset).zip(outputs)
+        {
+            // SAFETY: each array has 16 bytes.
+            let (x, factor, offset) = unsafe {
+                (
+                    v128_load(x.as_ptr().cast()),
+                    v128_load(factor.as_ptr().cast()),
+                    v128_load(offset.as_ptr().cast()),
+                )
+            };
+            let q = rounded(
+                f32x4_add(f32x4_mul(x, factor), offset),
+                f32x4_splat(0.0),
+                f32x4_splat(127.0),
+            );
+            let words = i16x8_narrow_i32x4(q, q);
+            *out = u32x4_extract_lane::<0>(u8x16_narrow_i16x8(words, words)).to_le_bytes();
+        }
+        scalar::quantise_each(last_input, last_factors, last_offsets, last_output);
     }
-    scalar::quantise_each(
-        &input[whole..len],
-        &factors[whole * 4..len * 4],
-        &offsets[whole * 4..len * 4],
-        &mut output[whole..len],
-    );
 }

@@ -8,7 +8,7 @@ use std::arch::x86_64::*;
 
 use crate::kernels::arch::scalar;
 use crate::kernels::arch::tile::{Checked, dense};
-use crate::kernels::{DEPTH, Kernels, LANES, Requantise, Shape};
+use crate::kernels::{DEPTH, Kernels, LANES, Requantise, Shape, panel_bytes};
 
 /// AVX2, if the processor has it.
 pub fn avx2() -> Option<Kernels> {
@@ -16,6 +16,9 @@ pub fn avx2() -> Option<Kernels> {
         name: "avx2",
         dense_u8: avx2::dense_u8,
         dense_f32: avx2::dense_f32,
+        sums: avx2::sums,
+        requantise: avx2::requantise,
+        dequantise: avx2::dequantise,
         quantise: avx2::quantise,
     })
 }
@@ -27,6 +30,9 @@ pub fn avx_vnni() -> Option<Kernels> {
         name: "avx-vnni",
         dense_u8: avx_vnni::dense_u8,
         dense_f32: avx_vnni::dense_f32,
+        sums: avx_vnni::sums,
+        requantise: avx_vnni::requantise,
+        dequantise: avx_vnni::dequantise,
         quantise: avx2::quantise,
     })
 }
@@ -42,7 +48,10 @@ pub fn avx512_vnni() -> Option<Kernels> {
         name: "avx512-vnni",
         dense_u8: avx512_vnni::dense_u8,
         dense_f32: avx512_vnni::dense_f32,
-        quantise: avx2::quantise,
+        sums: avx512_vnni::sums,
+        requantise: avx512_vnni::requantise,
+        dequantise: avx512_vnni::dequantise,
+        quantise: avx512_vnni::quantise,
     })
 }
 
@@ -61,7 +70,44 @@ mod ymm {
 
     #[inline]
     #[target_feature(enable = "avx2")]
-    fn load(bytes: &[u8], half: usize) -> __m256i {
+    pub fn add(a: Acc, b: Acc) -> Acc {
+        [_mm256_add_epi32(a[0], b[0]), _mm256_add_epi32(a[1], b[1])]
+    }
+
+    #[inline]
+    #[target_feature(enable = "avx2")]
+    pub fn load(sums: &[i32]) -> Acc {
+        let bytes = bytemuck::cast_slice(sums);
+        [bytes_at(bytes, 0), bytes_at(bytes, 1)]
+    }
+
+    #[inline]
+    #[target_feature(enable = "avx2")]
+    pub fn store(acc: Acc, sums: &mut [i32]) {
+        let sums = &mut sums[..LANES];
+        for (half, acc) in acc.into_iter().enumerate() {
+            // SAFETY: the slice has 16 integers.
+            unsafe { _mm256_storeu_si256(sums.as_mut_ptr().add(half * 8).cast(), acc) };
+        }
+    }
+
+    /// What is written, in every lane: least, greatest, zero point.
+    pub type Range = (__m256, __m256, __m256i);
+
+    #[inline]
+    #[target_feature(enable = "avx2")]
+    pub fn range(to: Requantise) -> Range {
+        let zero = i32::from(to.zero);
+        (
+            _mm256_set1_ps((i32::from(to.low) - zero) as f32),
+            _mm256_set1_ps((i32::from(to.high) - zero) as f32),
+            _mm256_set1_epi32(zero),
+        )
+    }
+
+    #[inline]
+    #[target_feature(enable = "avx2")]
+    fn bytes_at(bytes: &[u8], half: usize) -> __m256i {
         let bytes: &[u8] = &bytes[half * 32..half * 32 + 32];
         // SAFETY: the slice has 32 bytes.
         unsafe { _mm256_loadu_si256(bytes.as_ptr().cast()) }
@@ -73,10 +119,10 @@ mod ymm {
     fn scaled(acc: Acc, panel: &[u8]) -> [__m256; 2] {
         let scales = &panel[panel.len() - LANES * 4..];
         let half = |h: usize| {
-            let sum = _mm256_add_epi32(acc[h], load(panel, h));
+            let sum = _mm256_add_epi32(acc[h], bytes_at(panel, h));
             _mm256_mul_ps(
                 _mm256_cvtepi32_ps(sum),
-                _mm256_castsi256_ps(load(scales, h)),
+                _mm256_castsi256_ps(bytes_at(scales, h)),
             )
         };
         [half(0), half(1)]
@@ -84,13 +130,10 @@ mod ymm {
 
     #[inline]
     #[target_feature(enable = "avx2")]
-    pub fn finish_u8(acc: Acc, panel: &[u8], to: Requantise, output: &mut [u8]) {
-        let zero = i32::from(to.zero);
-        let low = _mm256_set1_ps((i32::from(to.low) - zero) as f32);
-        let high = _mm256_set1_ps((i32::from(to.high) - zero) as f32);
+    pub fn finish_u8(acc: Acc, panel: &[u8], (low, high, zero): Range, output: &mut [u8]) {
         let y = scaled(acc, panel).map(|y| {
             let q = _mm256_cvtps_epi32(_mm256_min_ps(_mm256_max_ps(y, low), high));
-            _mm256_add_epi32(q, _mm256_set1_epi32(zero))
+            _mm256_add_epi32(q, zero)
         });
         // Packing works within 128-bit halves; the permutation puts the quarters in order.
         let words = _mm256_permute4x64_epi64(_mm256_packs_epi32(y[0], y[1]), 0b11_01_10_00);
@@ -120,7 +163,7 @@ mod ymm {
 }
 
 mod avx2 {
-    use super::ymm::{Acc, finish_f32, finish_u8, zero};
+    use super::ymm::{Acc, add, finish_f32, finish_u8, load, range, store, zero};
     use super::*;
 
     /// Adds four inputs times 16 outputs' weights.
@@ -151,26 +194,29 @@ mod avx2 {
         [half(0), half(1)]
     }
 
-    dense!(#[target_feature(enable = "avx2")], true);
+    dense!(#[target_feature(enable = "avx2")], wide: true, block: 4 x 1, single: 4 x 1);
 
     /// Features to bytes; only reached through a constructor that checks the processor.
-    pub fn quantise(input: &[f32], constants: &[u8], output: &mut [u8]) {
-        // SAFETY: the constructor has checked that the processor has AVX2.
-        unsafe { quantise_avx2(input, constants, output) }
+    pub fn quantise(shape: Shape, constants: &[u8], input: &[f32], output: &mut [u8]) {
+        let (factors, offsets) = constants.split_at(shape.inputs * 4);
+        for row in 0..shape.rows {
+            let input = &input[row * shape.input_stride..][..shape.inputs];
+            let output = &mut output[row * shape.output_stride..][..shape.inputs];
+            // SAFETY: the constructor has checked that the processor has AVX2.
+            unsafe { quantise_row(input, factors, offsets, output) };
+        }
     }
 
     #[target_feature(enable = "avx2")]
-    fn quantise_avx2(input: &[f32], constants: &[u8], output: &mut [u8]) {
-        let (factors, offsets) = constants.split_at(constants.len() / 2);
-        let len = input.len().min(output.len()).min(factors.len() / 4);
-        let whole = len / 8 * 8;
-        for at in (0..whole).step_by(8) {
-            let (x, factor, offset) = (
-                &input[at..at + 8],
-                &factors[at * 4..at * 4 + 32],
-                &offsets[at * 4..at * 4 + 32],
-            );
-            // SAFETY: each slice has 32 bytes.
+    fn quantise_row(input: &[f32], factors: &[u8], offsets: &[u8], output: &mut [u8]) {
+        let (inputs, last_input) = input.as_chunks::<8>();
+        let (each_factor, last_factors) = factors.as_chunks::<32>();
+        let (each_offset, last_offsets) = offsets.as_chunks::<32>();
+        let (outputs, last_output) = output.as_chunks_mut::<8>();
+        for (((x, factor), offset), out) in
+            inputs.iter().zip(each_factor).zip(each_offset).zip(outputs)
+        {
+            // SAFETY: each array has 32 bytes.
             let (x, factor, offset) = unsafe {
                 (
                     _mm256_loadu_ps(x.as_ptr()),
@@ -185,21 +231,15 @@ mod avx2 {
             let q = _mm256_cvtps_epi32(y);
             let words = _mm_packs_epi32(_mm256_castsi256_si128(q), _mm256_extracti128_si256(q, 1));
             let bytes = _mm_packus_epi16(words, words);
-            let out = &mut output[at..at + 8];
-            // SAFETY: the slice has 8 bytes.
+            // SAFETY: the array has 8 bytes.
             unsafe { _mm_storel_epi64(out.as_mut_ptr().cast(), bytes) };
         }
-        scalar::quantise_each(
-            &input[whole..len],
-            &factors[whole * 4..len * 4],
-            &offsets[whole * 4..len * 4],
-            &mut output[whole..len],
-        );
+        scalar::quantise_each(last_input, last_factors, last_offsets, last_output);
     }
 }
 
 mod avx_vnni {
-    use super::ymm::{Acc, finish_f32, finish_u8, zero};
+    use super::ymm::{Acc, add, finish_f32, finish_u8, load, range, store, zero};
     use super::*;
 
     /// Adds four inputs times 16 outputs' weights.
@@ -218,7 +258,7 @@ mod avx_vnni {
         [half(0), half(1)]
     }
 
-    dense!(#[target_feature(enable = "avx2,avxvnni")], false);
+    dense!(#[target_feature(enable = "avx2,avxvnni")], wide: false, block: 4 x 1, single: 4 x 1);
 }
 
 mod avx512_vnni {
@@ -230,6 +270,42 @@ mod avx512_vnni {
     #[target_feature(enable = "avx512f")]
     fn zero() -> Acc {
         _mm512_setzero_si512()
+    }
+
+    #[inline]
+    #[target_feature(enable = "avx512f")]
+    fn add(a: Acc, b: Acc) -> Acc {
+        _mm512_add_epi32(a, b)
+    }
+
+    #[inline]
+    #[target_feature(enable = "avx512f")]
+    fn load(sums: &[i32]) -> Acc {
+        let sums = &sums[..LANES];
+        // SAFETY: the slice has 16 integers.
+        unsafe { _mm512_loadu_si512(sums.as_ptr().cast()) }
+    }
+
+    #[inline]
+    #[target_feature(enable = "avx512f")]
+    fn store(acc: Acc, sums: &mut [i32]) {
+        let sums = &mut sums[..LANES];
+        // SAFETY: the slice has 16 integers.
+        unsafe { _mm512_storeu_si512(sums.as_mut_ptr().cast(), acc) };
+    }
+
+    /// What is written, in every lane: least, greatest, zero point.
+    type Range = (__m512, __m512, __m512i);
+
+    #[inline]
+    #[target_feature(enable = "avx512f")]
+    fn range(to: Requantise) -> Range {
+        let zero = i32::from(to.zero);
+        (
+            _mm512_set1_ps((i32::from(to.low) - zero) as f32),
+            _mm512_set1_ps((i32::from(to.high) - zero) as f32),
+            _mm512_set1_epi32(zero),
+        )
     }
 
     /// Adds four inputs times 16 outputs' weights.
@@ -260,12 +336,9 @@ mod avx512_vnni {
 
     #[inline]
     #[target_feature(enable = "avx512f")]
-    fn finish_u8(acc: Acc, panel: &[u8], to: Requantise, output: &mut [u8]) {
-        let zero = i32::from(to.zero);
-        let low = _mm512_set1_ps((i32::from(to.low) - zero) as f32);
-        let high = _mm512_set1_ps((i32::from(to.high) - zero) as f32);
+    fn finish_u8(acc: Acc, panel: &[u8], (low, high, zero): Range, output: &mut [u8]) {
         let y = _mm512_min_ps(_mm512_max_ps(scaled(acc, panel), low), high);
-        let q = _mm512_add_epi32(_mm512_cvtps_epi32(y), _mm512_set1_epi32(zero));
+        let q = _mm512_add_epi32(_mm512_cvtps_epi32(y), zero);
         let output = &mut output[..LANES];
         // SAFETY: the slice has 16 bytes.
         unsafe { _mm_storeu_si128(output.as_mut_ptr().cast(), _mm512_cvtepi32_epi8(q)) };
@@ -285,5 +358,39 @@ mod avx512_vnni {
         unsafe { _mm512_storeu_ps(output.as_mut_ptr(), y) };
     }
 
-    dense!(#[target_feature(enable = "avx2,avx512f,avx512bw,avx512vl,avx512vnni")], false);
+    dense!(#[target_feature(enable = "avx2,avx512f,avx512bw,avx512vl,avx512vnni")], wide: false, block: 8 x 2, single: 4 x 2);
+
+    /// Features to bytes; only reached through the constructor that checks the processor.
+    pub fn quantise(shape: Shape, constants: &[u8], input: &[f32], output: &mut [u8]) {
+        let (factors, offsets) = constants.split_at(shape.inputs * 4);
+        for row in 0..shape.rows {
+            let input = &input[row * shape.input_stride..][..shape.inputs];
+            let output = &mut output[row * shape.output_stride..][..shape.inputs];
+            // SAFETY: the constructor has checked that the processor has AVX-512.
+            unsafe { quantise_row(input, factors, offsets, output) };
+        }
+    }
+
+    #[target_feature(enable = "avx512f,avx512bw,avx512vl")]
+    fn quantise_row(input: &[f32], factors: &[u8], offsets: &[u8], output: &mut [u8]) {
+        let len = input.len();
+        assert!(factors.len() >= len * 4 && offsets.len() >= len * 4 && output.len() >= len);
+        for at in (0..len).step_by(LANES) {
+            // The last few lanes are neither read nor written.
+            let mask = u16::MAX >> LANES.saturating_sub(len - at);
+            // SAFETY: the lanes of the mask lie below `len`, which all four slices hold.
+            unsafe {
+                let float = |bytes: *const u8| _mm512_maskz_loadu_ps(mask, bytes.add(at * 4).cast());
+                let x = float(input.as_ptr().cast());
+                // Product and sum are rounded each: no fused multiply-add.
+                let y = _mm512_mul_ps(x, float(factors.as_ptr()));
+                let y = _mm512_add_ps(y, float(offsets.as_ptr()));
+                // max and min give their second operand where the first is not a number.
+                let y = _mm512_max_ps(y, _mm512_setzero_ps());
+                let q = _mm512_cvtps_epi32(_mm512_min_ps(y, _mm512_set1_ps(127.0)));
+                let out = output.as_mut_ptr().add(at).cast();
+                _mm_mask_storeu_epi8(out, mask, _mm512_cvtepi32_epi8(q));
+            }
+        }
+    }
 }
