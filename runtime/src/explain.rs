@@ -11,7 +11,8 @@ use crate::decide::{
 };
 use crate::engine::{Engine, Memory};
 use crate::error::{Error, Result};
-use crate::plan::{MAX_ROWS, wipe};
+use crate::memory::wipe;
+use crate::plan::MAX_ROWS;
 use crate::schema::transform::Transforms;
 use crate::schema::{FieldSet, Schema, resolve};
 
@@ -320,7 +321,12 @@ impl Explainer {
         };
         let full = |group: usize| (1usize << self.layout.members[group].len()) - 1;
         let run = |walk: &mut Walk<'_, E>, rows: &[i32], count: usize| {
-            let Walk { engine, weights, memory, .. } = walk;
+            let Walk {
+                engine,
+                weights,
+                memory,
+                ..
+            } = walk;
             engine.run_from_sums(weights, count, rows, memory)
         };
         levels[groups * len..].copy_from_slice(&changes[..len]);
@@ -337,7 +343,11 @@ impl Explainer {
                 });
                 for part in 1..full(group) {
                     let base = &levels[level * len..][..len];
-                    add(base, change(group, part), &mut rows[walk.rows * len..][..len]);
+                    add(
+                        base,
+                        change(group, part),
+                        &mut rows[walk.rows * len..][..len],
+                    );
                     walk.next(|walk, count| run(walk, rows, count))?;
                 }
             }

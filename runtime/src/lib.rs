@@ -15,6 +15,7 @@ mod explain;
 pub mod kernels;
 #[cfg(feature = "mmap")]
 mod map;
+mod memory;
 pub mod plan;
 pub mod schema;
 mod scorer;

@@ -13,7 +13,8 @@ use crate::engine::{Engine, Memory};
 use crate::error::{Error, ErrorKind, Result};
 use crate::explain::{Explainer, Explanation};
 use crate::kernels::{Kernels, arch::fp_state::DefaultFpState};
-use crate::plan::{Executable, MAX_ROWS, wipe};
+use crate::memory::{Aligned, is_aligned, wipe};
+use crate::plan::{Executable, MAX_ROWS};
 use crate::schema::transform::Transforms;
 use crate::schema::{Application, Date, Resolved, Schema, Texts, resolve};
 
@@ -42,7 +43,7 @@ pub struct Scorer {
 
 /// The bundle's bytes, and who owns them.
 enum Bytes {
-    Owned(Vec<u8>),
+    Owned(Aligned),
     Static(&'static [u8]),
     #[cfg(feature = "mmap")]
     Mapped(crate::map::Mapping),
@@ -51,7 +52,7 @@ enum Bytes {
 impl Bytes {
     fn as_slice(&self) -> &[u8] {
         match self {
-            Self::Owned(bytes) => bytes,
+            Self::Owned(bytes) => bytes.as_slice(),
             Self::Static(bytes) => bytes,
             #[cfg(feature = "mmap")]
             Self::Mapped(mapping) => mapping.as_slice(),
@@ -125,7 +126,8 @@ impl OpenOptions {
     /// # Errors
     /// As [`Scorer::open`].
     pub fn open(self, bytes: impl Into<Vec<u8>>, keys: &[[u8; 32]]) -> Result<Scorer> {
-        self.open_bytes(Bytes::Owned(bytes.into()), keys)
+        let bytes: Vec<u8> = bytes.into();
+        self.open_bytes(Bytes::Owned(Aligned::copy_of(&bytes)), keys)
     }
 
     fn open_bytes(self, bytes: Bytes, keys: &[[u8; 32]]) -> Result<Scorer> {
@@ -404,12 +406,18 @@ impl Scorer {
         OpenOptions::default().open(bytes, keys)
     }
 
-    /// As [`Scorer::open`], for bytes that are part of the program.
+    /// As [`Scorer::open`], for bytes that are part of the program. They are used where they lie if
+    /// that is at a multiple of 64, and else copied: weights are read in lines of the cache.
     ///
     /// # Errors
     /// As [`Scorer::open`].
     pub fn open_static(bytes: &'static [u8], keys: &[[u8; 32]]) -> Result<Self> {
-        OpenOptions::default().open_bytes(Bytes::Static(bytes), keys)
+        let bytes = if is_aligned(bytes) {
+            Bytes::Static(bytes)
+        } else {
+            Bytes::Owned(Aligned::copy_of(bytes))
+        };
+        OpenOptions::default().open_bytes(bytes, keys)
     }
 
     /// Reads the file into memory and opens it.

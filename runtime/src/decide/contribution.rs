@@ -102,26 +102,56 @@ impl Layout {
 
     /// n!·m! points in units of v.
     fn denominator(&self, group: usize) -> i128 {
-        factorial(self.members.len()) * factorial(self.members[group].len()) * i128::from(POINT)
+        i128::from(factorial(self.members.len()))
+            * i128::from(factorial(self.members[group].len()))
+            * i128::from(POINT)
     }
 
     /// The exact Owen values of a group's fields over the denominator n!·m!.
+    ///
+    /// A score is added for every field of its part and subtracted for every field that could join
+    /// it, weighed by how many orders the part's fields can come in. What sets of other groups of
+    /// one size weigh is the same: they are summed first. These sums fit 64 bits: |v| < 2^30, the
+    /// weights of a group's parts sum to 2·m!, and 2^(n−1) sets times 2^m parts are within the
+    /// budget of 2^16 evaluations, so that 2^(n−1)·m! < 2^28.
     fn owen(&self, group: usize, v: &[i64], out: &mut [i128]) {
         let (n, m) = (self.members.len(), self.members[group].len());
-        for (f, out) in out.iter_mut().enumerate().take(m) {
-            *out = 0;
-            for others in 0..1usize << (n - 1) {
-                let s = others.count_ones() as usize;
-                let outer = factorial(s) * factorial(n - 1 - s);
-                let mut sum = 0;
-                for part in (0..1u16 << m).filter(|part| part >> f & 1 == 0) {
-                    let t = part.count_ones() as usize;
-                    let gain =
-                        v[self.at(group, others, part | 1 << f)] - v[self.at(group, others, part)];
-                    sum += factorial(t) * factorial(m - 1 - t) * i128::from(gain);
+        let full = usize::from(self.full(group));
+        let orders = |t: usize| factorial(t) * factorial(m - 1 - t);
+        let mut weights = [0i64; crate::schema::MAX_GROUP_FIELDS];
+        for (t, weight) in weights.iter_mut().enumerate().take(m) {
+            *weight = orders(t);
+        }
+        let mut sums = [[0i64; crate::schema::MAX_GROUPS]; crate::schema::MAX_GROUP_FIELDS];
+        for others in 0..1usize << (n - 1) {
+            let s = others.count_ones() as usize;
+            let (none, all) = (
+                self.at(group, others, 0),
+                self.at(group, others, full as u16),
+            );
+            let parts = self.parts_from[group] + others * (full - 1);
+            for part in 0..=full {
+                let v = match part {
+                    0 => v[none],
+                    part if part == full => v[all],
+                    part => v[parts + part - 1],
+                };
+                let t = part.count_ones() as usize;
+                let joined = if t > 0 { weights[t - 1] * v } else { 0 };
+                let could_join = if t < m { weights[t] * v } else { 0 };
+                for (f, sums) in sums.iter_mut().enumerate().take(m) {
+                    sums[s] += if part >> f & 1 == 1 {
+                        joined
+                    } else {
+                        -could_join
+                    };
                 }
-                *out += outer * sum;
             }
+        }
+        for (out, sums) in out.iter_mut().zip(&sums).take(m) {
+            *out = (0..n)
+                .map(|s| i128::from(factorial(s) * factorial(n - 1 - s)) * i128::from(sums[s]))
+                .sum();
         }
     }
 }
@@ -161,6 +191,7 @@ pub(crate) fn attribute(
         // denominator n!·MAX!, remainders of groups of different sizes compare.
         let sum: i128 = own[..members.len()].iter().sum();
         let common = factorial(crate::schema::MAX_GROUP_FIELDS) / factorial(members.len());
+        let common = i128::from(common);
         shares[group] = Share {
             whole: sum.div_euclid(denominator) as i64,
             rest: sum.rem_euclid(denominator) * common,
@@ -221,7 +252,7 @@ fn apportion(shares: &mut [Share], total: i64, ranks: &[u16]) {
 }
 
 /// n!, for n up to 16.
-fn factorial(n: usize) -> i128 {
+fn factorial(n: usize) -> i64 {
     const TABLE: [i64; 17] = {
         let mut table = [1; 17];
         let mut n = 1;
@@ -231,7 +262,7 @@ fn factorial(n: usize) -> i128 {
         }
         table
     };
-    i128::from(TABLE[n])
+    TABLE[n]
 }
 
 #[cfg(test)]

@@ -78,6 +78,7 @@ impl Engine {
     }
 
     /// The input of row `row`, to be filled in.
+    #[inline]
     pub fn input<'m>(&self, memory: &'m mut Memory, row: usize) -> Result<&'m mut [f32]> {
         let Self::Plan { executable, .. } = self;
         let model = executable.model(0)?;
@@ -133,6 +134,7 @@ impl Engine {
     }
 
     /// The first number of the first output of row `row`.
+    #[inline]
     pub fn output(&self, memory: &Memory, row: usize) -> Result<f32> {
         let Self::Plan { executable, .. } = self;
         let model = executable.model(0)?;

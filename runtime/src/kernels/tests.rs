@@ -97,7 +97,12 @@ fn outputs(path: &Kernels, case: &Case) -> (Vec<u8>, Vec<u32>, Vec<i32>) {
     (path.requantise)(from_sums, panels, &sums, *to, &mut bytes_again);
     (path.dequantise)(from_sums, panels, &sums, relu, &mut floats_again);
     assert_eq!(bytes_again, bytes, "{} {shape:?}", path.name);
-    assert_eq!(bits(&floats_again), bits(&floats), "{} {shape:?}", path.name);
+    assert_eq!(
+        bits(&floats_again),
+        bits(&floats),
+        "{} {shape:?}",
+        path.name
+    );
     (bytes, bits(&floats), sums)
 }
 
@@ -225,7 +230,13 @@ fn ties_and_not_a_number_quantise_alike() {
 fn subnormals_quantise_alike() {
     let tiny = f32::MIN_POSITIVE / 64.0;
     let input: Vec<f32> = (0..64).map(|i| tiny * (i as f32 - 32.0)).collect();
-    let factors = (0..64).map(|i| if i % 2 == 0 { 3.0 / f32::MIN_POSITIVE } else { tiny });
+    let factors = (0..64).map(|i| {
+        if i % 2 == 0 {
+            3.0 / f32::MIN_POSITIVE
+        } else {
+            tiny
+        }
+    });
     let constants: Vec<u8> = factors
         .chain((0..64).map(|i| (i % 5) as f32 * 0.5))
         .flat_map(f32::to_le_bytes)

@@ -2,12 +2,8 @@
 
 use std::ops::Range;
 
+use crate::memory::{LINE, Line, wipe};
 use crate::plan::program::Buffer;
-
-/// 64 aligned bytes.
-#[derive(Clone, Copy, bytemuck::Zeroable, bytemuck::Pod)]
-#[repr(C, align(64))]
-struct Line([u8; 64]);
 
 /// Where a buffer lies in one row's arena, in units of 64 bytes.
 #[derive(Debug, Clone, Copy)]
@@ -18,10 +14,10 @@ pub(crate) struct Place {
 
 impl Place {
     pub(crate) const fn of(buffer: &Buffer) -> Self {
-        let start = buffer.offset as usize / 64;
+        let start = buffer.offset as usize / LINE;
         Self {
             start,
-            end: start + buffer.row_bytes() / 64,
+            end: start + buffer.row_bytes() / LINE,
         }
     }
 }
@@ -34,9 +30,9 @@ pub struct Arena {
 
 impl Arena {
     pub(crate) fn new(bytes_per_row: usize, rows: usize) -> Self {
-        let lines = bytes_per_row.div_ceil(64) * rows;
+        let lines = bytes_per_row.div_ceil(LINE) * rows;
         Self {
-            lines: vec![Line([0; 64]); lines],
+            lines: vec![Line([0; LINE]); lines],
             rows,
         }
     }
@@ -64,6 +60,7 @@ impl Arena {
     }
 
     /// Row `row` of an f32 buffer, to be filled in by the caller.
+    #[inline]
     pub fn input(&mut self, buffer: &Buffer, row: usize) -> &mut [f32] {
         let range = self.range(&Place::of(buffer));
         let all: &mut [f32] = bytemuck::cast_slice_mut(&mut self.lines[range]);
@@ -71,6 +68,7 @@ impl Arena {
     }
 
     /// Row `row` of an f32 buffer.
+    #[inline]
     pub fn output(&self, buffer: &Buffer, row: usize) -> &[f32] {
         let all: &[f32] = bytemuck::cast_slice(&self.lines[self.range(&Place::of(buffer))]);
         &all[row * buffer.stride()..][..buffer.len as usize]
@@ -78,13 +76,6 @@ impl Arena {
 
     /// Zeroes every byte.
     pub fn zeroize(&mut self) {
-        wipe(&mut self.lines, Line([0; 64]));
+        wipe(&mut self.lines, Line([0; LINE]));
     }
-}
-
-/// Overwrites `memory` so that the compiler may not leave it out, as whole-slice stores: byte-wise
-/// volatile writes would cost more than the score.
-pub(crate) fn wipe<T: Copy>(memory: &mut [T], blank: T) {
-    memory.fill(blank);
-    std::hint::black_box(memory);
 }

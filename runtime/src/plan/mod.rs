@@ -6,7 +6,6 @@ mod program;
 mod validate;
 
 pub use arena::Arena;
-pub(crate) use arena::wipe;
 use arena::Place;
 pub use program::{Buffer, ElementType, Model, PLAN_VERSION, Plan, Port, Step};
 pub use validate::{MAX_ARENA_BYTES, MAX_MODELS, MAX_MULTIPLY_ADDS, MAX_STEPS};
@@ -16,7 +15,6 @@ use crate::error::{Error, Result};
 use crate::kernels::arch::{fp_state::DefaultFpState, scalar};
 use crate::kernels::{Kernels, LANES, Requantise, Shape, panel_bytes};
 use std::ops::Range;
-
 
 /// How many rows one walk over the steps serves at most.
 pub const MAX_ROWS: usize = 32;
@@ -215,13 +213,20 @@ impl Prepared {
                     && first.input() == model.inputs[0].buffer
                     && second.input() == first.output()
                     && rest.iter().all(|step| !spent.contains(&step.input()))
-                    && model.outputs.iter().all(|port| !spent.contains(&port.buffer))
+                    && model
+                        .outputs
+                        .iter()
+                        .all(|port| !spent.contains(&port.buffer))
             }
             _ => false,
         };
         Self {
             multiply_adds,
-            calls: model.steps.iter().map(|step| Call::new(step, model)).collect(),
+            calls: model
+                .steps
+                .iter()
+                .map(|step| Call::new(step, model))
+                .collect(),
             linear,
         }
     }

@@ -8,7 +8,7 @@ use zeroize::Zeroize;
 use crate::decide::RecordValue;
 use crate::error::{Error, ErrorKind, Result};
 use crate::kernels::arch::fp_state::DefaultFpState;
-use crate::plan::wipe;
+use crate::memory::wipe;
 use crate::schema::number::{self, DecimalMark, MAX_MAGNITUDE};
 use crate::schema::{Date, Field, FieldKind, Schema};
 

@@ -204,9 +204,7 @@ mod vector {
 }
 
 mod neon {
-    use super::vector::{
-        Acc, add, finish_f32, finish_u8, load, range, step_wide, store, zero,
-    };
+    use super::vector::{Acc, add, finish_f32, finish_u8, load, range, step_wide, store, zero};
     use super::*;
 
     /// Adds four inputs times 16 outputs' weights.
@@ -236,9 +234,7 @@ mod neon {
 }
 
 mod dotprod {
-    use super::vector::{
-        Acc, add, finish_f32, finish_u8, load, range, step_wide, store, zero,
-    };
+    use super::vector::{Acc, add, finish_f32, finish_u8, load, range, step_wide, store, zero};
     use super::*;
 
     /// Adds four inputs times 16 outputs' weights.

@@ -131,7 +131,10 @@ pub(crate) fn in_a_strange_host<T>(what: impl FnOnce() -> T) -> T {
     let host = imp::read();
     imp::write(imp::STRANGE);
     let result = what();
-    assert!(imp::read() == imp::STRANGE, "the host's own state afterwards");
+    assert!(
+        imp::read() == imp::STRANGE,
+        "the host's own state afterwards"
+    );
     imp::write(host);
     result
 }

@@ -104,11 +104,7 @@ fn walk<T>(
     {
         for row in 0..shape.rows {
             let at = row * shape.output_stride + p * LANES;
-            finish(
-                sums(panel, p, row),
-                panel,
-                &mut output[at..at + LANES],
-            );
+            finish(sums(panel, p, row), panel, &mut output[at..at + LANES]);
         }
     }
 }

@@ -111,7 +111,11 @@ macro_rules! dense {
                             acc[s] = add(acc[s], acc[s + chains]);
                         }
                     }
-                    finish(acc[0], bytes, (row + r) * c.shape.output_stride + (panel + p) * LANES);
+                    finish(
+                        acc[0],
+                        bytes,
+                        (row + r) * c.shape.output_stride + (panel + p) * LANES,
+                    );
                 }
             }
         }

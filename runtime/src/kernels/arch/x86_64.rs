@@ -380,7 +380,8 @@ mod avx512_vnni {
             let mask = u16::MAX >> LANES.saturating_sub(len - at);
             // SAFETY: the lanes of the mask lie below `len`, which all four slices hold.
             unsafe {
-                let float = |bytes: *const u8| _mm512_maskz_loadu_ps(mask, bytes.add(at * 4).cast());
+                let float =
+                    |bytes: *const u8| _mm512_maskz_loadu_ps(mask, bytes.add(at * 4).cast());
                 let x = float(input.as_ptr().cast());
                 // Product and sum are rounded each: no fused multiply-add.
                 let y = _mm512_mul_ps(x, float(factors.as_ptr()));
