@@ -107,6 +107,8 @@ impl Kernels {
             arch::x86_64::avx2(),
             arch::x86_64::avx_vnni(),
             arch::x86_64::avx512_vnni(),
+            #[cfg(target_os = "linux")]
+            arch::amx::amx(),
         ];
         #[cfg(target_arch = "aarch64")]
         let more = [Some(arch::aarch64::neon()), arch::aarch64::dotprod()];

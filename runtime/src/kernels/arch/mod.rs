@@ -2,6 +2,8 @@
 
 #[cfg(target_arch = "aarch64")]
 pub mod aarch64;
+#[cfg(all(target_arch = "x86_64", target_os = "linux"))]
+pub mod amx;
 pub mod fp_state;
 pub mod scalar;
 #[cfg(any(

@@ -261,26 +261,27 @@ mod avx_vnni {
     dense!(#[target_feature(enable = "avx2,avxvnni")], wide: false, block: 4 x 1, single: 4 x 1);
 }
 
-mod avx512_vnni {
+/// 16 accumulators in a 512-bit register, and what is done with them: shared by AVX512-VNNI and AMX.
+pub(super) mod zmm {
     use super::*;
 
-    type Acc = __m512i;
+    pub type Acc = __m512i;
 
     #[inline]
     #[target_feature(enable = "avx512f")]
-    fn zero() -> Acc {
+    pub fn zero() -> Acc {
         _mm512_setzero_si512()
     }
 
     #[inline]
     #[target_feature(enable = "avx512f")]
-    fn add(a: Acc, b: Acc) -> Acc {
+    pub fn add(a: Acc, b: Acc) -> Acc {
         _mm512_add_epi32(a, b)
     }
 
     #[inline]
     #[target_feature(enable = "avx512f")]
-    fn load(sums: &[i32]) -> Acc {
+    pub fn load(sums: &[i32]) -> Acc {
         let sums = &sums[..LANES];
         // SAFETY: the slice has 16 integers.
         unsafe { _mm512_loadu_si512(sums.as_ptr().cast()) }
@@ -288,36 +289,24 @@ mod avx512_vnni {
 
     #[inline]
     #[target_feature(enable = "avx512f")]
-    fn store(acc: Acc, sums: &mut [i32]) {
+    pub fn store(acc: Acc, sums: &mut [i32]) {
         let sums = &mut sums[..LANES];
         // SAFETY: the slice has 16 integers.
         unsafe { _mm512_storeu_si512(sums.as_mut_ptr().cast(), acc) };
     }
 
     /// What is written, in every lane: least, greatest, zero point.
-    type Range = (__m512, __m512, __m512i);
+    pub type Range = (__m512, __m512, __m512i);
 
     #[inline]
     #[target_feature(enable = "avx512f")]
-    fn range(to: Requantise) -> Range {
+    pub fn range(to: Requantise) -> Range {
         let zero = i32::from(to.zero);
         (
             _mm512_set1_ps((i32::from(to.low) - zero) as f32),
             _mm512_set1_ps((i32::from(to.high) - zero) as f32),
             _mm512_set1_epi32(zero),
         )
-    }
-
-    /// Adds four inputs times 16 outputs' weights.
-    ///
-    /// # Safety
-    /// `w` points at 64 readable bytes.
-    #[inline]
-    #[target_feature(enable = "avx512f,avx512vnni")]
-    unsafe fn step<const WIDE: bool>(acc: Acc, x: i32, w: *const u8) -> Acc {
-        // SAFETY: 64 bytes are readable.
-        let w = unsafe { _mm512_loadu_si512(w.cast()) };
-        _mm512_dpbusd_epi32(acc, _mm512_set1_epi32(x), w)
     }
 
     #[inline]
@@ -336,7 +325,7 @@ mod avx512_vnni {
 
     #[inline]
     #[target_feature(enable = "avx512f")]
-    fn finish_u8(acc: Acc, panel: &[u8], (low, high, zero): Range, output: &mut [u8]) {
+    pub fn finish_u8(acc: Acc, panel: &[u8], (low, high, zero): Range, output: &mut [u8]) {
         let y = _mm512_min_ps(_mm512_max_ps(scaled(acc, panel), low), high);
         let q = _mm512_add_epi32(_mm512_cvtps_epi32(y), zero);
         let output = &mut output[..LANES];
@@ -346,7 +335,7 @@ mod avx512_vnni {
 
     #[inline]
     #[target_feature(enable = "avx512f")]
-    fn finish_f32(acc: Acc, panel: &[u8], relu: bool, output: &mut [f32]) {
+    pub fn finish_f32(acc: Acc, panel: &[u8], relu: bool, output: &mut [f32]) {
         let y = scaled(acc, panel);
         let y = if relu {
             _mm512_max_ps(y, _mm512_setzero_ps())
@@ -357,40 +346,70 @@ mod avx512_vnni {
         // SAFETY: the slice has 16 floats.
         unsafe { _mm512_storeu_ps(output.as_mut_ptr(), y) };
     }
+}
+
+pub(super) mod avx512_vnni {
+    use super::zmm::{Acc, add, finish_f32, finish_u8, load, range, store, zero};
+    use super::*;
+
+    /// Adds four inputs times 16 outputs' weights.
+    ///
+    /// # Safety
+    /// `w` points at 64 readable bytes.
+    #[inline]
+    #[target_feature(enable = "avx512f,avx512vnni")]
+    unsafe fn step<const WIDE: bool>(acc: Acc, x: i32, w: *const u8) -> Acc {
+        // SAFETY: 64 bytes are readable.
+        let w = unsafe { _mm512_loadu_si512(w.cast()) };
+        _mm512_dpbusd_epi32(acc, _mm512_set1_epi32(x), w)
+    }
 
     dense!(#[target_feature(enable = "avx2,avx512f,avx512bw,avx512vl,avx512vnni")], wide: false, block: 8 x 2, single: 4 x 2);
 
     /// Features to bytes; only reached through the constructor that checks the processor.
     pub fn quantise(shape: Shape, constants: &[u8], input: &[f32], output: &mut [u8]) {
-        let (factors, offsets) = constants.split_at(shape.inputs * 4);
-        for row in 0..shape.rows {
-            let input = &input[row * shape.input_stride..][..shape.inputs];
-            let output = &mut output[row * shape.output_stride..][..shape.inputs];
-            // SAFETY: the constructor has checked that the processor has AVX-512.
-            unsafe { quantise_row(input, factors, offsets, output) };
-        }
+        let last = shape.rows.saturating_sub(1);
+        assert!(
+            constants.len() >= shape.inputs * 8
+                && input.len() >= last * shape.input_stride + shape.inputs
+                && output.len() >= last * shape.output_stride + shape.inputs
+        );
+        // SAFETY: the constructor has checked that the processor has AVX-512, and the lengths are
+        // what the shape says.
+        unsafe { quantise_checked(shape, constants, input, output) }
     }
 
+    /// # Safety
+    /// The slices have the lengths that the shape asks for.
     #[target_feature(enable = "avx512f,avx512bw,avx512vl")]
-    fn quantise_row(input: &[f32], factors: &[u8], offsets: &[u8], output: &mut [u8]) {
-        let len = input.len();
-        assert!(factors.len() >= len * 4 && offsets.len() >= len * 4 && output.len() >= len);
+    unsafe fn quantise_checked(shape: Shape, constants: &[u8], input: &[f32], output: &mut [u8]) {
+        let len = shape.inputs;
         for at in (0..len).step_by(LANES) {
             // The last few lanes are neither read nor written.
             let mask = u16::MAX >> LANES.saturating_sub(len - at);
-            // SAFETY: the lanes of the mask lie below `len`, which all four slices hold.
-            unsafe {
-                let float =
-                    |bytes: *const u8| _mm512_maskz_loadu_ps(mask, bytes.add(at * 4).cast());
-                let x = float(input.as_ptr().cast());
+            let factors = constants.as_ptr().wrapping_add(at * 4).cast();
+            let offsets = constants.as_ptr().wrapping_add((len + at) * 4).cast();
+            // SAFETY: the lanes of the mask lie below `len`, and there are as many of both.
+            let (factor, offset) = unsafe {
+                (
+                    _mm512_maskz_loadu_ps(mask, factors),
+                    _mm512_maskz_loadu_ps(mask, offsets),
+                )
+            };
+            for row in 0..shape.rows {
+                let from = input.as_ptr().wrapping_add(row * shape.input_stride + at);
+                // SAFETY: the lanes of the mask lie below `len`, which every row has.
+                let x = unsafe { _mm512_maskz_loadu_ps(mask, from) };
                 // Product and sum are rounded each: no fused multiply-add.
-                let y = _mm512_mul_ps(x, float(factors.as_ptr()));
-                let y = _mm512_add_ps(y, float(offsets.as_ptr()));
+                let y = _mm512_add_ps(_mm512_mul_ps(x, factor), offset);
                 // max and min give their second operand where the first is not a number.
                 let y = _mm512_max_ps(y, _mm512_setzero_ps());
                 let q = _mm512_cvtps_epi32(_mm512_min_ps(y, _mm512_set1_ps(127.0)));
-                let out = output.as_mut_ptr().add(at).cast();
-                _mm_mask_storeu_epi8(out, mask, _mm512_cvtepi32_epi8(q));
+                let to = output
+                    .as_mut_ptr()
+                    .wrapping_add(row * shape.output_stride + at);
+                // SAFETY: as above, for the output.
+                unsafe { _mm_mask_storeu_epi8(to.cast(), mask, _mm512_cvtepi32_epi8(q)) };
             }
         }
     }
