@@ -6,7 +6,7 @@
 )]
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
-use fieldscore_runtime::kernels::{DEPTH, Kernels, LANES, Requantise, Shape, pack_dense_i8};
+use fieldscore_runtime::kernels::{Kernels, LANES, Requantise, Shape, pack_dense_i8};
 
 /// Inputs and outputs: the layers of a small net for tabular data, and of a large one.
 const SHAPES: [(usize, usize); 5] = [(32, 64), (64, 32), (32, 1), (512, 1024), (1024, 1024)];
@@ -40,7 +40,7 @@ fn dense_u8(criterion: &mut Criterion) {
                 rows,
                 inputs,
                 outputs,
-                input_stride: inputs.next_multiple_of(DEPTH),
+                input_stride: inputs.next_multiple_of(64),
                 output_stride: outputs.next_multiple_of(LANES),
                 wide: false,
             };
@@ -73,11 +73,19 @@ fn quantise(criterion: &mut Criterion) {
         let constants = [0.5f32, 1.0]
             .map(|x| x.to_le_bytes().repeat(features))
             .concat();
+        let shape = Shape {
+            rows: 1,
+            inputs: features,
+            outputs: features,
+            input_stride: features,
+            output_stride: features,
+            wide: false,
+        };
         let mut output = vec![0; features];
         group.throughput(Throughput::Elements(features as u64));
         for kernels in Kernels::available() {
             group.bench_function(BenchmarkId::new(kernels.name, features), |b| {
-                b.iter(|| (kernels.quantise)(&input, &constants, &mut output));
+                b.iter(|| (kernels.quantise)(shape, &constants, &input, &mut output));
             });
         }
     }
