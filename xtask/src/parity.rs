@@ -13,7 +13,8 @@ use crate::workspace::Workspace;
 #[command(
     after_help = "Targets: this machine with each kernel path it has; aarch64 with and without \
                         dot product and armv7 (qemu-user); wasm32 with and without simd128 (node and \
-                        wasmtime). Fails naming those that differ."
+                        wasmtime). Each but wasm32 also as a host that has set flush-to-zero. Fails \
+                        naming those that differ."
 )]
 pub struct ParityArgs {
     /// One JSON object per digest on stdout
@@ -27,9 +28,12 @@ pub struct ParityArgs {
 const GOLDEN: &str = "tests/golden/credit";
 const PACKAGE: &str = "fieldscore-parity";
 
-/// How many decisions without and with contributions: natively, and where a processor is emulated.
-const NATIVE: [&str; 2] = ["10000,100000", "100,1000"];
-const EMULATED: [&str; 2] = ["1000,10000", "10,100"];
+/// How many decisions without and with contributions, and how many layers by the kernels alone:
+/// natively, and where a processor is emulated.
+const NATIVE: [&str; 3] = ["10000,100000", "100,1000", "1000"];
+const EMULATED: [&str; 3] = ["1000,10000", "10,100", "100"];
+/// The option that makes the program a host which has set flush-to-zero; without, it has not.
+const HOSTS: [Option<&str>; 2] = [None, Some("--strange-host")];
 
 /// One run's lines, by the name of where it ran.
 struct Digests {
@@ -54,7 +58,7 @@ pub fn measure(workspace: &Workspace, only_native: bool, json: bool) -> Result<(
 }
 
 /// What a program is told: bundle, key, applications, marks.
-fn arguments(marks: [&str; 2]) -> Result<Vec<String>> {
+fn arguments(marks: [&str; 3]) -> Result<Vec<String>> {
     let key = Path::new(GOLDEN).join("key.txt");
     let key = std::fs::read_to_string(&key).map_err(Failure::at(key.display()))?;
     Ok(vec![
@@ -63,7 +67,14 @@ fn arguments(marks: [&str; 2]) -> Result<Vec<String>> {
         format!("{GOLDEN}/applications.csv"),
         marks[0].to_owned(),
         marks[1].to_owned(),
+        marks[2].to_owned(),
     ])
+}
+
+/// What a run is called.
+fn place(machine: &str, path: &str, host: Option<&str>) -> String {
+    let host = host.map_or("", |_| ", flush to zero");
+    format!("{machine} {path}{host}")
 }
 
 fn collect(place: &str, command: &mut Command) -> Result<Digests> {
@@ -94,14 +105,15 @@ fn native(workspace: &Workspace) -> Result<Vec<Digests>> {
     let program = workspace.program("release", PACKAGE);
     let mut all = Vec::new();
     for path in paths(Command::new(&program))? {
-        // One run prints the marks of all: the larger ones contain the smaller.
+        // The emulated marks too: with them the others' digests are compared.
         for marks in [EMULATED, NATIVE] {
-            let mut command = Command::new(&program);
-            command.args(["--kernels", &path]).args(arguments(marks)?);
-            all.push(collect(
-                &format!("{} {path}", std::env::consts::ARCH),
-                &mut command,
-            )?);
+            for host in HOSTS {
+                let mut command = Command::new(&program);
+                command.args(["--kernels", &path]).args(host);
+                command.args(arguments(marks)?);
+                let place = place(std::env::consts::ARCH, &path, host);
+                all.push(collect(&place, &mut command)?);
+            }
         }
     }
     Ok(all)
@@ -134,14 +146,13 @@ fn emulated(workspace: &Workspace) -> Result<Vec<Digests>> {
                 command
             };
             for path in paths(machine())? {
-                let mut command = machine();
-                command
-                    .args(["--kernels", &path])
-                    .args(arguments(EMULATED)?);
-                all.push(collect(
-                    &format!("{target} {processor} {path}"),
-                    &mut command,
-                )?);
+                for host in HOSTS {
+                    let mut command = machine();
+                    command.args(["--kernels", &path]).args(host);
+                    command.args(arguments(EMULATED)?);
+                    let place = place(&format!("{target} {processor}"), &path, host);
+                    all.push(collect(&place, &mut command)?);
+                }
             }
         }
     }
@@ -223,7 +234,7 @@ fn report(all: &[Digests], json: bool) -> Result<()> {
             } else {
                 let verdict = if same { "same" } else { "DIFFERS" };
                 println!(
-                    "{:<52} {mark:<16} {} {verdict}",
+                    "{:<58} {mark:<16} {} {verdict}",
                     digests.place,
                     &digest[..16.min(digest.len())]
                 );

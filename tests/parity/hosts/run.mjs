@@ -1,7 +1,7 @@
-// Runs the parity program as WebAssembly in node: run.mjs MODULE BUNDLE KEY_HEX APPLICATIONS MARKS MARKS
+// Runs the parity program as WebAssembly in node: run.mjs MODULE BUNDLE KEY_HEX APPLICATIONS MARKS MARKS MARK
 import { readFileSync } from "node:fs";
 
-const [file, bundle, key, csv, plain, explained] = process.argv.slice(2);
+const [file, bundle, key, csv, plain, explained, layers] = process.argv.slice(2);
 const { instance } = await WebAssembly.instantiate(readFileSync(file), {});
 const { memory, parity_alloc, parity_run } = instance.exports;
 
@@ -10,8 +10,8 @@ const put = (bytes) => {
   new Uint8Array(memory.buffer, at, bytes.length).set(bytes);
   return at;
 };
-const marks = [...plain.split(","), ...explained.split(",")].map(Number);
-if (marks.length !== 4) throw new Error("expected two marks and two marks");
+const marks = [...plain.split(","), ...explained.split(","), layers].map(Number);
+if (marks.length !== 5) throw new Error("expected two marks, two marks and one");
 
 const bundleBytes = readFileSync(bundle);
 const csvBytes = readFileSync(csv);

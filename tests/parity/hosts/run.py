@@ -1,4 +1,4 @@
-"""Runs the parity program as WebAssembly in wasmtime: run.py MODULE BUNDLE KEY_HEX APPLICATIONS MARKS MARKS."""
+"""Runs the parity program as WebAssembly in wasmtime: run.py MODULE BUNDLE KEY_HEX APPLICATIONS MARKS MARKS MARK."""
 
 import struct
 import sys
@@ -7,7 +7,7 @@ from pathlib import Path
 from wasmtime import Instance, Module, Store
 
 
-def main(module: str, bundle: str, key: str, csv: str, plain: str, explained: str) -> None:
+def main(module: str, bundle: str, key: str, csv: str, plain: str, explained: str, layers: str) -> None:
     """Prints what the program prints."""
     store = Store()
     instance = Instance(store, Module.from_file(store.engine, module), [])
@@ -19,14 +19,14 @@ def main(module: str, bundle: str, key: str, csv: str, plain: str, explained: st
         memory.write(store, data, at)
         return at
 
-    marks = [int(mark) for mark in plain.split(",") + explained.split(",")]
+    marks = [int(mark) for mark in plain.split(",") + explained.split(",") + [layers]]
     bundle_bytes, csv_bytes = Path(bundle).read_bytes(), Path(csv).read_bytes()
     out = exports["parity_run"](
         store,
         put(bundle_bytes), len(bundle_bytes),
         put(csv_bytes), len(csv_bytes),
         put(bytes.fromhex(key)),
-        put(struct.pack("<4I", *marks)),
+        put(struct.pack("<5I", *marks)),
     ) & 0xFFFFFFFF
     at, length = struct.unpack("<2I", memory.read(store, out, out + 8))
     sys.stdout.write(bytes(memory.read(store, at, at + length)).decode())

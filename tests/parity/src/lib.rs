@@ -5,6 +5,9 @@
 //! takes each row's field `f` from the row `p · (f + 1)` further on: new applications without new
 //! data.
 
+pub mod arithmetic;
+pub mod host;
+
 use fieldscore_runtime::kernels::Kernels;
 use fieldscore_runtime::{
     Application, Date, DecimalMark, Explanation, OpenOptions, Result, Scorer,
@@ -17,6 +20,7 @@ pub type Mark = (usize, String);
 /// Decides over the applications of `csv`.
 pub struct Parity<'a> {
     scorer: Scorer,
+    path: Kernels,
     header: Vec<&'a str>,
     rows: Vec<Vec<&'a str>>,
 }
@@ -27,22 +31,23 @@ impl<'a> Parity<'a> {
     /// # Errors
     /// Where the bundle does not open or this processor has no such path.
     pub fn open(bundle: &[u8], key: [u8; 32], csv: &'a str, kernels: Option<&str>) -> Result<Self> {
-        let mut options = OpenOptions::default();
-        if let Some(name) = kernels {
-            let path = Kernels::available()
+        let path = match kernels {
+            None => Some(Kernels::detect()),
+            Some(name) => Kernels::available()
                 .into_iter()
-                .find(|path| path.name == name);
-            options = options.kernels(path.ok_or_else(|| {
-                fieldscore_runtime::Error::new(
-                    fieldscore_runtime::ErrorKind::Unsupported,
-                    name.to_owned(),
-                    "a kernel path of this processor",
-                )
-            })?);
-        }
+                .find(|path| path.name == name),
+        };
+        let path = path.ok_or_else(|| {
+            fieldscore_runtime::Error::new(
+                fieldscore_runtime::ErrorKind::Unsupported,
+                kernels.unwrap_or_default().to_owned(),
+                "a kernel path of this processor",
+            )
+        })?;
         let mut lines = csv.lines();
         Ok(Self {
-            scorer: options.open(bundle, &[key])?,
+            scorer: OpenOptions::default().kernels(path).open(bundle, &[key])?,
+            path,
             header: lines.next().unwrap_or_default().split(',').collect(),
             rows: lines.map(|line| line.split(',').collect()).collect(),
         })
@@ -112,23 +117,47 @@ impl<'a> Parity<'a> {
                 }
             }
             done = mark;
-            let digest: [u8; 32] = hash.clone().finalize().into();
-            out.push((mark, digest.iter().map(|b| format!("{b:02x}")).collect()));
+            out.push((mark, hex(&hash.clone().finalize().into())));
         }
         Ok(out)
     }
 }
 
-/// What a run prints: a line for each mark, `plain 10000 <digest>` or `explained 100 <digest>`.
+fn hex(digest: &[u8; 32]) -> String {
+    digest.iter().map(|b| format!("{b:02x}")).collect()
+}
+
+/// Where digests are taken: how many decisions without contributions, how many with them, and how
+/// many generated layers by the kernels alone.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Marks {
+    /// Decisions, rising.
+    pub plain: Vec<usize>,
+    /// Decisions with contributions, rising.
+    pub explained: Vec<usize>,
+    /// Layers.
+    pub kernels: Vec<usize>,
+}
+
+/// What a run prints: a line for each mark, `plain 10000 <digest>`, `explained 100 <digest>` or
+/// `kernels 200 <digest>`.
 ///
 /// # Errors
 /// As [`Parity::digests`].
-pub fn report(parity: &Parity<'_>, plain: &[usize], explained: &[usize]) -> Result<String> {
+pub fn report(parity: &Parity<'_>, marks: &Marks) -> Result<String> {
     let mut out = String::new();
-    for (name, explain, marks) in [("plain", false, plain), ("explained", true, explained)] {
+    let decisions = [
+        ("plain", false, &marks.plain),
+        ("explained", true, &marks.explained),
+    ];
+    for (name, explain, marks) in decisions {
         for (mark, digest) in parity.digests(explain, marks)? {
             out.push_str(&format!("{name} {mark} {digest}\n"));
         }
+    }
+    for &mark in &marks.kernels {
+        let digest = hex(&arithmetic::digest(&parity.path, mark));
+        out.push_str(&format!("kernels {mark} {digest}\n"));
     }
     Ok(out)
 }
@@ -145,7 +174,7 @@ mod wasm {
     }
 
     /// Prints into a block whose address and length lie at the returned address, as two u32. The
-    /// key is 32 bytes; `marks` are four u32: two plain, two explained.
+    /// key is 32 bytes; `marks` are five u32: two plain, two explained, one of layers.
     ///
     /// # Safety
     /// Each address and length is of a block of [`parity_alloc`].
@@ -164,17 +193,22 @@ mod wasm {
                 std::slice::from_raw_parts(bundle, bundle_len),
                 std::slice::from_raw_parts(csv, csv_len),
                 *key.cast::<[u8; 32]>(),
-                *marks.cast::<[u32; 4]>(),
+                *marks.cast::<[u32; 5]>(),
             )
         };
-        let [a, b, c, d] = marks.map(|mark| mark as usize);
+        let [a, b, c, d, e] = marks.map(|mark| mark as usize);
+        let marks = Marks {
+            plain: vec![a, b],
+            explained: vec![c, d],
+            kernels: vec![e],
+        };
         let text = std::str::from_utf8(csv).unwrap_or_default();
         let out = Parity::open(bundle, key, text, None)
             .and_then(|parity| {
                 Ok(format!(
                     "kernels {}\n{}",
                     parity.kernels(),
-                    report(&parity, &[a, b], &[c, d])?
+                    report(&parity, &marks)?
                 ))
             })
             .unwrap_or_else(|error| format!("error {error}\n"));

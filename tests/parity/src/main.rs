@@ -1,8 +1,12 @@
 //! Prints the digests of a bundle's decisions at marks.
 //!
 //! ```text
-//! parity BUNDLE KEY_HEX APPLICATIONS.csv [--kernels NAME] [--list] MARK,MARK MARK,MARK
+//! parity [--kernels NAME] [--strange-host] BUNDLE KEY_HEX APPLICATIONS.csv MARKS MARKS MARKS
+//! parity --list
 //! ```
+//!
+//! Marks are rising counts with commas: of decisions, of decisions with contributions, of layers
+//! for the kernels alone. A strange host has set flush-to-zero and another rounding.
 #![allow(
     clippy::print_stdout,
     clippy::print_stderr,
@@ -11,7 +15,8 @@
 
 use std::process::ExitCode;
 
-use fieldscore_parity::{Parity, report};
+use fieldscore_parity::host::in_a_strange_host;
+use fieldscore_parity::{Marks, Parity, report};
 use fieldscore_runtime::kernels::Kernels;
 
 fn main() -> ExitCode {
@@ -39,17 +44,36 @@ fn run(arguments: &[String]) -> Result<String, String> {
         [flag, name, rest @ ..] if flag == "--kernels" => (Some(name.as_str()), rest),
         rest => (None, rest),
     };
-    let [bundle, key, csv, plain, explained] = rest else {
+    let (strange, rest) = match rest {
+        [flag, rest @ ..] if flag == "--strange-host" => (true, rest),
+        rest => (false, rest),
+    };
+    let [bundle, key, csv, plain, explained, layers] = rest else {
         return Err(
-            "usage: parity [--kernels NAME] BUNDLE KEY_HEX APPLICATIONS.csv MARKS MARKS".to_owned(),
+            "usage: parity [--kernels NAME] [--strange-host] BUNDLE KEY_HEX APPLICATIONS.csv MARKS \
+             MARKS MARKS"
+                .to_owned(),
         );
     };
     let read = |path: &String| std::fs::read(path).map_err(|e| format!("{path}: {e}"));
     let csv = String::from_utf8(read(csv)?).map_err(|_| format!("{csv}: expected UTF-8"))?;
-    let parity =
-        Parity::open(&read(bundle)?, key_of(key)?, &csv, kernels).map_err(|e| e.to_string())?;
-    let digests = report(&parity, &marks(plain)?, &marks(explained)?).map_err(|e| e.to_string())?;
-    Ok(format!("kernels {}\n{digests}", parity.kernels()))
+    let (bundle, key) = (read(bundle)?, key_of(key)?);
+    let marks = Marks {
+        plain: marks(plain)?,
+        explained: marks(explained)?,
+        kernels: marks(layers)?,
+    };
+    let decide = || {
+        let parity = Parity::open(&bundle, key, &csv, kernels)?;
+        let digests = report(&parity, &marks)?;
+        Ok(format!("kernels {}\n{digests}", parity.kernels()))
+    };
+    let decided = if strange {
+        in_a_strange_host(decide)
+    } else {
+        decide()
+    };
+    decided.map_err(|e: fieldscore_runtime::Error| e.to_string())
 }
 
 fn key_of(hex: &str) -> Result<[u8; 32], String> {

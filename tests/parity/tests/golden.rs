@@ -6,7 +6,8 @@
     reason = "tests fail by panicking"
 )]
 
-use fieldscore_parity::{Parity, report};
+use fieldscore_parity::host::in_a_strange_host;
+use fieldscore_parity::{Marks, Parity, report};
 use fieldscore_runtime::kernels::Kernels;
 
 fn golden(name: &str) -> Vec<u8> {
@@ -25,15 +26,25 @@ fn every_kernel_path_gives_the_recorded_digests() {
         .map(|at| u8::from_str_radix(&key[at * 2..at * 2 + 2], 16).unwrap())
         .collect();
     let (csv, recorded) = (text("applications.csv"), text("digests.txt"));
+    let marks = Marks {
+        plain: vec![10_000],
+        explained: vec![100],
+        kernels: vec![100],
+    };
     for path in Kernels::available() {
-        let key = bytes.clone().try_into().unwrap();
-        let parity = Parity::open(&golden("credit.fsb"), key, &csv, Some(path.name)).unwrap();
-        for line in report(&parity, &[10_000], &[100]).unwrap().lines() {
-            assert!(
-                recorded.lines().any(|known| known == line),
-                "{}: {line}",
-                path.name
-            );
+        let decide = || {
+            let key = bytes.clone().try_into().unwrap();
+            let parity = Parity::open(&golden("credit.fsb"), key, &csv, Some(path.name)).unwrap();
+            report(&parity, &marks).unwrap()
+        };
+        for lines in [decide(), in_a_strange_host(decide)] {
+            for line in lines.lines() {
+                assert!(
+                    recorded.lines().any(|known| known == line),
+                    "{}: {line}",
+                    path.name
+                );
+            }
         }
     }
 }

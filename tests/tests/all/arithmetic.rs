@@ -1,6 +1,7 @@
 //! The plan engine against a naive evaluation of the same arithmetic, bit for bit; and what
 //! validation promises of every plan that it lets through.
 
+use fieldscore_parity::host;
 use fieldscore_runtime::kernels::Kernels;
 use fieldscore_runtime::plan::{ElementType, Executable, MAX_ROWS, Plan, Step};
 use fieldscore_tests::fixture::PlanBuilder;
@@ -173,34 +174,8 @@ fn by_engine(
         .collect()
 }
 
-/// Runs `work` as a host does that has set flush-to-zero, denormals-are-zero and rounding up.
-#[cfg(target_arch = "x86_64")]
-#[allow(
-    unsafe_code,
-    reason = "sets the processor's control state as a host might"
-)]
 fn in_a_strange_host(work: &mut dyn FnMut()) {
-    use std::arch::asm;
-    let (mut kept, strange) = (0u32, 0x1f80u32 | 0x8000 | 0x0040 | 0x4000);
-    // SAFETY: stores and loads 4 bytes at live addresses; the value has only defined bits, and
-    // what was there is put back before any other arithmetic.
-    unsafe {
-        asm!("stmxcsr [{}]", in(reg) &mut kept, options(nostack));
-        asm!("ldmxcsr [{}]", in(reg) &strange, options(nostack));
-    }
-    work();
-    let mut after = 0u32;
-    // SAFETY: as above.
-    unsafe {
-        asm!("stmxcsr [{}]", in(reg) &mut after, options(nostack));
-        asm!("ldmxcsr [{}]", in(reg) &kept, options(nostack));
-    }
-    assert_eq!(after & !0x3f, strange, "the host's state was not put back");
-}
-
-#[cfg(not(target_arch = "x86_64"))]
-fn in_a_strange_host(work: &mut dyn FnMut()) {
-    work();
+    host::in_a_strange_host(work);
 }
 
 proptest! {

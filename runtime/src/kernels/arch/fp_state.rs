@@ -82,7 +82,9 @@ mod imp {
     }
 }
 
-#[cfg(all(target_arch = "arm", target_feature = "vfp2"))]
+/// Hard floats, which `target_feature` does not tell on stable Rust: the ABI does, and Android asks
+/// for them with its own.
+#[cfg(all(target_arch = "arm", any(target_abi = "eabihf", target_os = "android")))]
 mod imp {
     use std::arch::asm;
 
@@ -111,7 +113,7 @@ mod imp {
 #[cfg(not(any(
     target_arch = "x86_64",
     target_arch = "aarch64",
-    all(target_arch = "arm", target_feature = "vfp2")
+    all(target_arch = "arm", any(target_abi = "eabihf", target_os = "android"))
 )))]
 mod imp {
     pub type State = ();
