@@ -206,7 +206,7 @@ fn check_weights(step: &Step, input: &Buffer, output: &Buffer, weights: &[u8]) -
             if inputs != outputs {
                 return fault("as many outputs as inputs");
             }
-            if !all_floats(slice(weights, inputs, 8)?, |x| x.is_finite()) {
+            if !all_finite(slice(weights, inputs, 8)?) {
                 return fault("finite factors and offsets");
             }
             Ok(())
@@ -243,13 +243,11 @@ fn check_weights(step: &Step, input: &Buffer, output: &Buffer, weights: &[u8]) -
             for panel in bytes.chunks_exact(LANES * (4 + inputs * size)) {
                 let (bias, weights) = panel.split_at(LANES * 4);
                 let finite = if half {
-                    weights
-                        .chunks_exact(2)
-                        .all(|b| half::f16::from_le_bytes([b[0], b[1]]).is_finite())
+                    all_finite_half(weights)
                 } else {
-                    all_floats(weights, |x| x.is_finite())
+                    all_finite(weights)
                 };
-                if !finite || !all_floats(bias, |x| x.is_finite()) {
+                if !finite || !all_finite(bias) {
                     return fault("finite weights and biases");
                 }
             }
@@ -258,10 +256,19 @@ fn check_weights(step: &Step, input: &Buffer, output: &Buffer, weights: &[u8]) -
     }
 }
 
-fn all_floats(bytes: &[u8], sound: impl Fn(f32) -> bool) -> bool {
-    bytes
-        .chunks_exact(4)
-        .all(|b| sound(f32::from_le_bytes([b[0], b[1], b[2], b[3]])))
+/// Whether all of these f32 are finite. Without an early exit, so that it runs at the speed of
+/// memory.
+fn all_finite(bytes: &[u8]) -> bool {
+    bytes.as_chunks().0.iter().fold(true, |all, &float| {
+        all & (u32::from_le_bytes(float) & 0x7fff_ffff < 0x7f80_0000)
+    })
+}
+
+/// As [`all_finite`], for f16.
+fn all_finite_half(bytes: &[u8]) -> bool {
+    bytes.as_chunks().0.iter().fold(true, |all, &half| {
+        all & (u16::from_le_bytes(half) & 0x7fff < 0x7c00)
+    })
 }
 
 /// Weights in −127..=127, zeros in the padding, scales sound, and for every output
@@ -274,26 +281,22 @@ fn check_panels(bytes: &[u8], inputs: usize, input_high: u8) -> Result<()> {
     for panel in bytes.chunks_exact(panel_bytes(inputs)) {
         let (bias, rest) = panel.split_at(LANES * 4);
         let (weights, scales) = rest.split_at(rest.len() - LANES * 4);
-        if !all_floats(scales, |s| s.is_normal() && s > 0.0 && s < 1e20) {
+        // Normal numbers only: what is below is zero, negative or subnormal.
+        let sound = scales.as_chunks().0.iter().fold(true, |all, &scale| {
+            all & (f32::MIN_POSITIVE..1e20).contains(&f32::from_le_bytes(scale))
+        });
+        if !sound {
             return fault("scales that are normal, positive and below 1e20");
         }
-        if weights.iter().any(|&w| w as i8 == i8::MIN) {
+        // No early exit: this is the one loop over all weights, and runs at the speed of memory.
+        let least = weights
+            .iter()
+            .fold(0, |found, &w| found | u8::from(w == 0x80));
+        if least != 0 {
             return fault("weights in -127..=127");
         }
-        let mut sums = [0u64; LANES];
-        for group in weights.chunks_exact(DEPTH * LANES) {
-            for (sum, lane) in sums.iter_mut().zip(group.chunks_exact(DEPTH)) {
-                *sum += lane
-                    .iter()
-                    .map(|&w| u64::from((w as i8).unsigned_abs()))
-                    .sum::<u64>();
-            }
-        }
-        for (sum, bias) in sums.iter().zip(bias.chunks_exact(4)) {
-            let bias = i32::from_le_bytes([bias[0], bias[1], bias[2], bias[3]]);
-            if sum * u64::from(input_high) + u64::from(bias.unsigned_abs()) >= 1 << 31 {
-                return fault("sums that stay below 2^31");
-            }
+        if !sums_fit(bias, weights, input_high) {
+            return fault("sums that stay below 2^31");
         }
         // Reads past the last input reach the buffer's own padding, whose bytes are not defined.
         let padded = inputs.next_multiple_of(DEPTH) - inputs;
@@ -308,4 +311,83 @@ fn check_panels(bytes: &[u8], inputs: usize, input_high: u8) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// Whether Σ|w|·`high` + |bias| < 2^31 for every output of a panel, whose weights are in −127..=127.
+fn sums_fit(bias: &[u8], weights: &[u8], high: u8) -> bool {
+    let fits = |sum: u64, bias: u32| sum * u64::from(high) + u64::from(bias) < 1 << 31;
+    let biases = bias.as_chunks().0.iter();
+    let biases = biases.map(|&bias| i32::from_le_bytes(bias).unsigned_abs());
+    // Were every weight ±127 and had the greatest bias: only absurd layers come any further.
+    let most = weights.len() as u64 / LANES as u64 * 127;
+    if fits(most, biases.clone().max().unwrap_or(0)) {
+        return true;
+    }
+    let mut sums = [0u64; LANES];
+    for group in weights.chunks_exact(DEPTH * LANES) {
+        for (sum, lane) in sums.iter_mut().zip(group.chunks_exact(DEPTH)) {
+            *sum += lane
+                .iter()
+                .map(|&w| u64::from((w as i8).unsigned_abs()))
+                .sum::<u64>();
+        }
+    }
+    sums.iter().zip(biases).all(|(&sum, bias)| fits(sum, bias))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kernels::pack_dense_i8;
+
+    /// A panel of 16 outputs: whether it is sound.
+    fn sound(inputs: usize, weights: &[i8], bias: i32, high: u8) -> bool {
+        let panel = pack_dense_i8(inputs, weights, &[bias; LANES], &[1.0; LANES]);
+        check_panels(&panel, inputs, high).is_ok()
+    }
+
+    #[test]
+    fn sums_reach_up_to_the_limit_and_no_further() {
+        // 127 · 127 · 133144 + 4071 = 2^31 − 1, and one input more could overflow by itself.
+        let inputs = 133_144;
+        let mut weights = vec![127; inputs * LANES];
+        assert!(sound(inputs, &weights, 4071, 127));
+        assert!(sound(inputs, &weights, -4071, 127));
+        assert!(!sound(inputs, &weights, 4072, 127));
+        assert!(!sound(inputs, &weights, i32::MIN, 127));
+        assert!(!sound(inputs, &weights, 0, 255));
+        // What the widths alone don't allow, the weights themselves may.
+        weights.fill(-63);
+        assert!(sound(inputs, &weights, 4072, 127) && sound(inputs, &weights, 4072, 255));
+        // One output alone is refused.
+        weights[5 * inputs..6 * inputs].fill(-127);
+        assert!(!sound(inputs, &weights, 4072, 127));
+    }
+
+    #[test]
+    fn every_weight_is_looked_at() {
+        for at in 0..20 * LANES {
+            let mut weights = vec![127; 20 * LANES];
+            weights[at] = i8::MIN;
+            assert!(!sound(20, &weights, 0, 127), "weight {at}");
+        }
+    }
+
+    #[test]
+    fn floats_are_finite_or_not() {
+        let all = [f32::MAX, f32::MIN, 0.0, -1e-40, 1.0];
+        let bytes =
+            |floats: &[f32]| -> Vec<u8> { floats.iter().flat_map(|x| x.to_le_bytes()).collect() };
+        assert!(all_finite(&bytes(&all)));
+        for bad in [f32::NAN, -f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
+            assert!(!all_finite(&bytes(&[all[0], bad, all[1]])));
+        }
+        for bits in 0..=u16::MAX {
+            let half = bits.to_le_bytes();
+            assert_eq!(
+                all_finite_half(&half),
+                half::f16::from_bits(bits).is_finite()
+            );
+        }
+    }
 }
