@@ -16,7 +16,7 @@ use crate::kernels::{Kernels, arch::fp_state::DefaultFpState};
 use crate::memory::{Aligned, is_aligned, wipe};
 use crate::plan::{Executable, MAX_ROWS};
 use crate::schema::transform::Transforms;
-use crate::schema::{Application, Date, Resolved, Schema, Texts, resolve};
+use crate::schema::{Application, Date, LazyTexts, Resolved, Schema, Texts, resolve};
 
 /// An opened bundle: immutable, cheap to clone, usable from any thread.
 ///
@@ -70,7 +70,7 @@ struct Inner {
     weights: Section,
     decide: DecideParts,
     policy: Policy,
-    texts: Texts,
+    texts: LazyTexts,
     explainer: Explainer,
     kernels: Kernels,
     pool: Mutex<Vec<Scratch>>,
@@ -192,7 +192,7 @@ impl Inner {
         decide.scale.check()?;
         let policy: Policy = cbor::decode(body(SectionKind::POLICY)?, "section PLCY")?;
         policy.check(&schema)?;
-        let texts = Texts::decode(body(SectionKind::TEXTS)?)?;
+        let texts = LazyTexts::check(body(SectionKind::TEXTS)?)?;
         let explainer = Explainer::new(&schema, &transforms, &decide, &engine)?;
         Ok(Self {
             container,
@@ -613,7 +613,8 @@ impl Scorer {
 
     /// The texts.
     pub fn texts(&self) -> &Texts {
-        &self.inner.texts
+        let bytes = self.inner.section(SectionKind::TEXTS);
+        self.inner.texts.of(bytes.unwrap_or_default())
     }
 
     /// The policy.
@@ -698,7 +699,7 @@ impl Scorer {
         reason.text(
             &self.inner.schema,
             &self.inner.policy,
-            &self.inner.texts,
+            self.texts(),
             language,
         )
     }

@@ -2,6 +2,7 @@
 
 use minicbor::{Decode, Decoder, Encode};
 
+use crate::bundle::canonical::{self, Canonical};
 use crate::error::{Error, Result};
 
 /// Decodes the one item that `bytes` holds.
@@ -36,6 +37,17 @@ pub(crate) fn reason(e: &minicbor::decode::Error) -> String {
         Some(at) => format!("{class} at byte {at}"),
         None => class.to_owned(),
     }
+}
+
+/// As [`decode`], at once where the item is written as [`encode`] writes it.
+///
+/// # Errors
+/// As [`decode`].
+pub(crate) fn decode_quickly<'b, T>(bytes: &'b [u8], place: &'static str) -> Result<T>
+where
+    T: Canonical + Decode<'b, ()>,
+{
+    canonical::read(bytes).map_or_else(|| decode(bytes, place), Ok)
 }
 
 /// Encodes `item` in the order of its declaration: the same item gives the same bytes.

@@ -1,6 +1,7 @@
 //! The bundle: the one signed file that reaches a device; and the store that installs updates.
 #![forbid(unsafe_code)]
 
+pub(crate) mod canonical;
 pub(crate) mod cbor;
 pub mod container;
 mod meta;

@@ -2,6 +2,8 @@
 
 use minicbor::{Decode, Encode};
 
+use crate::bundle::canonical::{structure, variants};
+
 /// The models of a bundle.
 #[derive(Debug, Clone, PartialEq, Encode, Decode)]
 #[cbor(map)]
@@ -180,6 +182,28 @@ pub enum Step {
         relu: bool,
     },
 }
+
+structure!(Plan {
+    0: version,
+    1: models
+});
+structure!(Model {
+    0: name,
+    1: inputs,
+    2: outputs,
+    3: buffers,
+    4: arena_bytes,
+    5: steps,
+});
+structure!(Port [name, buffer]);
+variants!(ElementType { 0: U8, 1: F32 });
+structure!(Buffer [element, len, offset]);
+variants!(Step [
+    0: Quantise { input, output, weights },
+    1: DenseU8 { input, output, weights, input_high, zero, low, high },
+    2: DenseF32 { input, output, weights, input_high, relu },
+    3: DenseFloat { input, output, weights, half, relu },
+]);
 
 impl Step {
     /// The buffer it reads.

@@ -2,6 +2,7 @@
 
 use minicbor::{Decode, Encode};
 
+use crate::bundle::canonical::{structure, variants};
 use crate::error::{Error, Result};
 
 /// What a field's values are.
@@ -204,6 +205,41 @@ pub struct SchemaParts {
     #[n(1)]
     pub groups: Vec<Group>,
 }
+
+structure!(SchemaParts {
+    0: fields,
+    1: groups
+});
+structure!(Group { 0: name, 1: code });
+structure!(Field {
+    0: name,
+    1: kind,
+    2: unit,
+    3: range,
+    4: missing,
+    5: out_of_range,
+    6: unknown,
+    7: sensitivity,
+    8: changeable,
+    9: reason_code,
+    10: group,
+});
+variants!(Answer {
+    0: Accept,
+    1: AsMissing,
+    2: Clip,
+    3: Refer,
+    4: Refuse
+});
+variants!(Sensitivity {
+    0: Ordinary,
+    1: Personal,
+    2: Special
+});
+variants!(FieldKind [
+    0: Integer {}, 1: Decimal { decimals }, 2: Money { currency, decimals }, 3: Boolean {},
+    4: Category { codes }, 5: Date {}, 6: Text { buckets },
+]);
 
 /// No schema has more fields.
 pub const MAX_FIELDS: usize = 256;

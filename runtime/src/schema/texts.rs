@@ -3,8 +3,11 @@
 //! Keys: `field.NAME.label`, `field.NAME.help`, `field.NAME.reason`, `field.NAME.category.CODE`,
 //! `group.NAME.label`, `rule.CODE`, `system.CODE`, `product.name`, `product.purpose`.
 
+use std::sync::OnceLock;
+
 use minicbor::{Decode, Encode};
 
+use crate::bundle::canonical::{Reader, major};
 use crate::bundle::cbor;
 use crate::error::{Error, Result};
 
@@ -29,6 +32,55 @@ pub struct TextEntry {
     /// The text for each language, in their order; empty where the default language serves.
     #[n(1)]
     pub texts: Vec<String>,
+}
+
+/// TEXT, checked when the bundle is opened and made into [`Texts`] when a text is first asked for:
+/// most of a bundle's allocations would otherwise be for words that nobody reads.
+#[derive(Debug, Default)]
+pub(crate) struct LazyTexts {
+    decoded: OnceLock<Texts>,
+}
+
+impl LazyTexts {
+    /// Refuses what [`Texts::decode`] refuses.
+    pub fn check(bytes: &[u8]) -> Result<Self> {
+        let texts = Self::default();
+        if !are_sound(bytes).is_some_and(|sound| sound) {
+            let _ = texts.decoded.set(Texts::decode(bytes)?);
+        }
+        Ok(texts)
+    }
+
+    /// The texts of `bytes`, which must be those that were checked.
+    pub fn of(&self, bytes: &[u8]) -> &Texts {
+        self.decoded
+            .get_or_init(|| Texts::decode(bytes).unwrap_or_default())
+    }
+}
+
+/// Whether these are texts that [`Texts::decode`] takes, where they are written canonically.
+fn are_sound(bytes: &[u8]) -> Option<bool> {
+    let utf8 = |text: &[u8]| text.is_ascii() || str::from_utf8(text).is_ok();
+    let mut from = Reader(bytes);
+    let mut sound = from.head(major::MAP)? == 2 && from.head(major::UNSIGNED)? == 0;
+    let count = from.head(major::ARRAY)?;
+    sound &= (1..=64).contains(&count);
+    for _ in 0..count {
+        sound &= utf8(from.string(major::TEXT)?);
+    }
+    sound &= from.head(major::UNSIGNED)? == 1;
+    let mut last: Option<&[u8]> = None;
+    for _ in 0..from.head(major::ARRAY)? {
+        from.tuple(2)?;
+        let key = from.string(major::TEXT)?;
+        sound &= utf8(key) && last.is_none_or(|last| last < key);
+        last = Some(key);
+        from.tuple(count)?;
+        for _ in 0..count {
+            sound &= utf8(from.string(major::TEXT)?);
+        }
+    }
+    Some(sound && from.0.is_empty())
 }
 
 impl Texts {

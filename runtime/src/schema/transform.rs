@@ -3,6 +3,7 @@
 
 use minicbor::{Decode, Encode};
 
+use crate::bundle::canonical::{structure, variants};
 use crate::bundle::cbor;
 use crate::error::{Error, Result};
 use crate::kernels::arch::fp_state::DefaultFpState;
@@ -105,6 +106,25 @@ pub enum Encoding {
     },
 }
 
+structure!(TransformParts {
+    0: columns,
+    1: blocks
+});
+variants!(Column [0: Ratio { 0, 1 }, 1: Difference { 0, 1 }, 2: Sum { 0 }]);
+structure!(Block {
+    0: name,
+    1: source,
+    2: impute,
+    3: missing_flag,
+    4: clip,
+    5: log,
+    6: encode,
+});
+variants!(Encoding [
+    0: Plain {}, 1: Standardise { mean, deviation }, 2: Piecewise { edges },
+    3: OneHot { categories }, 4: Ordinal { values },
+]);
+
 impl Encoding {
     fn width(&self) -> usize {
         match self {
@@ -139,7 +159,7 @@ pub struct Transforms {
 
 impl Transforms {
     pub(crate) fn decode(bytes: &[u8], fields: &[Field]) -> Result<Self> {
-        Self::new(cbor::decode(bytes, "section TRNS")?, fields)
+        Self::new(cbor::decode_quickly(bytes, "section TRNS")?, fields)
     }
 
     /// Checks `parts` against the schema's `fields`.
