@@ -508,10 +508,13 @@ fn add(a: &[i32], b: &[i32], sum: &mut [i32]) {
     }
 }
 
-/// The place of each code in the sorted list of codes.
+/// The place of each code in the sorted list of codes, which differ.
 fn ranks(codes: &[&str]) -> Vec<u16> {
-    codes
-        .iter()
-        .map(|code| codes.iter().filter(|other| *other < code).count() as u16)
-        .collect()
+    let mut order: Vec<u16> = (0..codes.len() as u16).collect();
+    order.sort_unstable_by_key(|&at| codes[usize::from(at)]);
+    let mut ranks = vec![0; codes.len()];
+    for (rank, at) in order.into_iter().enumerate() {
+        ranks[usize::from(at)] = rank as u16;
+    }
+    ranks
 }

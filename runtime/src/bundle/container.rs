@@ -382,7 +382,7 @@ fn check_cover(bytes: &[u8], start: usize, sections: &[Section]) -> Result<()> {
         let gap = bytes
             .get(end..section.offset)
             .ok_or_else(|| not_a_bundle("all its sections: the file ends too early"))?;
-        if gap.iter().any(|&b| b != 0) {
+        if gap.iter().fold(0, |all, b| all | b) != 0 {
             return Err(Error::new(
                 ErrorKind::Altered,
                 place(),

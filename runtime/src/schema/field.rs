@@ -250,6 +250,13 @@ pub const MAX_GROUP_FIELDS: usize = 10;
 /// No field has more categories.
 pub const MAX_CATEGORIES: usize = 4096;
 
+/// Whether any of these words comes twice.
+fn any_twice<'a>(words: impl Iterator<Item = &'a String>) -> bool {
+    let mut sorted: Vec<&String> = words.collect();
+    sorted.sort_unstable();
+    sorted.windows(2).any(|pair| pair[0] == pair[1])
+}
+
 impl SchemaParts {
     pub(crate) fn check(&self) -> Result<()> {
         let place = "section SCHM";
@@ -259,6 +266,9 @@ impl SchemaParts {
         if self.groups.is_empty() || self.groups.len() > MAX_GROUPS {
             return Err(Error::malformed(place, format!("1 to {MAX_GROUPS} groups")));
         }
+        let names = self.fields.iter().map(|f| &f.name);
+        let reasons = self.fields.iter().map(|f| &f.reason_code);
+        let repeated = any_twice(names) || any_twice(reasons);
         for (index, field) in self.fields.iter().enumerate() {
             field.check()?;
             if usize::from(field.group) >= self.groups.len() {
@@ -267,10 +277,10 @@ impl SchemaParts {
                     format!("a group for field {}", field.name),
                 ));
             }
-            let earlier = &self.fields[..index];
-            if earlier
-                .iter()
-                .any(|f| f.name == field.name || f.reason_code == field.reason_code)
+            // Looking through all earlier ones is for saying which one it is.
+            let mut earlier = self.fields[..index].iter();
+            if repeated
+                && earlier.any(|f| f.name == field.name || f.reason_code == field.reason_code)
             {
                 return Err(Error::malformed(
                     place,
@@ -323,9 +333,7 @@ impl Field {
                 if codes.is_empty() || codes.len() > MAX_CATEGORIES {
                     return fault("1 to 4096 categories");
                 }
-                let mut sorted: Vec<&String> = codes.iter().collect();
-                sorted.sort();
-                if sorted.windows(2).any(|pair| pair[0] == pair[1]) {
+                if any_twice(codes.iter()) {
                     return fault("each category once");
                 }
             }

@@ -283,13 +283,20 @@ impl Transforms {
         }
     }
 
-    /// Where the features of one group lie.
+    /// Where the features of one group lie: ranges that rise and do not touch.
     pub(crate) fn group_ranges(&self, group: usize) -> Vec<std::ops::Range<usize>> {
-        let placed = self.parts.blocks.iter().zip(&self.placed);
-        placed
-            .filter(|(_, (of, _))| usize::from(*of) == group)
-            .map(|(block, &(_, start))| start..start + block.width())
-            .collect()
+        let mut ranges: Vec<std::ops::Range<usize>> = Vec::new();
+        for (block, &(of, start)) in self.parts.blocks.iter().zip(&self.placed) {
+            if usize::from(of) != group {
+                continue;
+            }
+            let end = start + block.width();
+            match ranges.last_mut() {
+                Some(last) if last.end == start => last.end = end,
+                _ => ranges.push(start..end),
+            }
+        }
+        ranges
     }
 }
 
