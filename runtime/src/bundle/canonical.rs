@@ -196,10 +196,11 @@ impl<A: Canonical, B: Canonical> Canonical for (A, B) {
 macro_rules! structure {
     ($name:ident { $($key:literal: $field:ident),* $(,)? }) => {
         impl $crate::bundle::canonical::Canonical for $name {
+            #[inline]
             fn read(from: &mut $crate::bundle::canonical::Reader<'_>) -> Option<Self> {
                 let mut left = from.head($crate::bundle::canonical::major::MAP)?;
-                let item = Self { $($field: from.entry($key, &mut left)?),* };
-                (left == 0).then_some(item)
+                $(let $field = from.entry($key, &mut left)?;)*
+                (left == 0).then(|| Self { $($field),* })
             }
         }
     };
