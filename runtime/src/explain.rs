@@ -178,7 +178,7 @@ impl Explainer {
             .sums_len()
             .filter(|len| changes.saturating_mul(*len) <= MAX_PARTS);
         let mut reference = vec![0.0; schema.fields().len()];
-        Record::decode(&decide.reference)
+        Record::borrow(&decide.reference)
             .and_then(|record| resolve(&restore(&record, schema)?, &mut reference))
             .map_err(|e| {
                 let what = format!(

@@ -554,7 +554,7 @@ impl Scorer {
     }
 
     /// The record that this scorer makes of a record's application, under a bundle id.
-    fn again(&self, record: &Record, bundle_id: [u8; 32]) -> Result<Vec<u8>> {
+    fn again<S: AsRef<str>>(&self, record: &Record<S>, bundle_id: [u8; 32]) -> Result<Vec<u8>> {
         let application = restore(record, &self.inner.schema)?;
         let mut out = Vec::new();
         if record.explanation.is_some() {
@@ -590,7 +590,7 @@ impl Scorer {
             ));
         }
         for (number, vector) in vectors.records.iter().enumerate() {
-            let record = Record::decode(vector)?;
+            let record = Record::borrow(vector)?;
             if self.again(&record, [0; 32])? != **vector {
                 return Err(Error::new(
                     ErrorKind::SelfTest,
@@ -673,7 +673,7 @@ impl Scorer {
     /// # Errors
     /// As [`Scorer::score`].
     pub fn reference(&self) -> Result<(Application, Decision)> {
-        let record = Record::decode(&self.inner.decide.reference)?;
+        let record = Record::borrow(&self.inner.decide.reference)?;
         let application = restore(&record, &self.inner.schema)?;
         let decision = self.score(&application)?;
         Ok((application, decision))

@@ -16,24 +16,24 @@ const MAX_RECORD_BYTES: usize = 1 << 20;
 
 /// A decoded record. Its `Debug` shows no value.
 #[derive(Clone, PartialEq, Eq)]
-pub struct Record {
+pub struct Record<S = String> {
     /// The bundle that decided.
     pub bundle_id: [u8; 32],
     /// The application's id.
-    pub id: String,
+    pub id: S,
     /// The date as of which it was scored.
     pub as_of: Date,
     /// Whether the applicant consented to an automated decision.
     pub automation: bool,
     /// The values as given, by field name; fields without a value are left out.
-    pub values: Vec<(String, RecordValue)>,
+    pub values: Vec<(S, RecordValue<S>)>,
     /// What came out.
-    pub decision: RecordDecision,
+    pub decision: RecordDecision<S>,
     /// Contributions and reasons, where they were asked for.
-    pub explanation: Option<RecordExplanation>,
+    pub explanation: Option<RecordExplanation<S>>,
 }
 
-impl std::fmt::Debug for Record {
+impl<S> std::fmt::Debug for Record<S> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("Record(values not shown)")
     }
@@ -41,18 +41,18 @@ impl std::fmt::Debug for Record {
 
 /// A value as given.
 #[derive(Clone, PartialEq, Eq)]
-pub enum RecordValue {
+pub enum RecordValue<S = String> {
     /// A number in units of 10^-decimals of the field, or days since 1970-01-01.
     Number(i64),
     /// True or false.
     Truth(bool),
     /// A category's code, listed or not, or text.
-    Text(String),
+    Text(S),
 }
 
 /// The decision's part of a record.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct RecordDecision {
+pub struct RecordDecision<S = String> {
     /// The score in points.
     pub score: i32,
     /// The probability of default in parts per million.
@@ -62,20 +62,20 @@ pub struct RecordDecision {
     /// How it came about.
     pub flags: Flags,
     /// The codes of the knock-out rules that fired.
-    pub rules: Vec<String>,
+    pub rules: Vec<S>,
 }
 
 /// The explanation's part of a record.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct RecordExplanation {
+pub struct RecordExplanation<S = String> {
     /// The reference applicant's score.
     pub reference_score: i32,
     /// Points for each group, by code.
-    pub groups: Vec<(String, i32)>,
+    pub groups: Vec<(S, i32)>,
     /// Points for each field, by name.
-    pub fields: Vec<(String, i32)>,
+    pub fields: Vec<(S, i32)>,
     /// The codes of the reasons, in order.
-    pub reasons: Vec<String>,
+    pub reasons: Vec<S>,
 }
 
 /// The record that stands for a reference applicant: values without a decision.
@@ -192,6 +192,19 @@ impl Record {
     /// # Errors
     /// [`ErrorKind::BadRecord`]; an error never shows what the record holds.
     pub fn decode(bytes: &[u8]) -> Result<Self> {
+        Self::decode_from(bytes)
+    }
+}
+
+impl<'b> Record<&'b str> {
+    /// As [`Record::decode`], with the words where they lie.
+    pub(crate) fn borrow(bytes: &'b [u8]) -> Result<Self> {
+        Self::decode_from(bytes)
+    }
+}
+
+impl<'b, S: From<&'b str>> Record<S> {
+    fn decode_from(bytes: &'b [u8]) -> Result<Self> {
         if bytes.len() > MAX_RECORD_BYTES {
             return Err(bad("at most 1 MiB".to_owned()));
         }
@@ -215,7 +228,7 @@ fn bad(expected: String) -> Error {
 
 type Decoding<T> = std::result::Result<T, minicbor::decode::Error>;
 
-fn read(d: &mut Decoder<'_>) -> Decoding<Record> {
+fn read<'b, S: From<&'b str>>(d: &mut Decoder<'b>) -> Decoding<Record<S>> {
     expect_len(d, 8)?;
     if d.u32()? != RECORD_VERSION {
         return Err(minicbor::decode::Error::message(
@@ -226,7 +239,7 @@ fn read(d: &mut Decoder<'_>) -> Decoding<Record> {
         .bytes()?
         .try_into()
         .map_err(|_| minicbor::decode::Error::message("32 bytes"))?;
-    let id = d.str()?.to_owned();
+    let id = d.str()?.into();
     let as_of =
         Date::from_days(d.i64()?).ok_or_else(|| minicbor::decode::Error::message("a date"))?;
     let automation = d.bool()?;
@@ -275,43 +288,47 @@ fn expect_len(d: &mut Decoder<'_>, len: u64) -> Decoding<()> {
     }
 }
 
-fn value(d: &mut Decoder<'_>) -> Decoding<RecordValue> {
+fn value<'b, S: From<&'b str>>(d: &mut Decoder<'b>) -> Decoding<RecordValue<S>> {
     use minicbor::data::Type;
     Ok(match d.datatype()? {
         Type::Bool => RecordValue::Truth(d.bool()?),
-        Type::String => RecordValue::Text(d.str()?.to_owned()),
+        Type::String => RecordValue::Text(d.str()?.into()),
         _ => RecordValue::Number(d.i64()?),
     })
 }
 
-fn pairs<'b, T>(
+fn pairs<'b, S: From<&'b str>, T>(
     d: &mut Decoder<'b>,
     mut item: impl FnMut(&mut Decoder<'b>) -> Decoding<T>,
-) -> Decoding<Vec<(String, T)>> {
+) -> Decoding<Vec<(S, T)>> {
     let len = d.map()?;
     // Grows as items are read: a stated length allocates nothing.
     let mut out = Vec::new();
     for _ in 0..definite(len)? {
-        out.push((d.str()?.to_owned(), item(d)?));
+        out.push((d.str()?.into(), item(d)?));
     }
     Ok(out)
 }
 
-fn strings(d: &mut Decoder<'_>) -> Decoding<Vec<String>> {
+fn strings<'b, S: From<&'b str>>(d: &mut Decoder<'b>) -> Decoding<Vec<S>> {
     let len = d.array()?;
     let mut out = Vec::new();
     for _ in 0..definite(len)? {
-        out.push(d.str()?.to_owned());
+        out.push(d.str()?.into());
     }
     Ok(out)
 }
 
 /// The application that a record is of.
-pub(crate) fn restore(record: &Record, schema: &std::sync::Arc<Schema>) -> Result<Application> {
-    let mut application = Application::new(std::sync::Arc::clone(schema), &record.id, record.as_of);
+pub(crate) fn restore<S: AsRef<str>>(
+    record: &Record<S>,
+    schema: &std::sync::Arc<Schema>,
+) -> Result<Application> {
+    let id = record.id.as_ref();
+    let mut application = Application::new(std::sync::Arc::clone(schema), id, record.as_of);
     application.set_automation_consent(record.automation);
     for (name, value) in &record.values {
-        let index = schema.index_of(name)?;
+        let index = schema.index_of(name.as_ref())?;
         application.restore_at(index, value)?;
     }
     Ok(application)

@@ -243,11 +243,15 @@ impl Application {
     }
 
     /// Sets a field from a record's value.
-    pub(crate) fn restore_at(&mut self, index: usize, value: &RecordValue) -> Result<()> {
+    pub(crate) fn restore_at<S: AsRef<str>>(
+        &mut self,
+        index: usize,
+        value: &RecordValue<S>,
+    ) -> Result<()> {
         let schema = Arc::clone(&self.schema);
         let field = schema.field_at(index)?;
         match value {
-            RecordValue::Text(text) => self.set_at(index, Value::Text(text)),
+            RecordValue::Text(text) => self.set_at(index, Value::Text(text.as_ref())),
             RecordValue::Truth(truth) => self.set_at(index, Value::Boolean(*truth)),
             RecordValue::Number(raw) if field.kind == FieldKind::Date => {
                 let date = Date::from_days(*raw).ok_or_else(|| wrong_type(field))?;
