@@ -187,7 +187,7 @@ impl Inner {
                 "an input as wide as the features",
             ));
         }
-        let decide: DecideParts = cbor::decode(body(SectionKind::DECIDE)?, "section DCDE")?;
+        let decide: DecideParts = cbor::decode_quickly(body(SectionKind::DECIDE)?, "section DCDE")?;
         decide.calibration.check()?;
         decide.scale.check()?;
         let policy: Policy = cbor::decode(body(SectionKind::POLICY)?, "section PLCY")?;

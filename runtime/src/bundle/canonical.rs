@@ -2,6 +2,8 @@
 //! keys in rising order, nothing left out but what may be. It takes less than minicbor does, and
 //! what it takes means the same; whatever it declines, minicbor decodes or says what is wrong.
 
+use minicbor::bytes::ByteVec;
+
 /// What can be read quickly.
 pub(crate) trait Canonical: Sized {
     /// Reads one item, or declines.
@@ -21,6 +23,7 @@ pub(crate) struct Reader<'b>(pub &'b [u8]);
 pub(crate) mod major {
     pub const UNSIGNED: u8 = 0 << 5;
     pub const NEGATIVE: u8 = 1 << 5;
+    pub const BYTES: u8 = 2 << 5;
     pub const TEXT: u8 = 3 << 5;
     pub const ARRAY: u8 = 4 << 5;
     pub const MAP: u8 = 5 << 5;
@@ -129,6 +132,13 @@ impl Canonical for i64 {
     }
 }
 
+impl Canonical for i32 {
+    #[inline]
+    fn read(from: &mut Reader<'_>) -> Option<Self> {
+        i64::read(from)?.try_into().ok()
+    }
+}
+
 impl Canonical for bool {
     #[inline]
     fn read(from: &mut Reader<'_>) -> Option<Self> {
@@ -154,6 +164,12 @@ impl Canonical for String {
     #[inline]
     fn read(from: &mut Reader<'_>) -> Option<Self> {
         Some(str::from_utf8(from.string(major::TEXT)?).ok()?.to_owned())
+    }
+}
+
+impl Canonical for ByteVec {
+    fn read(from: &mut Reader<'_>) -> Option<Self> {
+        Some(from.string(major::BYTES)?.to_vec().into())
     }
 }
 
@@ -257,6 +273,7 @@ mod tests {
     use super::*;
     use crate::bundle::container::{Container, SectionKind, Trust};
     use crate::bundle::{cbor, encode};
+    use crate::decide::DecideParts;
     use crate::plan::{Plan, Step};
     use crate::schema::transform::{Column, Encoding, TransformParts};
     use crate::schema::{FieldKind, LazyTexts, SchemaParts, Texts};
@@ -313,6 +330,7 @@ mod tests {
         agrees_when_harmed::<SchemaParts>(section(SectionKind::SCHEMA));
         agrees_when_harmed::<TransformParts>(section(SectionKind::TRANSFORMS));
         agrees_when_harmed::<Plan>(section(SectionKind::PLAN));
+        agrees_when_harmed::<DecideParts>(section(SectionKind::DECIDE));
     }
 
     #[test]

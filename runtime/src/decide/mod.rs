@@ -20,8 +20,10 @@ pub use scale::{
     round_points,
 };
 
+use minicbor::bytes::ByteVec;
 use minicbor::{Decode, Encode};
 
+use crate::bundle::canonical::{Canonical, Reader, major};
 use crate::schema::FieldSet;
 
 /// DCDE as it is stored.
@@ -44,6 +46,20 @@ pub struct DecideParts {
     /// The most evaluations that an explanation may cost.
     #[n(4)]
     pub budget: u32,
+}
+
+impl Canonical for DecideParts {
+    fn read(from: &mut Reader<'_>) -> Option<Self> {
+        let mut left = from.head(major::MAP)?;
+        let parts = Self {
+            output: from.entry(0, &mut left)?,
+            calibration: from.entry(1, &mut left)?,
+            scale: from.entry(2, &mut left)?,
+            reference: from.entry::<ByteVec>(3, &mut left)?.into(),
+            budget: from.entry(4, &mut left)?,
+        };
+        (left == 0).then_some(parts)
+    }
 }
 
 /// What a decision says about how it came about, as bits.

@@ -2,6 +2,7 @@
 
 use minicbor::{Decode, Encode};
 
+use crate::bundle::canonical::{structure, variants};
 use crate::error::{Error, ErrorKind, Result};
 
 /// Log-odds are held in units of 2^-20.
@@ -51,6 +52,13 @@ pub struct ScoreScale {
     #[n(3)]
     pub ceiling: i32,
 }
+
+variants!(OutputKind {
+    0: Logit,
+    1: Probability
+});
+structure!(Calibration[knots]);
+structure!(ScoreScale [offset, slope, floor, ceiling]);
 
 impl Calibration {
     pub(crate) fn check(&self) -> Result<()> {
