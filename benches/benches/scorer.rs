@@ -1,4 +1,4 @@
-//! Opening, scoring and explaining with the golden credit bundle.
+//! Opening, scoring and explaining with the golden credit bundle, and validating large weights.
 
 #![allow(
     missing_docs,
@@ -7,6 +7,10 @@
 
 use criterion::{BatchSize, Criterion, Throughput};
 use fieldscore_benches::{DEVELOPMENT_KEY, Failure, applications, bundle};
+use fieldscore_runtime::kernels::pack_dense_i8;
+use fieldscore_runtime::plan::{
+    Buffer, ElementType, Executable, Model, PLAN_VERSION, Plan, Port, Step,
+};
 use fieldscore_runtime::{Explanation, OpenOptions, Scorer};
 
 const KEYS: [[u8; 32]; 1] = [DEVELOPMENT_KEY];
@@ -33,6 +37,69 @@ fn open(criterion: &mut Criterion, bytes: &[u8]) {
         );
     });
     group.finish();
+}
+
+/// What grows with the weights: the plan's validation, of one layer of 2 MiB.
+fn validate(criterion: &mut Criterion) -> Result<(), Failure> {
+    let (inputs, outputs) = (1024, 2048);
+    let weights = pack_dense_i8(
+        inputs,
+        &vec![-127; inputs * outputs],
+        &vec![0; outputs],
+        &vec![1.0; outputs],
+    );
+    let lens = [
+        (ElementType::F32, inputs),
+        (ElementType::U8, inputs),
+        (ElementType::F32, outputs),
+    ];
+    let mut arena_bytes = 0;
+    let buffers = lens.map(|(element, len)| {
+        let buffer = Buffer {
+            element,
+            len: len as u32,
+            offset: arena_bytes,
+        };
+        arena_bytes += buffer.row_bytes() as u32;
+        buffer
+    });
+    let port = |buffer| Port {
+        name: String::new(),
+        buffer,
+    };
+    let plan = Plan {
+        version: PLAN_VERSION,
+        models: vec![Model {
+            name: String::new(),
+            inputs: vec![port(0)],
+            outputs: vec![port(2)],
+            buffers: buffers.to_vec(),
+            arena_bytes,
+            steps: vec![
+                Step::Quantise {
+                    input: 0,
+                    output: 1,
+                    weights: 0,
+                },
+                Step::DenseF32 {
+                    input: 1,
+                    output: 2,
+                    weights: (inputs * 8) as u64,
+                    input_high: 127,
+                    relu: false,
+                },
+            ],
+        }],
+    };
+    let weights = [vec![0; inputs * 8], weights].concat();
+    Executable::new(plan.clone(), &weights)?;
+    let mut group = criterion.benchmark_group("validate");
+    group.throughput(Throughput::Bytes(weights.len() as u64));
+    group.bench_function("2MiB", |b| {
+        b.iter(|| Executable::new(plan.clone(), &weights));
+    });
+    group.finish();
+    Ok(())
 }
 
 fn score(criterion: &mut Criterion, scorer: &Scorer) -> Result<(), Failure> {
@@ -78,6 +145,7 @@ fn main() -> Result<(), Failure> {
     let scorer = Scorer::open(bytes.clone(), &KEYS)?;
     let mut criterion = Criterion::default().configure_from_args();
     open(&mut criterion, &bytes);
+    validate(&mut criterion)?;
     score(&mut criterion, &scorer)?;
     criterion.final_summary();
     Ok(())
