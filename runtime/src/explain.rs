@@ -14,7 +14,7 @@ use crate::error::{Error, Result};
 use crate::memory::wipe;
 use crate::plan::MAX_ROWS;
 use crate::schema::transform::Transforms;
-use crate::schema::{FieldSet, Schema, resolve};
+use crate::schema::{FieldSet, Schema, in_order, resolve};
 
 /// A decision with contributions and reasons.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -510,10 +510,8 @@ fn add(a: &[i32], b: &[i32], sum: &mut [i32]) {
 
 /// The place of each code in the sorted list of codes, which differ.
 fn ranks(codes: &[&str]) -> Vec<u16> {
-    let mut order: Vec<u16> = (0..codes.len() as u16).collect();
-    order.sort_unstable_by_key(|&at| codes[usize::from(at)]);
     let mut ranks = vec![0; codes.len()];
-    for (rank, at) in order.into_iter().enumerate() {
+    for (rank, at) in in_order(codes).into_iter().enumerate() {
         ranks[usize::from(at)] = rank as u16;
     }
     ranks

@@ -4,6 +4,7 @@ use minicbor::{Decode, Encode};
 
 use crate::bundle::canonical::{structure, variants};
 use crate::error::{Error, Result};
+use crate::schema::in_order;
 
 /// What a field's values are.
 #[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
@@ -252,9 +253,10 @@ pub const MAX_CATEGORIES: usize = 4096;
 
 /// Whether any of these words comes twice.
 fn any_twice<'a>(words: impl Iterator<Item = &'a String>) -> bool {
-    let mut sorted: Vec<&String> = words.collect();
-    sorted.sort_unstable();
-    sorted.windows(2).any(|pair| pair[0] == pair[1])
+    let words: Vec<&str> = words.map(String::as_str).collect();
+    in_order(&words)
+        .windows(2)
+        .any(|pair| words[usize::from(pair[0])] == words[usize::from(pair[1])])
 }
 
 impl SchemaParts {

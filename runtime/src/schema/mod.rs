@@ -28,6 +28,13 @@ pub(crate) use resolve::{Resolved, resolve};
 use crate::bundle::cbor;
 use crate::error::{Error, ErrorKind, Result};
 
+/// The places of `words`, at most 2^16 − 1, in the words' order.
+pub(crate) fn in_order(words: &[&str]) -> Vec<u16> {
+    let mut order: Vec<u16> = (0..words.len() as u16).collect();
+    order.sort_unstable_by_key(|&at| words[usize::from(at)]);
+    order
+}
+
 /// The fields and groups of one bundle.
 #[derive(Debug)]
 pub struct Schema {
@@ -50,12 +57,8 @@ impl Schema {
     /// [`ErrorKind::Malformed`], with the field at fault.
     pub fn new(parts: SchemaParts, bundle_id: [u8; 32]) -> Result<Self> {
         parts.check()?;
-        let mut by_name: Vec<u16> = (0..parts.fields.len() as u16).collect();
-        by_name.sort_by(|&a, &b| {
-            parts.fields[usize::from(a)]
-                .name
-                .cmp(&parts.fields[usize::from(b)].name)
-        });
+        let names: Vec<&str> = parts.fields.iter().map(|f| f.name.as_str()).collect();
+        let by_name = in_order(&names);
         Ok(Self {
             parts,
             by_name,
