@@ -3,11 +3,34 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use clap::ValueEnum;
+
 use crate::run::{self, Failure, Result, cargo};
 use crate::workspace::Workspace;
+use crate::{instructions, million};
 
 /// A package of its own workspace: the peers are heavy.
 const MANIFEST: &str = "benches/peers/Cargo.toml";
+
+/// The model that bundles, decisions and instructions are measured on.
+const CREDIT: &str = "credit";
+/// Applications for `fieldscore score`: seconds of work, so that its start doesn't count.
+const ROWS: u64 = 200_000;
+
+/// A kind of figure.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Part {
+    /// A call of each engine, batch 1 and 256, and its allocations
+    Running,
+    /// From bytes to ready
+    Opening,
+    /// What opening and running take at their peak
+    Memory,
+    /// Microseconds, allocations and decisions a second on the credit model
+    Decisions,
+    /// Of a decision on ARM, under qemu
+    Instructions,
+}
 
 /// A peer's shared library, as a Python wheel carries it.
 #[derive(Debug, Clone, Copy)]
@@ -51,6 +74,9 @@ pub struct BenchArgs {
     /// Only these models: mlp_s, mlp_l, mlp_xl, credit
     #[arg(long, value_name = "NAME", value_delimiter = ',')]
     models: Vec<String>,
+    /// Only these kinds of figures; all without
+    #[arg(long, value_name = "KIND", value_delimiter = ',')]
+    only: Vec<Part>,
     /// How many rounds, at least 15
     #[arg(long, value_name = "N")]
     rounds: Option<u64>,
@@ -64,6 +90,30 @@ pub struct BenchArgs {
 
 /// The task.
 pub fn run(workspace: &Workspace, args: &BenchArgs) -> Result<()> {
+    let wanted = |part: &Part| args.only.is_empty() || args.only.contains(part);
+    let (emulated, mut here): (Vec<Part>, Vec<Part>) = Part::value_variants()
+        .iter()
+        .copied()
+        .filter(wanted)
+        .partition(|part| *part == Part::Instructions);
+    let credit = args.models.is_empty() || args.models.iter().any(|model| model == CREDIT);
+    if !credit {
+        here.retain(|part| *part != Part::Decisions);
+    }
+    if !here.is_empty() {
+        peers(workspace, args, &here)?;
+    }
+    if credit && here.contains(&Part::Decisions) {
+        million::throughput(workspace, ROWS, args.json)?;
+    }
+    if credit && !emulated.is_empty() {
+        instructions::measure(workspace, args.json)?;
+    }
+    Ok(())
+}
+
+/// Starts the measuring program for some kinds of figures.
+fn peers(workspace: &Workspace, args: &BenchArgs, parts: &[Part]) -> Result<()> {
     let given = [(ONNXRUNTIME, &args.onnxruntime), (TFLITE, &args.tflite)];
     let mut command = cargo();
     command.args(["run", "--locked", "--release", "--manifest-path", MANIFEST]);
@@ -84,6 +134,12 @@ pub fn run(workspace: &Workspace, args: &BenchArgs) -> Result<()> {
     if !args.models.is_empty() {
         command.arg(format!("--models={}", args.models.join(",")));
     }
+    let names: Vec<String> = parts
+        .iter()
+        .filter_map(Part::to_possible_value)
+        .map(|value| value.get_name().to_owned())
+        .collect();
+    command.arg(format!("--only={}", names.join(",")));
     run::run(&mut command)
 }
 

@@ -6,6 +6,9 @@ use std::process::Command;
 use crate::run::{Result, cargo, run};
 use crate::workspace::Workspace;
 
+/// The credit bundle as it was signed for good.
+pub const GOLDEN: &str = "tests/golden/credit/credit.fsb";
+
 /// Builds the command `fieldscore` and gives its program.
 pub fn command(workspace: &Workspace) -> Result<PathBuf> {
     run(cargo().args(["build", "--release", "-p", "fieldscore-models"]))?;

@@ -23,7 +23,7 @@ struct Target {
     std: &'static str,
 }
 
-const TARGETS: [Target; 3] = [
+const TARGETS: [Target; 4] = [
     Target {
         name: "aarch64-unknown-linux-gnu",
         linker: Some((
@@ -37,6 +37,15 @@ const TARGETS: [Target; 3] = [
         name: "armv7-unknown-linux-gnueabihf",
         linker: Some((
             "CARGO_TARGET_ARMV7_UNKNOWN_LINUX_GNUEABIHF_LINKER",
+            "arm-linux-gnueabihf-gcc",
+            &["gcc-arm-linux-gnueabihf", "libc6-dev-armhf-cross"],
+        )),
+        std: "-Zbuild-std=std,panic_unwind",
+    },
+    Target {
+        name: "thumbv7neon-unknown-linux-gnueabihf",
+        linker: Some((
+            "CARGO_TARGET_THUMBV7NEON_UNKNOWN_LINUX_GNUEABIHF_LINKER",
             "arm-linux-gnueabihf-gcc",
             &["gcc-arm-linux-gnueabihf", "libc6-dev-armhf-cross"],
         )),

@@ -14,6 +14,7 @@ mod bundle;
 mod check;
 mod cross;
 mod fuzz;
+mod instructions;
 mod million;
 mod parity;
 mod run;

@@ -46,18 +46,7 @@ pub fn measure(workspace: &Workspace, rows: u64, json: bool) -> Result<()> {
     let few = score(workspace, &bundle, (rows / 10).max(1))?;
     let many = score(workspace, &bundle, rows)?;
     for run in [&few, &many] {
-        if json {
-            let line = serde_json::to_string(run).map_err(Failure::at("json"))?;
-            println!("{line}");
-        } else {
-            println!(
-                "{:>9} rows  {:>7.2} s  {:>9.0} rows/s  peak {:>6.1} MiB",
-                run.rows,
-                run.seconds,
-                run.rows_per_second,
-                mebibytes(run.peak_rss_bytes)
-            );
-        }
+        run.print(json)?;
     }
     let growth = many.peak_rss_bytes.saturating_sub(few.peak_rss_bytes);
     if growth > GROWTH {
@@ -68,6 +57,34 @@ pub fn measure(workspace: &Workspace, rows: u64, json: bool) -> Result<()> {
         )));
     }
     Ok(())
+}
+
+/// Scores `rows` applications with the golden bundle and prints how many there were in a second.
+pub fn throughput(workspace: &Workspace, rows: u64, json: bool) -> Result<()> {
+    bundle::command(workspace)?;
+    let run = score(workspace, Path::new(bundle::GOLDEN), rows)?;
+    if !json {
+        println!("\ndecisions of `fieldscore score`, from CSV to CSV");
+    }
+    run.print(json)
+}
+
+impl Run {
+    fn print(&self, json: bool) -> Result<()> {
+        if json {
+            let line = serde_json::to_string(self).map_err(Failure::at("json"))?;
+            println!("{line}");
+            return Ok(());
+        }
+        println!(
+            "{:>9} rows  {:>7.2} s  {:>9.0} rows/s  peak {:>6.1} MiB",
+            self.rows,
+            self.seconds,
+            self.rows_per_second,
+            mebibytes(self.peak_rss_bytes)
+        );
+        Ok(())
+    }
 }
 
 fn score(workspace: &Workspace, bundle: &Path, rows: u64) -> Result<Run> {

@@ -57,18 +57,17 @@ pub fn measure(workspace: &Workspace, only_native: bool, json: bool) -> Result<(
     report(&all, json)
 }
 
-/// What a program is told: bundle, key, applications, marks.
-fn arguments(marks: [&str; 3]) -> Result<Vec<String>> {
+/// What the program is told: bundle, key, applications, and marks or what to decide.
+pub fn arguments(counts: &[&str]) -> Result<Vec<String>> {
     let key = Path::new(GOLDEN).join("key.txt");
     let key = std::fs::read_to_string(&key).map_err(Failure::at(key.display()))?;
-    Ok(vec![
+    let files = [
         format!("{GOLDEN}/credit.fsb"),
         key.trim().to_owned(),
         format!("{GOLDEN}/applications.csv"),
-        marks[0].to_owned(),
-        marks[1].to_owned(),
-        marks[2].to_owned(),
-    ])
+    ];
+    let counts = counts.iter().map(|&count| count.to_owned());
+    Ok(files.into_iter().chain(counts).collect())
 }
 
 /// What a run is called.
@@ -110,7 +109,7 @@ fn native(workspace: &Workspace) -> Result<Vec<Digests>> {
             for host in HOSTS {
                 let mut command = Command::new(&program);
                 command.args(["--kernels", &path]).args(host);
-                command.args(arguments(marks)?);
+                command.args(arguments(&marks)?);
                 let place = place(std::env::consts::ARCH, &path, host);
                 all.push(collect(&place, &mut command)?);
             }
@@ -138,7 +137,7 @@ fn emulated(workspace: &Workspace) -> Result<Vec<Digests>> {
         ),
     ];
     for (target, qemu, root, processors) in machines {
-        let program = build(workspace, target, "", &["--bin", PACKAGE])?.join(PACKAGE);
+        let program = program(workspace, target)?;
         for processor in processors {
             let machine = || {
                 let mut command = Command::new(qemu);
@@ -149,7 +148,7 @@ fn emulated(workspace: &Workspace) -> Result<Vec<Digests>> {
                 for host in HOSTS {
                     let mut command = machine();
                     command.args(["--kernels", &path]).args(host);
-                    command.args(arguments(EMULATED)?);
+                    command.args(arguments(&EMULATED)?);
                     let place = place(&format!("{target} {processor}"), &path, host);
                     all.push(collect(&place, &mut command)?);
                 }
@@ -172,11 +171,16 @@ fn wasm(workspace: &Workspace) -> Result<Vec<Digests>> {
         ];
         for (host, program, script) in hosts {
             let mut command = Command::new(program);
-            command.arg(script).arg(&module).args(arguments(EMULATED)?);
+            command.arg(script).arg(&module).args(arguments(&EMULATED)?);
             all.push(collect(&format!("wasm32 {name} {host}"), &mut command)?);
         }
     }
     Ok(all)
+}
+
+/// Builds the program for another target and gives its path.
+pub fn program(workspace: &Workspace, target: &str) -> Result<PathBuf> {
+    Ok(build(workspace, target, "", &["--bin", PACKAGE])?.join(PACKAGE))
 }
 
 /// Builds the program for another target and gives the folder that it lies in.

@@ -123,6 +123,35 @@ impl<'a> Parity<'a> {
     }
 }
 
+/// How many applications [`Parity::decide`] decides on in turn.
+pub const SAMPLE: usize = 32;
+
+impl Parity<'_> {
+    /// Decides `count` times, on the first [`SAMPLE`] applications in turn, which are read
+    /// beforehand: for counting what a decision alone costs.
+    ///
+    /// # Errors
+    /// Where an application is refused.
+    pub fn decide(&self, explain: bool, count: usize) -> Result<()> {
+        let day = self.scorer.reference()?.0.as_of();
+        let mut sample = Vec::new();
+        for index in 0..SAMPLE {
+            let mut application = self.scorer.application("", day);
+            self.application(index, &mut application)?;
+            sample.push(application);
+        }
+        let mut explanation = Explanation::empty([0; 32]);
+        for application in sample.iter().cycle().take(count) {
+            if explain {
+                self.scorer.explain_into(application, &mut explanation)?;
+            } else {
+                std::hint::black_box(self.scorer.score(application)?);
+            }
+        }
+        Ok(())
+    }
+}
+
 fn hex(digest: &[u8; 32]) -> String {
     digest.iter().map(|b| format!("{b:02x}")).collect()
 }

@@ -1,7 +1,8 @@
-//! Prints the digests of a bundle's decisions at marks.
+//! Prints the digests of a bundle's decisions at marks; or only decides, for counting.
 //!
 //! ```text
 //! parity [--kernels NAME] [--strange-host] BUNDLE KEY_HEX APPLICATIONS.csv MARKS MARKS MARKS
+//! parity [--kernels NAME] --decide BUNDLE KEY_HEX APPLICATIONS.csv score|explain COUNT
 //! parity --list
 //! ```
 //!
@@ -44,36 +45,55 @@ fn run(arguments: &[String]) -> Result<String, String> {
         [flag, name, rest @ ..] if flag == "--kernels" => (Some(name.as_str()), rest),
         rest => (None, rest),
     };
-    let (strange, rest) = match rest {
-        [flag, rest @ ..] if flag == "--strange-host" => (true, rest),
-        rest => (false, rest),
+    let (mode, rest) = match rest {
+        [mode, rest @ ..] if ["--strange-host", "--decide"].contains(&mode.as_str()) => {
+            (mode.as_str(), rest)
+        }
+        rest => ("", rest),
     };
-    let [bundle, key, csv, plain, explained, layers] = rest else {
-        return Err(
-            "usage: parity [--kernels NAME] [--strange-host] BUNDLE KEY_HEX APPLICATIONS.csv MARKS \
-             MARKS MARKS"
+    let [bundle, key, csv, counts @ ..] = rest else {
+        return Err("expected BUNDLE KEY_HEX APPLICATIONS.csv and counts; see the source's first lines"
                 .to_owned(),
         );
     };
     let read = |path: &String| std::fs::read(path).map_err(|e| format!("{path}: {e}"));
     let csv = String::from_utf8(read(csv)?).map_err(|_| format!("{csv}: expected UTF-8"))?;
     let (bundle, key) = (read(bundle)?, key_of(key)?);
-    let marks = Marks {
-        plain: marks(plain)?,
-        explained: marks(explained)?,
-        kernels: marks(layers)?,
-    };
-    let decide = || {
+    let digests = |marks: Marks| {
         let parity = Parity::open(&bundle, key, &csv, kernels)?;
         let digests = report(&parity, &marks)?;
         Ok(format!("kernels {}\n{digests}", parity.kernels()))
     };
-    let decided = if strange {
-        in_a_strange_host(decide)
-    } else {
-        decide()
+    let done = match (mode, counts) {
+        ("--decide", [what, count]) => {
+            let explain = match what.as_str() {
+                "score" => false,
+                "explain" => true,
+                other => return Err(format!("{other}: expected score or explain")),
+            };
+            let count = count
+                .parse()
+                .map_err(|_| format!("{count}: expected a count"))?;
+            Parity::open(&bundle, key, &csv, kernels).and_then(|parity| {
+                parity.decide(explain, count)?;
+                Ok(format!("kernels {}\n", parity.kernels()))
+            })
+        }
+        (_, [plain, explained, layers]) => {
+            let marks = Marks {
+                plain: marks(plain)?,
+                explained: marks(explained)?,
+                kernels: marks(layers)?,
+            };
+            if mode == "--strange-host" {
+                in_a_strange_host(|| digests(marks))
+            } else {
+                digests(marks)
+            }
+        }
+        _ => return Err("expected two counts after --decide, else three lists of marks".to_owned()),
     };
-    decided.map_err(|e: fieldscore_runtime::Error| e.to_string())
+    done.map_err(|e: fieldscore_runtime::Error| e.to_string())
 }
 
 fn key_of(hex: &str) -> Result<[u8; 32], String> {
