@@ -9,6 +9,7 @@
 
 mod engines;
 mod failure;
+mod memory;
 mod onnx;
 mod quantised;
 mod report;
@@ -16,22 +17,37 @@ mod rounds;
 mod runs;
 mod subjects;
 mod tflite_file;
+mod vnni;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use clap::Parser;
+use clap::{Parser, Subcommand, ValueEnum};
 use fieldscore_tests::alloc::Counting;
 use rten::ThreadPool;
 
 use crate::engines::{onnxruntime, tflite};
 use crate::failure::{Failure, Result};
+use crate::memory::Libraries;
 use crate::report::Report;
 use crate::runs::Peers;
 
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
+
+/// A kind of figure.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Part {
+    /// A call of each engine, and its allocations
+    Running,
+    /// From bytes to ready
+    Opening,
+    /// What opening and running take at their peak
+    Memory,
+    /// On the credit model's sample applications
+    Decisions,
+}
 
 /// Fieldscore beside other inference runtimes
 #[derive(Debug, Parser)]
@@ -46,12 +62,25 @@ struct Args {
     /// Only these models
     #[arg(long, value_name = "NAME", value_delimiter = ',')]
     models: Vec<String>,
+    /// Only these kinds of figures; all without
+    #[arg(long, value_name = "KIND", value_delimiter = ',')]
+    only: Vec<Part>,
     /// ONNX Runtime's shared library; left out without
     #[arg(long, value_name = "FILE")]
     onnxruntime: Option<PathBuf>,
     /// TensorFlow Lite's C library; left out without
     #[arg(long, value_name = "FILE")]
     tflite: Option<PathBuf>,
+    #[command(subcommand)]
+    child: Option<Child>,
+}
+
+/// What this program starts itself for.
+#[derive(Debug, Subcommand)]
+enum Child {
+    /// Print the peak memory of one engine with one model
+    #[command(hide = true)]
+    MemoryOf(memory::One),
 }
 
 fn main() -> ExitCode {
@@ -68,6 +97,14 @@ fn main() -> ExitCode {
 }
 
 fn run(args: &Args, pool: &Arc<ThreadPool>) -> Result<()> {
+    let libraries = Libraries {
+        onnxruntime: args.onnxruntime.as_deref(),
+        tflite: args.tflite.as_deref(),
+    };
+    if let Some(Child::MemoryOf(one)) = &args.child {
+        return one.run(libraries, pool);
+    }
+    let wanted = |part: Part| args.only.is_empty() || args.only.contains(&part);
     let mut report = Report::new(args.json);
     let mut peers = Peers {
         pool: Arc::clone(pool),
@@ -109,9 +146,16 @@ fn run(args: &Args, pool: &Arc<ThreadPool>) -> Result<()> {
         eprintln!("{name}: compiling");
         let subject = subjects::subject(name)?;
         eprintln!("{name}: measuring");
-        runs::inference(&subject, &peers, rounds, &mut report)?;
-        runs::opening(&subject, &peers, rounds, &mut report)?;
-        if name == "credit" {
+        if wanted(Part::Running) {
+            runs::inference(&subject, &peers, rounds, &mut report)?;
+        }
+        if wanted(Part::Opening) {
+            runs::opening(&subject, &peers, rounds, &mut report)?;
+        }
+        if wanted(Part::Memory) {
+            memory::memory(&subject, libraries, &mut report)?;
+        }
+        if wanted(Part::Decisions) && name == "credit" {
             runs::decisions(&subject, rounds, &mut report)?;
         }
     }

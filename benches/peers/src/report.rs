@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use crate::failure::{Failure, Result};
+use crate::runs::BATCHES;
 
 /// What issue-tracked targets ask of us against the fastest peer: model, batch, times as fast.
 const TARGETS: [(&str, usize, f64); 5] = [
@@ -40,6 +41,39 @@ pub struct Running {
     /// Of a call.
     #[serde(skip)]
     pub multiply_adds: u64,
+}
+
+/// What this core's VNNI can do, in the same rounds as the running figures beside it.
+#[derive(Debug, Serialize)]
+pub struct Peak {
+    /// The kernel path that uses this width of the instruction.
+    pub vnni: &'static str,
+    /// The subject.
+    pub model: &'static str,
+    /// Rows in a call.
+    pub batch: usize,
+    /// 10⁹ a second.
+    pub multiply_adds_per_ns: f64,
+    /// The part of it that our int8 plan reached.
+    pub share: f64,
+}
+
+/// What opening and running take, in a process of their own.
+#[derive(Debug, Serialize)]
+pub struct Memory {
+    /// The subject.
+    #[serde(rename = "memory")]
+    pub model: &'static str,
+    /// Rows in a call.
+    pub batch: usize,
+    /// The engine.
+    pub engine: &'static str,
+    /// `f32` or `int8`.
+    pub precision: &'static str,
+    /// By how much the process's peak rose: the engine's own, without the model's file.
+    pub peak_bytes: u64,
+    /// The whole process's peak: with the libraries, this program's code, and the file.
+    pub process_bytes: u64,
 }
 
 /// From bytes in memory to ready to run.
@@ -98,6 +132,8 @@ pub struct Report {
     opening: Vec<Opening>,
     allocations: Vec<Allocations>,
     decisions: Vec<Decision>,
+    peaks: Vec<Peak>,
+    memory: Vec<Memory>,
     missing: Vec<String>,
 }
 
@@ -110,6 +146,8 @@ impl Report {
             opening: Vec::new(),
             allocations: Vec::new(),
             decisions: Vec::new(),
+            peaks: Vec::new(),
+            memory: Vec::new(),
             missing: Vec::new(),
         }
     }
@@ -161,6 +199,26 @@ impl Report {
         Ok(())
     }
 
+    /// Takes a figure.
+    ///
+    /// # Errors
+    /// Where it can't be written.
+    pub fn peak(&mut self, figure: Peak) -> Result<()> {
+        self.print(&figure)?;
+        self.peaks.push(figure);
+        Ok(())
+    }
+
+    /// Takes a figure.
+    ///
+    /// # Errors
+    /// Where it can't be written.
+    pub fn memory(&mut self, figure: Memory) -> Result<()> {
+        self.print(&figure)?;
+        self.memory.push(figure);
+        Ok(())
+    }
+
     fn print(&self, figure: &impl Serialize) -> Result<()> {
         if self.json {
             let line = serde_json::to_string(figure).map_err(Failure::at("json"))?;
@@ -192,7 +250,16 @@ impl Report {
                 self.openings(figure.model);
             }
         }
-        println!("\nallocations for a row, once warm (only Rust's allocator is seen)");
+        let mut seen: Vec<&str> = Vec::new();
+        for figure in &self.memory {
+            if !seen.contains(&figure.model) {
+                seen.push(figure.model);
+                self.memories(figure.model);
+            }
+        }
+        if !self.allocations.is_empty() {
+            println!("\nallocations for a row, once warm (only Rust's allocator is seen)");
+        }
         for a in &self.allocations {
             println!(
                 "  {:<8} {:<26} {:<5} {:>9.1}",
@@ -252,6 +319,56 @@ impl Report {
                 peer.engine,
                 peer.precision,
                 judged.unwrap_or_default()
+            );
+        }
+        if batch > 1 {
+            self.share((model, batch));
+        }
+    }
+
+    /// Our part of what the core's VNNI can do.
+    fn share(&self, key: (&str, usize)) {
+        let of_key = |p: &&Peak| (p.model, p.batch) == key;
+        let peaks: Vec<&Peak> = self.peaks.iter().filter(of_key).collect();
+        if peaks.is_empty() {
+            println!("  this processor has no VNNI: no share of its peak");
+        }
+        for peak in peaks {
+            println!(
+                "  {} peak {:.1}: fieldscore int8 reaches {:.1} %",
+                peak.vnni,
+                peak.multiply_adds_per_ns,
+                peak.share * 100.0
+            );
+        }
+    }
+
+    /// What one model takes in each engine, the least first.
+    fn memories(&self, model: &str) {
+        println!(
+            "\n{model}, peak memory to open and run (KiB beyond the model's file; in brackets the \
+             whole process)"
+        );
+        let of_batch = |batch: usize| {
+            let figures = self.memory.iter();
+            figures.filter(move |f| (f.model, f.batch) == (model, batch))
+        };
+        let [one, many] = BATCHES;
+        let mut figures: Vec<&Memory> = of_batch(one).collect();
+        figures.sort_by_key(|figure| figure.peak_bytes);
+        for f in figures {
+            let same = |m: &&Memory| (m.engine, m.precision) == (f.engine, f.precision);
+            let rest = of_batch(many).find(same);
+            let cell = |m: &Memory| {
+                let (peak, process) = (m.peak_bytes / 1024, m.process_bytes / 1024);
+                format!("batch {:<3} {peak:>7} ({process:>6})", m.batch)
+            };
+            println!(
+                "  {:<26} {:<5}  {}   {}",
+                f.engine,
+                f.precision,
+                cell(f),
+                rest.map(cell).unwrap_or_default()
             );
         }
     }

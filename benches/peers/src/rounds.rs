@@ -106,7 +106,7 @@ pub fn medians(mut works: Vec<Work<'_>>, rounds: usize) -> Result<Vec<f64>> {
 }
 
 /// The middle one, or the mean of the middle two.
-fn median(mut samples: Vec<f64>) -> f64 {
+pub fn median(mut samples: Vec<f64>) -> f64 {
     samples.sort_by(f64::total_cmp);
     let (low, high) = (samples.len().saturating_sub(1) / 2, samples.len() / 2);
     match (samples.get(low), samples.get(high)) {

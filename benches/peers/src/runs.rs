@@ -9,12 +9,13 @@ use fieldscore_tests::alloc;
 
 use crate::engines::{Candidate, Engine, onnxruntime, ours, rten, tflite, tract};
 use crate::failure::{Failure, Result};
-use crate::report::{Allocations, Decision, Opening, Report, Running};
+use crate::report::{Allocations, Decision, Opening, Peak, Report, Running};
 use crate::rounds::{Work, medians};
 use crate::subjects::{Subject, applications};
+use crate::vnni;
 
 /// Rows at a time.
-const BATCHES: [usize; 2] = [1, 256];
+pub const BATCHES: [usize; 2] = [1, 256];
 /// How far an f32 answer may lie from tract's, relative to the spread of the answers.
 const CLOSE_F32: f64 = 1e-3;
 /// The same for int8: root mean square.
@@ -102,7 +103,26 @@ pub fn inference(
                 Ok(())
             }));
         }
-        for (candidate, median_ns) in names.into_iter().zip(medians(works, rounds)?) {
+        // A row alone waits for its weights: only batches can come near the peak.
+        let peaks = match batch {
+            1 => Vec::new(),
+            _ => vnni::Peak::available(),
+        };
+        for peak in peaks.iter().copied() {
+            works.push(Work::new(move |_| {
+                peak.run();
+                Ok(())
+            }));
+        }
+        let mut found = medians(works, rounds)?;
+        let peak_ns = found.split_off(names.len());
+        let mut ours = 0.0;
+        for (candidate, median_ns) in names.into_iter().zip(found) {
+            let multiply_adds =
+                candidate.multiply_adds.unwrap_or(subject.multiply_adds) * batch as u64;
+            if (candidate.engine.as_str(), candidate.precision) == ("fieldscore", "int8") {
+                ours = multiply_adds as f64 / median_ns;
+            }
             report.running(Running {
                 model: subject.name,
                 batch,
@@ -110,8 +130,17 @@ pub fn inference(
                 precision: candidate.precision,
                 median_ns,
                 ours: candidate.ours,
-                multiply_adds: candidate.multiply_adds.unwrap_or(subject.multiply_adds)
-                    * batch as u64,
+                multiply_adds,
+            })?;
+        }
+        for (peak, ns) in peaks.iter().zip(peak_ns) {
+            let multiply_adds_per_ns = peak.multiply_adds as f64 / ns;
+            report.peak(Peak {
+                vnni: peak.name,
+                model: subject.name,
+                batch,
+                multiply_adds_per_ns,
+                share: ours / multiply_adds_per_ns,
             })?;
         }
     }
