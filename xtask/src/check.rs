@@ -20,7 +20,12 @@ pub struct CheckArgs {
 pub fn run(workspace: &Workspace, args: &CheckArgs) -> Result<()> {
     let mut steps = Steps::of("check");
     steps.step("format", || {
-        for manifest in ["Cargo.toml", "fuzz/Cargo.toml"] {
+        for manifest in [
+            "Cargo.toml",
+            "fuzz/Cargo.toml",
+            "benches/peers/Cargo.toml",
+            "benches/counter/Cargo.toml",
+        ] {
             if Path::new(manifest).exists() {
                 let mut fmt = cargo();
                 fmt.args(["fmt", "--all", "--check", "--manifest-path", manifest]);

@@ -93,6 +93,11 @@ pub fn inference(
                 allocations(subject, candidate, engine.as_mut(), report)?;
             }
         }
+        // A row alone waits for its weights: only batches can come near the peak.
+        let peaks = match batch {
+            1 => Vec::new(),
+            _ => vnni::Peak::available(),
+        };
         let (mut names, mut works) = (Vec::new(), Vec::new());
         for (candidate, mut engine) in running {
             names.push(candidate);
@@ -103,12 +108,7 @@ pub fn inference(
                 Ok(())
             }));
         }
-        // A row alone waits for its weights: only batches can come near the peak.
-        let peaks = match batch {
-            1 => Vec::new(),
-            _ => vnni::Peak::available(),
-        };
-        for peak in peaks.iter().copied() {
+        for peak in &peaks {
             works.push(Work::new(move |_| {
                 peak.run();
                 Ok(())

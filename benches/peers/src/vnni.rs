@@ -37,8 +37,9 @@ mod x86_64 {
     /// are registers beside the two factors. Of 16 registers (AVX), of 32 (AVX-512).
     const SUMS_256: usize = 12;
     const SUMS_512: usize = 16;
-    /// Instructions on each sum in one run: microseconds, so that nothing interrupts most runs.
-    const STEPS: usize = 2_000;
+    /// Instructions on each sum in one run: milliseconds, since a core only comes to the clock that
+    /// it keeps under 512-bit multiplies after a while.
+    const STEPS: usize = 1_000_000;
 
     pub fn available() -> Vec<Peak> {
         let mut out = Vec::new();
