@@ -14,7 +14,7 @@ const MANIFEST: &str = "benches/peers/Cargo.toml";
 
 /// The model that bundles, decisions and instructions are measured on.
 const CREDIT: &str = "credit";
-/// Applications for `fieldscore score`: seconds of work, so that its start doesn't count.
+/// Applications for `fieldscore score`: so many that opening the bundle doesn't count.
 const ROWS: u64 = 200_000;
 
 /// A kind of figure.

@@ -1,5 +1,5 @@
 //! The instructions that a decision takes on ARM, counted under qemu's user mode: the same number
-//! on every machine, and hardly any of them depends on how the emulator works.
+//! on every machine, where time under an emulator says nothing about a phone.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -13,7 +13,7 @@ use crate::workspace::Workspace;
 const MANIFEST: &str = "benches/counter/Cargo.toml";
 /// What an explanation may take on armv7.
 const EXPLAIN_ARMV7: u64 = 5_000_000;
-/// How many decisions the program takes in turn: whole passes over them are counted.
+/// The parity program's applications, which it decides on in turn: whole passes are counted.
 const SAMPLE: u64 = 32;
 
 /// Where a decision is counted.
@@ -139,6 +139,10 @@ impl Machine {
         count: u64,
     ) -> Result<(u64, String)> {
         let log = plugin.with_extension("log");
+        // What a run before this one said must not pass for this one's.
+        if log.exists() {
+            std::fs::remove_file(&log).map_err(Failure::at(log.display()))?;
+        }
         let mut command = Command::new(self.qemu);
         command.args(["-cpu", self.processor, "-L", self.root]);
         command.arg("-plugin").arg(plugin).args(["-d", "plugin"]);
