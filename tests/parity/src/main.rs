@@ -52,7 +52,8 @@ fn run(arguments: &[String]) -> Result<String, String> {
         rest => ("", rest),
     };
     let [bundle, key, csv, counts @ ..] = rest else {
-        return Err("expected BUNDLE KEY_HEX APPLICATIONS.csv and counts; see the source's first lines"
+        return Err(
+            "expected BUNDLE KEY_HEX APPLICATIONS.csv and counts; see the source's first lines"
                 .to_owned(),
         );
     };
@@ -91,7 +92,9 @@ fn run(arguments: &[String]) -> Result<String, String> {
                 digests(marks)
             }
         }
-        _ => return Err("expected two counts after --decide, else three lists of marks".to_owned()),
+        _ => {
+            return Err("expected two counts after --decide, else three lists of marks".to_owned());
+        }
     };
     done.map_err(|e: fieldscore_runtime::Error| e.to_string())
 }

@@ -11,12 +11,15 @@ use fieldscore_runtime::plan::{Arena, Executable, MAX_ROWS};
 use crate::engines::{Candidate, Engine};
 use crate::failure::Result;
 
-/// A plan with its weights.
+/// A plan with its weights, which lie at a multiple of 64 bytes as an opened bundle's do.
 #[derive(Debug)]
 pub struct Program {
     executable: Executable,
-    weights: Vec<u8>,
+    memory: Vec<u8>,
+    weights: std::ops::Range<usize>,
 }
+
+const LINE: usize = 64;
 
 impl Program {
     /// Validates a plan.
@@ -24,9 +27,15 @@ impl Program {
     /// # Errors
     /// Where it isn't sound.
     pub fn new(plan: fieldscore_runtime::plan::Plan, weights: Vec<u8>) -> Result<Arc<Self>> {
+        let executable = Executable::new(plan, &weights)?;
+        let mut memory = vec![0; weights.len() + LINE];
+        let start = memory.as_ptr().align_offset(LINE);
+        let place = start..start + weights.len();
+        memory[place.clone()].copy_from_slice(&weights);
         Ok(Arc::new(Self {
-            executable: Executable::new(plan, &weights)?,
-            weights,
+            executable,
+            memory,
+            weights: place,
         }))
     }
 }
@@ -87,10 +96,8 @@ struct Running {
 
 impl Engine for Running {
     fn run(&mut self, features: &[f32], outputs: &mut [f32]) -> Result<()> {
-        let Program {
-            executable,
-            weights,
-        } = &*self.program;
+        let executable = &self.program.executable;
+        let weights = &self.program.memory[self.program.weights.clone()];
         let model = executable.model(0)?;
         let buffer =
             |port: &fieldscore_runtime::plan::Port| &model.buffers[usize::from(port.buffer)];

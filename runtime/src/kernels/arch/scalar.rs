@@ -30,31 +30,33 @@ fn words(bytes: &[u8]) -> [u32; LANES] {
     out
 }
 
-/// One row times one panel: the 16 sums.
+/// One row times one panel: the sums of its `outputs` outputs, in fours.
 ///
-/// Products in i16 and sums of pairs kept apart until the end: loops that compilers vectorise on
-/// every target. Addition of integers may be reordered freely.
+/// Four lanes at a time: as many sums and inputs as a small processor has registers for, and few
+/// enough products that every compiler unrolls them. Addition of integers may be reordered freely;
+/// validation has proved that no sum leaves an i32.
 #[inline(always)]
-fn accumulate(panel: &[u8], input: &[u8], padded: usize) -> [i32; LANES] {
-    let mut pairs = [0i32; LANES * 2];
+fn accumulate(panel: &[u8], input: &[u8], padded: usize, outputs: usize) -> [i32; LANES] {
+    const QUARTER: usize = LANES / 4;
     let weights = &panel[LANES * 4..LANES * 4 + padded * LANES];
     let (weights, _) = weights.as_chunks::<{ DEPTH * LANES }>();
     let (input, _) = input[..padded].as_chunks::<DEPTH>();
-    for (x, w) in input.iter().zip(weights) {
-        let x = x.map(i16::from);
-        // At most 255 · 127: fits an i16.
-        let mut products = [0i16; DEPTH * LANES];
-        for (product, at) in products.iter_mut().zip(0..) {
-            *product = x[at % DEPTH] * i16::from(w[at] as i8);
+    let mut sums = [0i32; LANES];
+    for (quarter, sums) in sums.chunks_exact_mut(QUARTER).enumerate() {
+        if quarter * QUARTER >= outputs {
+            break;
         }
-        for (pair, two) in pairs.iter_mut().zip(products.chunks_exact(2)) {
-            // Validation has proved that no sum leaves an i32.
-            *pair = pair.wrapping_add(i32::from(two[0]) + i32::from(two[1]));
+        let mut own = [0i32; QUARTER];
+        for (x, w) in input.iter().zip(weights) {
+            let x = x.map(i32::from);
+            let (lanes, _) = w[quarter * QUARTER * DEPTH..].as_chunks::<DEPTH>();
+            for (sum, w) in own.iter_mut().zip(lanes) {
+                for (x, w) in x.iter().zip(w) {
+                    *sum = sum.wrapping_add(x * i32::from(*w as i8));
+                }
+            }
         }
-    }
-    let mut sums = [0; LANES];
-    for (sum, pair) in sums.iter_mut().zip(pairs.chunks_exact(2)) {
-        *sum = pair[0].wrapping_add(pair[1]);
+        sums.copy_from_slice(&own);
     }
     sums
 }
@@ -113,7 +115,10 @@ fn walk<T>(
 #[inline(always)]
 fn products(shape: Shape, input: &[u8]) -> impl Fn(&[u8], usize, usize) -> [i32; LANES] {
     let padded = shape.inputs.next_multiple_of(DEPTH);
-    move |panel, _, row| accumulate(panel, &input[row * shape.input_stride..], padded)
+    move |panel, p, row| {
+        let row = &input[row * shape.input_stride..];
+        accumulate(panel, row, padded, shape.outputs - p * LANES)
+    }
 }
 
 /// The sums of a row and a panel, as [`sums`] wrote them.
