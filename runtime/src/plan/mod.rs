@@ -17,7 +17,7 @@ use crate::kernels::{Kernels, LANES, Requantise, Shape, panel_bytes};
 use std::ops::Range;
 
 /// How many rows one walk over the steps serves at most.
-pub const MAX_ROWS: usize = 32;
+pub const MAX_ROWS: usize = 64;
 
 /// A validated plan. Weights stay in the bundle's own bytes.
 #[derive(Debug)]

@@ -114,10 +114,14 @@ fn serves(c: &Checked<'_>) -> bool {
     tiles <= input_stride && (rows - 1) * input_stride + tiles <= c.input.len()
 }
 
-/// Hands the sums of the rows of whole blocks to `finish`, and says how many rows those are.
+/// Hands the sums of the rows of whole blocks to `finish`, for two panels at a time, and says how
+/// many rows those are.
 #[inline]
 #[target_feature(enable = "avx2,avx512f,avx512bw,avx512vl,avx512vnni")]
-fn blocks(c: &Checked<'_>, mut finish: impl FnMut(zmm::Acc, &[u8], usize)) -> usize {
+fn blocks(
+    c: &Checked<'_>,
+    mut finish: impl FnMut(zmm::Acc, Option<zmm::Acc>, [&[u8]; 2], usize),
+) -> usize {
     if !serves(c) {
         return 0;
     }
@@ -195,14 +199,13 @@ fn blocks(c: &Checked<'_>, mut finish: impl FnMut(zmm::Acc, &[u8], usize)) -> us
                     options(nostack),
                 );
             }
-            for (tile, sums) in sums.0.iter().enumerate() {
-                let (tile_row, p) = (row + tile / 2 * TILE, tile % 2);
-                if p == 1 && two[0] == two[1] {
-                    continue;
-                }
-                for (r, sums) in sums.iter().enumerate() {
-                    let at = (tile_row + r) * c.shape.output_stride + two[p] * LANES;
-                    finish(zmm::load(sums), panels[p], at);
+            let [above, below] = [&sums.0[..2], &sums.0[2..]];
+            for (tile, sums) in [above, below].into_iter().enumerate() {
+                for (r, (first, second)) in sums[0].iter().zip(&sums[1]).enumerate() {
+                    let row = row + tile * TILE + r;
+                    let at = row * c.shape.output_stride + panel * LANES;
+                    let second = (two[0] != two[1]).then(|| zmm::load(second));
+                    finish(zmm::load(first), second, panels, at);
                 }
             }
         }
@@ -226,21 +229,34 @@ fn rest<'a, T>(
 #[target_feature(enable = "avx2,avx512f,avx512bw,avx512vl,avx512vnni")]
 fn blocks_u8(c: &Checked<'_>, to: Requantise, output: &mut [u8]) -> usize {
     let range = zmm::range(to);
-    blocks(c, |acc, panel, at| {
-        zmm::finish_u8(acc, panel, range, &mut output[at..at + LANES]);
+    blocks(c, |first, second, panels, at| match second {
+        Some(second) => {
+            let output = &mut output[at..at + 2 * LANES];
+            zmm::finish_two_u8([first, second], panels, range, output);
+        }
+        None => zmm::finish_u8(first, panels[0], range, &mut output[at..at + LANES]),
     })
 }
 
 #[target_feature(enable = "avx2,avx512f,avx512bw,avx512vl,avx512vnni")]
 fn blocks_f32(c: &Checked<'_>, relu: bool, output: &mut [f32]) -> usize {
-    blocks(c, |acc, panel, at| {
-        zmm::finish_f32(acc, panel, relu, &mut output[at..at + LANES]);
+    blocks(c, |first, second, panels, at| {
+        zmm::finish_f32(first, panels[0], relu, &mut output[at..at + LANES]);
+        if let Some(second) = second {
+            let output = &mut output[at + LANES..at + 2 * LANES];
+            zmm::finish_f32(second, panels[1], relu, output);
+        }
     })
 }
 
 #[target_feature(enable = "avx2,avx512f,avx512bw,avx512vl,avx512vnni")]
 fn blocks_sums(c: &Checked<'_>, output: &mut [i32]) -> usize {
-    blocks(c, |acc, _, at| zmm::store(acc, &mut output[at..at + LANES]))
+    blocks(c, |first, second, _, at| {
+        zmm::store(first, &mut output[at..at + LANES]);
+        if let Some(second) = second {
+            zmm::store(second, &mut output[at + LANES..at + 2 * LANES]);
+        }
+    })
 }
 
 /// int8 dense to bytes; only reached through the constructor that checks the processor.

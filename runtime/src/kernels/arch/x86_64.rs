@@ -333,6 +333,29 @@ pub(super) mod zmm {
         unsafe { _mm_storeu_si128(output.as_mut_ptr().cast(), _mm512_cvtepi32_epi8(q)) };
     }
 
+    /// As [`finish_u8`] for two panels side by side: packing both takes less than packing each.
+    #[inline]
+    #[target_feature(enable = "avx512f,avx512bw")]
+    pub fn finish_two_u8(
+        acc: [Acc; 2],
+        panels: [&[u8]; 2],
+        (low, high, zero): Range,
+        output: &mut [u8],
+    ) {
+        let q = |acc, panel| {
+            let y = _mm512_min_ps(_mm512_max_ps(scaled(acc, panel), low), high);
+            _mm512_add_epi32(_mm512_cvtps_epi32(y), zero)
+        };
+        // Packing works within 128-bit quarters; the permutation puts their fours in order.
+        let words = _mm512_packs_epi32(q(acc[0], panels[0]), q(acc[1], panels[1]));
+        let bytes = _mm512_packus_epi16(words, words);
+        let order = _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 0, 4, 8, 12, 1, 5, 9, 13);
+        let bytes = _mm512_castsi512_si256(_mm512_permutexvar_epi32(order, bytes));
+        let output = &mut output[..2 * LANES];
+        // SAFETY: the slice has 32 bytes.
+        unsafe { _mm256_storeu_si256(output.as_mut_ptr().cast(), bytes) };
+    }
+
     #[inline]
     #[target_feature(enable = "avx512f")]
     pub fn finish_f32(acc: Acc, panel: &[u8], relu: bool, output: &mut [f32]) {
