@@ -12,6 +12,7 @@ mod failure;
 mod memory;
 mod onnx;
 mod quantised;
+mod reading;
 mod report;
 mod rounds;
 mod runs;

@@ -58,6 +58,20 @@ pub struct Peak {
     pub share: f64,
 }
 
+/// What it takes only to read the weights of our int8 plan, in the same rounds as a batch of one.
+#[derive(Debug, Serialize)]
+pub struct Reading {
+    /// The subject.
+    #[serde(rename = "reading")]
+    pub model: &'static str,
+    /// The weights.
+    pub bytes: usize,
+    /// Of one pass.
+    pub median_ns: f64,
+    /// The part of our int8 plan's time that this is.
+    pub share: f64,
+}
+
 /// What opening and running take, in a process of their own.
 #[derive(Debug, Serialize)]
 pub struct Memory {
@@ -133,6 +147,7 @@ pub struct Report {
     allocations: Vec<Allocations>,
     decisions: Vec<Decision>,
     peaks: Vec<Peak>,
+    readings: Vec<Reading>,
     memory: Vec<Memory>,
     missing: Vec<String>,
 }
@@ -147,6 +162,7 @@ impl Report {
             allocations: Vec::new(),
             decisions: Vec::new(),
             peaks: Vec::new(),
+            readings: Vec::new(),
             memory: Vec::new(),
             missing: Vec::new(),
         }
@@ -206,6 +222,16 @@ impl Report {
     pub fn peak(&mut self, figure: Peak) -> Result<()> {
         self.print(&figure)?;
         self.peaks.push(figure);
+        Ok(())
+    }
+
+    /// Takes a figure.
+    ///
+    /// # Errors
+    /// Where it can't be written.
+    pub fn reading(&mut self, figure: Reading) -> Result<()> {
+        self.print(&figure)?;
+        self.readings.push(figure);
         Ok(())
     }
 
@@ -323,6 +349,13 @@ impl Report {
         }
         if batch > 1 {
             self.share((model, batch));
+        } else if let Some(reading) = self.readings.iter().find(|r| r.model == model) {
+            println!(
+                "  only to read its {} bytes of weights: {:.3} µs, {:.0} % of ours",
+                reading.bytes,
+                reading.median_ns / 1e3,
+                reading.share * 100.0
+            );
         }
     }
 

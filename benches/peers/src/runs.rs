@@ -9,10 +9,10 @@ use fieldscore_tests::alloc;
 
 use crate::engines::{Candidate, Engine, onnxruntime, ours, rten, tflite, tract};
 use crate::failure::{Failure, Result};
-use crate::report::{Allocations, Decision, Opening, Peak, Report, Running};
+use crate::report::{Allocations, Decision, Opening, Peak, Reading, Report, Running};
 use crate::rounds::{Work, medians};
 use crate::subjects::{Subject, applications};
-use crate::vnni;
+use crate::{reading, vnni};
 
 /// Rows at a time.
 pub const BATCHES: [usize; 2] = [1, 256];
@@ -114,14 +114,22 @@ pub fn inference(
                 Ok(())
             }));
         }
+        if batch == 1 {
+            let program = Arc::clone(&subject.int8);
+            works.push(Work::new(move |_| {
+                reading::read(program.weights());
+                Ok(())
+            }));
+        }
         let mut found = medians(works, rounds)?;
         let peak_ns = found.split_off(names.len());
-        let mut ours = 0.0;
+        let (mut ours, mut ours_ns) = (0.0, 0.0);
         for (candidate, median_ns) in names.into_iter().zip(found) {
             let multiply_adds =
                 candidate.multiply_adds.unwrap_or(subject.multiply_adds) * batch as u64;
             if (candidate.engine.as_str(), candidate.precision) == ("fieldscore", "int8") {
                 ours = multiply_adds as f64 / median_ns;
+                ours_ns = median_ns;
             }
             report.running(Running {
                 model: subject.name,
@@ -131,6 +139,14 @@ pub fn inference(
                 median_ns,
                 ours: candidate.ours,
                 multiply_adds,
+            })?;
+        }
+        if let (1, [median_ns]) = (batch, &peak_ns[..]) {
+            report.reading(Reading {
+                model: subject.name,
+                bytes: subject.int8.weights().len(),
+                median_ns: *median_ns,
+                share: median_ns / ours_ns,
             })?;
         }
         for (peak, ns) in peaks.iter().zip(peak_ns) {

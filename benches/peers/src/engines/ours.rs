@@ -40,6 +40,13 @@ impl Program {
     }
 }
 
+impl Program {
+    /// The weights' bytes.
+    pub fn weights(&self) -> &[u8] {
+        &self.memory[self.weights.clone()]
+    }
+}
+
 /// Compiles a net with every layer in `precision`.
 ///
 /// # Errors
@@ -97,7 +104,7 @@ struct Running {
 impl Engine for Running {
     fn run(&mut self, features: &[f32], outputs: &mut [f32]) -> Result<()> {
         let executable = &self.program.executable;
-        let weights = &self.program.memory[self.program.weights.clone()];
+        let weights = self.program.weights();
         let model = executable.model(0)?;
         let buffer =
             |port: &fieldscore_runtime::plan::Port| &model.buffers[usize::from(port.buffer)];
