@@ -4,7 +4,7 @@
 
 /// A protobuf message under construction.
 #[derive(Debug, Clone, Default)]
-struct Message(Vec<u8>);
+pub struct Message(pub Vec<u8>);
 
 impl Message {
     fn varint(&mut self, mut x: u64) {
@@ -15,24 +15,32 @@ impl Message {
         self.0.push(x as u8);
     }
 
-    fn number(mut self, field: u64, x: u64) -> Self {
+    /// Appends a number field.
+    #[must_use]
+    pub fn number(mut self, field: u64, x: u64) -> Self {
         self.varint(field << 3);
         self.varint(x);
         self
     }
 
-    fn bytes(mut self, field: u64, bytes: &[u8]) -> Self {
+    /// Appends a field of bytes.
+    #[must_use]
+    pub fn bytes(mut self, field: u64, bytes: &[u8]) -> Self {
         self.varint(field << 3 | 2);
         self.varint(bytes.len() as u64);
         self.0.extend_from_slice(bytes);
         self
     }
 
-    fn text(self, field: u64, text: &str) -> Self {
+    /// Appends a text field.
+    #[must_use]
+    pub fn text(self, field: u64, text: &str) -> Self {
         self.bytes(field, text.as_bytes())
     }
 
-    fn message(self, field: u64, message: &Self) -> Self {
+    /// Appends a message field.
+    #[must_use]
+    pub fn message(self, field: u64, message: &Self) -> Self {
         self.bytes(field, &message.0)
     }
 }

@@ -1,9 +1,9 @@
-//! ONNX files of dense nets, in float and with Quantize/Dequantize pairs, written byte by byte:
-//! protobuf needs no library for so little.
+//! ONNX files of dense nets, in float and with Quantize/Dequantize pairs.
 //!
 //! Field numbers are those of `onnx.proto` (ONNX 1.12: IR version 8, operator set 17).
 
 use fieldscore_models::compile::net::Net;
+use fieldscore_tests::onnx::Message;
 
 use crate::quantised::Quantised;
 
@@ -11,41 +11,6 @@ const FLOAT: u64 = 1;
 const UINT8: u64 = 2;
 const INT8: u64 = 3;
 const INT32: u64 = 6;
-
-/// A protobuf message under construction.
-#[derive(Debug, Clone, Default)]
-struct Message(Vec<u8>);
-
-impl Message {
-    fn varint(&mut self, mut x: u64) {
-        while x >= 0x80 {
-            self.0.push(x as u8 | 0x80);
-            x >>= 7;
-        }
-        self.0.push(x as u8);
-    }
-
-    fn number(mut self, field: u64, x: u64) -> Self {
-        self.varint(field << 3);
-        self.varint(x);
-        self
-    }
-
-    fn bytes(mut self, field: u64, bytes: &[u8]) -> Self {
-        self.varint(field << 3 | 2);
-        self.varint(bytes.len() as u64);
-        self.0.extend_from_slice(bytes);
-        self
-    }
-
-    fn text(self, field: u64, text: &str) -> Self {
-        self.bytes(field, text.as_bytes())
-    }
-
-    fn message(self, field: u64, message: &Self) -> Self {
-        self.bytes(field, &message.0)
-    }
-}
 
 /// GraphProto: nodes, name, initialisers, inputs, outputs.
 #[derive(Debug, Default)]

@@ -163,13 +163,16 @@ mod vector {
 
     /// Features to bytes.
     pub fn quantise(shape: Shape, constants: &[u8], input: &[f32], output: &mut [u8]) {
-        let (factors, offsets) = constants.split_at(shape.inputs * 4);
-        for row in 0..shape.rows {
-            let input = &input[row * shape.input_stride..][..shape.inputs];
-            let output = &mut output[row * shape.output_stride..][..shape.inputs];
-            // SAFETY: every aarch64 processor that Rust's std targets has NEON.
-            unsafe { quantise_row(input, factors, offsets, output) };
-        }
+        scalar::quantise_rows(
+            shape,
+            constants,
+            input,
+            output,
+            |input, factors, offsets, output| {
+                // SAFETY: every aarch64 processor that Rust's std targets has NEON.
+                unsafe { quantise_row(input, factors, offsets, output) }
+            },
+        );
     }
 
     #[target_feature(enable = "neon")]

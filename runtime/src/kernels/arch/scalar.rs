@@ -163,15 +163,27 @@ pub fn dequantise(shape: Shape, panels: &[u8], sums: &[i32], relu: bool, output:
 
 /// Features to bytes: `round(clamp(x · factor + offset, 0, 127))`.
 pub fn quantise(shape: Shape, constants: &[u8], input: &[f32], output: &mut [u8]) {
+    quantise_rows(shape, constants, input, output, quantise_each);
+}
+
+/// Calls `row` for each row: with its input, the factors, the offsets, its output.
+#[inline(always)]
+pub(super) fn quantise_rows(
+    shape: Shape,
+    constants: &[u8],
+    input: &[f32],
+    output: &mut [u8],
+    row: impl Fn(&[f32], &[u8], &[u8], &mut [u8]),
+) {
     let (factors, offsets) = constants.split_at(shape.inputs * 4);
-    for row in 0..shape.rows {
-        let input = &input[row * shape.input_stride..][..shape.inputs];
-        let output = &mut output[row * shape.output_stride..][..shape.inputs];
-        quantise_each(input, factors, offsets, output);
+    for index in 0..shape.rows {
+        let input = &input[index * shape.input_stride..][..shape.inputs];
+        let output = &mut output[index * shape.output_stride..][..shape.inputs];
+        row(input, factors, offsets, output);
     }
 }
 
-/// As [`quantise`], with factors and offsets apart: what vector paths use for the last few.
+/// One row: what vector paths use for its last few.
 #[inline]
 pub(super) fn quantise_each(input: &[f32], factors: &[u8], offsets: &[u8], output: &mut [u8]) {
     let word = |b: &[u8]| f32::from_le_bytes([b[0], b[1], b[2], b[3]]);

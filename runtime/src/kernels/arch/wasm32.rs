@@ -163,33 +163,32 @@ dense!(#[target_feature(enable = "simd128")], wide: false, block: 2 x 1, single:
 
 /// Features to bytes.
 pub fn quantise(shape: Shape, constants: &[u8], input: &[f32], output: &mut [u8]) {
-    let (factors, offsets) = constants.split_at(shape.inputs * 4);
+    scalar::quantise_rows(shape, constants, input, output, quantise_row);
+}
+
+#[inline]
+fn quantise_row(input: &[f32], factors: &[u8], offsets: &[u8], output: &mut [u8]) {
+    let (inputs, last_input) = input.as_chunks::<4>();
     let (each_factor, last_factors) = factors.as_chunks::<16>();
     let (each_offset, last_offsets) = offsets.as_chunks::<16>();
-    for row in 0..shape.rows {
-        let input = &input[row * shape.input_stride..][..shape.inputs];
-        let output = &mut output[row * shape.output_stride..][..shape.inputs];
-        let (inputs, last_input) = input.as_chunks::<4>();
-        let (outputs, last_output) = output.as_chunks_mut::<4>();
-        for (((x, factor), offset), out) in
-            inputs.iter().zip(each_factor).zip(each_offset).zip(outputs)
-        {
-            // SAFETY: each array has 16 bytes.
-            let (x, factor, offset) = unsafe {
-                (
-                    v128_load(x.as_ptr().cast()),
-                    v128_load(factor.as_ptr().cast()),
-                    v128_load(offset.as_ptr().cast()),
-                )
-            };
-            let q = rounded(
-                f32x4_add(f32x4_mul(x, factor), offset),
-                f32x4_splat(0.0),
-                f32x4_splat(127.0),
-            );
-            let words = i16x8_narrow_i32x4(q, q);
-            *out = u32x4_extract_lane::<0>(u8x16_narrow_i16x8(words, words)).to_le_bytes();
-        }
-        scalar::quantise_each(last_input, last_factors, last_offsets, last_output);
+    let (outputs, last_output) = output.as_chunks_mut::<4>();
+    for (((x, factor), offset), out) in inputs.iter().zip(each_factor).zip(each_offset).zip(outputs)
+    {
+        // SAFETY: each array has 16 bytes.
+        let (x, factor, offset) = unsafe {
+            (
+                v128_load(x.as_ptr().cast()),
+                v128_load(factor.as_ptr().cast()),
+                v128_load(offset.as_ptr().cast()),
+            )
+        };
+        let q = rounded(
+            f32x4_add(f32x4_mul(x, factor), offset),
+            f32x4_splat(0.0),
+            f32x4_splat(127.0),
+        );
+        let words = i16x8_narrow_i32x4(q, q);
+        *out = u32x4_extract_lane::<0>(u8x16_narrow_i16x8(words, words)).to_le_bytes();
     }
+    scalar::quantise_each(last_input, last_factors, last_offsets, last_output);
 }

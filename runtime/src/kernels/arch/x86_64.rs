@@ -198,13 +198,16 @@ mod avx2 {
 
     /// Features to bytes; only reached through a constructor that checks the processor.
     pub fn quantise(shape: Shape, constants: &[u8], input: &[f32], output: &mut [u8]) {
-        let (factors, offsets) = constants.split_at(shape.inputs * 4);
-        for row in 0..shape.rows {
-            let input = &input[row * shape.input_stride..][..shape.inputs];
-            let output = &mut output[row * shape.output_stride..][..shape.inputs];
-            // SAFETY: the constructor has checked that the processor has AVX2.
-            unsafe { quantise_row(input, factors, offsets, output) };
-        }
+        scalar::quantise_rows(
+            shape,
+            constants,
+            input,
+            output,
+            |input, factors, offsets, output| {
+                // SAFETY: the constructor has checked that the processor has AVX2.
+                unsafe { quantise_row(input, factors, offsets, output) }
+            },
+        );
     }
 
     #[target_feature(enable = "avx2")]
