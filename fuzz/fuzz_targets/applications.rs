@@ -1,13 +1,13 @@
 //! Files of applications, CSV and JSON lines. The reader is compiled in from its sources: the rest
-//! of that crate is the compiler, which no applicant's file reaches.
+//! of that crate is the commands, which need a terminal.
 //!
 //! An input is a byte of options, then the file.
 #![no_main]
 #![allow(dead_code, unused_imports, unreachable_pub, missing_docs)]
 
-#[path = "../../models/src/applications/mod.rs"]
+#[path = "../../cli/src/applications/mod.rs"]
 mod applications;
-#[path = "../../models/src/error.rs"]
+#[path = "../../cli/src/error.rs"]
 mod error;
 
 pub use error::{Error, Result};

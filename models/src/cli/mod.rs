@@ -4,66 +4,20 @@
 //! `--format jsonl`; the exit status is 0 done, 1 a gate or a check failed, 2 bad usage or bad input.
 
 mod build;
-mod chart;
 mod demo;
 mod evaluate;
-mod explain;
 mod init;
-mod input;
-mod inspect;
-mod inspect_json;
 mod key;
-mod open;
-mod output;
-mod progress;
-mod replay;
-mod say;
-mod score;
-mod table;
-mod verify;
-mod words;
 
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-use crate::error::{Fault, Result};
+use crate::error::Result;
 
-pub use open::{BundleArgs, Opened, Signature};
-pub use output::Sink;
-pub use progress::Progress;
-pub use say::{Colour, note, warn};
-
-/// How a verb ended, where it did not end with an error.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Exit {
-    /// Done: exit status 0.
-    Done,
-    /// A gate or a check failed, and was reported: exit status 1.
-    Failed,
-    /// Some of the input was bad, and was reported: exit status 2.
-    BadInput,
-}
-
-impl Exit {
-    /// The exit status.
-    pub const fn status(self) -> u8 {
-        match self {
-            Self::Done => 0,
-            Self::Failed => 1,
-            Self::BadInput => 2,
-        }
-    }
-}
-
-impl From<Fault> for Exit {
-    fn from(fault: Fault) -> Self {
-        match fault {
-            Fault::Check => Self::Failed,
-            Fault::Input => Self::BadInput,
-        }
-    }
-}
+pub(crate) use fieldscore_cli::{
+    BundleArgs, Exit, Sink, Talk, explain, inspect, open, replay, say, score, verify,
+};
 
 /// Scores loan applications offline with a signed bundle, and makes such bundles.
 #[derive(Debug, Parser)]
@@ -76,12 +30,8 @@ impl From<Fault> for Exit {
 pub struct Cli {
     #[command(subcommand)]
     command: Command,
-    /// Show the log on stderr: -v what happened, -vv in detail, -vvv of every library
-    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
-    verbose: u8,
-    /// When to colour messages; auto also minds NO_COLOR
-    #[arg(long, global = true, value_name = "WHEN", default_value = "auto")]
-    color: Colour,
+    #[command(flatten)]
+    talk: Talk,
 }
 
 #[derive(Debug, Subcommand)]
@@ -121,28 +71,8 @@ impl Command {
 /// Reads the command line, does what it says, reports errors.
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
-    cli.color.set();
-    start_log(cli.verbose);
-    let exit = cli.command.run().unwrap_or_else(|error| {
-        say::error(&error);
-        error.fault().into()
-    });
-    ExitCode::from(exit.status())
-}
-
-fn start_log(verbose: u8) {
-    let mut log = env_logger::Builder::new();
-    match verbose {
-        0 => log.filter_level(log::LevelFilter::Off),
-        1 => log.filter_module("fieldscore", log::LevelFilter::Info),
-        2 => log.filter_module("fieldscore", log::LevelFilter::Debug),
-        _ => log.filter_level(log::LevelFilter::Debug),
-    };
-    let style = match say::coloured() {
-        true => env_logger::WriteStyle::Always,
-        false => env_logger::WriteStyle::Never,
-    };
-    log.write_style(style).init();
+    cli.talk.start();
+    fieldscore_cli::end(cli.command.run())
 }
 
 #[cfg(test)]
@@ -153,12 +83,5 @@ mod tests {
     fn the_command_line_is_sound() {
         use clap::CommandFactory;
         Cli::command().debug_assert();
-    }
-
-    #[test]
-    fn faults_become_exit_statuses() {
-        assert_eq!(Exit::Done.status(), 0);
-        assert_eq!(Exit::from(Fault::Check).status(), 1);
-        assert_eq!(Exit::from(Fault::Input).status(), 2);
     }
 }

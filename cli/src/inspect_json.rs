@@ -8,11 +8,11 @@ use fieldscore_runtime::plan::{Model, Step};
 use fieldscore_runtime::schema::{Field, FieldKind};
 use serde_json::{Value, json};
 
-use crate::cli::open::{Opened, hex};
-use crate::cli::words;
+use crate::open::{Opened, hex};
+use crate::words;
 
 /// One object with everything that a bundle says, texts in `language`.
-pub(super) fn object(opened: &Opened, language: &str) -> Value {
+pub(crate) fn object(opened: &Opened, language: &str) -> Value {
     let scorer = &opened.scorer;
     let (meta, container) = (scorer.meta(), scorer.container());
     let day = |date: Option<fieldscore_runtime::Date>| date.map(|date| date.to_string());
@@ -116,7 +116,7 @@ fn transforms(scorer: &Scorer) -> Value {
 }
 
 /// What a step reads, writes, holds and does.
-pub(super) struct StepFacts {
+pub(crate) struct StepFacts {
     pub inputs: u64,
     pub outputs: u64,
     pub weight_bytes: u64,
@@ -184,7 +184,7 @@ fn models(scorer: &Scorer) -> Vec<Value> {
 }
 
 /// The score scale as a recipe states it.
-pub(super) struct Scale {
+pub(crate) struct Scale {
     pub floor: i32,
     pub ceiling: i32,
     pub points_to_double_odds: f64,
@@ -222,7 +222,7 @@ fn score(scorer: &Scorer) -> Value {
 }
 
 /// A condition's raw number as text: a category's code, yes or no, a number, a date.
-pub(super) fn value(field: &Field, raw: i64) -> String {
+pub(crate) fn value(field: &Field, raw: i64) -> String {
     match &field.kind {
         FieldKind::Category { codes } => {
             let code = usize::try_from(raw).ok().and_then(|at| codes.get(at));
@@ -285,6 +285,6 @@ fn sections(scorer: &Scorer) -> Vec<Value> {
 }
 
 /// A section that holds JSON, if the bundle has it and it does.
-pub(super) fn document(scorer: &Scorer, kind: SectionKind) -> Option<Value> {
+pub(crate) fn document(scorer: &Scorer, kind: SectionKind) -> Option<Value> {
     serde_json::from_slice(scorer.section(kind)?).ok()
 }

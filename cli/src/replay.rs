@@ -10,8 +10,8 @@ use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
 use crate::applications::{Line, MAX_ROW_BYTES, Source};
-use crate::cli::{BundleArgs, Exit, Progress, Sink, open, output, say, words};
 use crate::error::{Result, io};
+use crate::{BundleArgs, Exit, Progress, Sink, open, output, say, words};
 
 /// Score recorded decisions again and compare them, byte for byte
 #[derive(Debug, clap::Args)]

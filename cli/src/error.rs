@@ -94,7 +94,7 @@ impl From<fieldscore_runtime::Error> for Error {
 }
 
 /// An error of the operating system on a file.
-pub(crate) fn io(path: impl AsRef<std::path::Path>, what: &std::io::Error) -> Error {
+pub fn io(path: impl AsRef<std::path::Path>, what: &std::io::Error) -> Error {
     let expected = match what.kind() {
         std::io::ErrorKind::NotFound => "a file that exists".to_owned(),
         std::io::ErrorKind::PermissionDenied => "permission to read or write".to_owned(),

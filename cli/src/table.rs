@@ -5,7 +5,7 @@ use comfy_table::{
 };
 
 /// How wide text for people may be.
-pub(super) fn width() -> u16 {
+pub(crate) fn width() -> u16 {
     let columns = std::env::var("COLUMNS").ok();
     columns
         .and_then(|columns| columns.parse().ok())
@@ -14,7 +14,7 @@ pub(super) fn width() -> u16 {
 }
 
 /// A table without lines: columns with two blanks between them.
-pub(super) fn plain() -> Table {
+pub(crate) fn plain() -> Table {
     framed(presets::NOTHING)
 }
 
@@ -28,7 +28,7 @@ fn framed(style: TableStyle) -> Table {
 }
 
 /// Renders a table, indented, without blanks at line ends.
-pub(super) fn render(table: &Table, indent: &str) -> String {
+pub(crate) fn render(table: &Table, indent: &str) -> String {
     let mut out = String::new();
     for line in table.lines() {
         let line = format!("{indent}{line}");
@@ -39,13 +39,13 @@ pub(super) fn render(table: &Table, indent: &str) -> String {
 }
 
 /// A cell that is aligned to the right.
-pub(super) fn right(text: impl ToString) -> Cell {
+pub(crate) fn right(text: impl ToString) -> Cell {
     Cell::new(text).set_alignment(CellAlignment::Right)
 }
 
 /// Rows that may be many: rendered a thousand at a time, in columns as wide as the first
 /// thousand needed, so that memory stays the same.
-pub(super) struct Stream {
+pub(crate) struct Stream {
     header: Vec<Cell>,
     rows: Vec<Vec<Cell>>,
     widths: Option<Vec<u16>>,

@@ -16,8 +16,7 @@ mod source;
 mod value;
 mod write;
 
-pub(crate) use batch::shown;
-pub use batch::{Batch, Extra, Row, RowError};
+pub use batch::{Batch, Extra, Row, RowError, shown};
 pub use header::Names;
 pub use reader::{InputFormat, ReadOptions, Reader};
 pub use source::{Line, MAX_ROW_BYTES, Source};

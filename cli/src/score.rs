@@ -4,12 +4,14 @@ use std::path::{Path, PathBuf};
 
 use comfy_table::Cell;
 use fieldscore_runtime::{Decision, Explanation, Result as RuntimeResult, Scorer};
+use sha2::{Digest, Sha256};
 
 use crate::applications::{Answer, Batch, CsvResults, Extras, JsonlResults, Reader, Row, RowError};
-use crate::cli::input::{InputArgs, Notes};
-use crate::cli::table::{Stream, right};
-use crate::cli::{BundleArgs, Exit, Progress, Sink, output, say, words};
 use crate::error::Result;
+use crate::input::{InputArgs, Notes};
+use crate::open::hex;
+use crate::table::{Stream, right};
+use crate::{BundleArgs, Exit, Progress, Sink, output, say, words};
 
 /// Score applications from a CSV or JSON lines file
 #[derive(Debug, clap::Args)]
@@ -56,6 +58,9 @@ pub enum OutputFormat {
     Csv,
     /// One JSON object per line, with the canonical record.
     Jsonl,
+    /// One line: how many rows, and the SHA-256 over their canonical records (of a row without one,
+    /// its error's code). Two machines that print the same have decided the same.
+    Digest,
 }
 
 impl ScoreArgs {
@@ -186,6 +191,7 @@ enum Results {
     Csv(Box<CsvResults<Sink>>, Vec<String>),
     Jsonl(JsonlResults<Sink>),
     Table(Box<TableResults>),
+    Digest(Box<DigestResults>),
 }
 
 impl Results {
@@ -212,6 +218,7 @@ impl Results {
                 )
             }
             OutputFormat::Jsonl => Self::Jsonl(JsonlResults::new(sink, language)),
+            OutputFormat::Digest => Self::Digest(Box::new(DigestResults::new(sink))),
             OutputFormat::Table => {
                 Self::Table(Box::new(TableResults::new(sink, language, args.explain)))
             }
@@ -230,6 +237,10 @@ impl Results {
             Self::Csv(out, _) => out.write(scorer, file, batch, row, answer),
             Self::Jsonl(out) => out.write(scorer, file, batch, row, answer),
             Self::Table(out) => out.write(scorer, file, batch, row, answer),
+            Self::Digest(out) => {
+                out.add(scorer, answer);
+                Ok(())
+            }
         }
     }
 
@@ -238,6 +249,7 @@ impl Results {
             Self::Csv(out, _) => out.flush(),
             Self::Jsonl(out) => out.flush(),
             Self::Table(out) => out.flush(),
+            Self::Digest(out) => out.flush(),
         }
     }
 
@@ -260,9 +272,49 @@ impl Results {
 }
 
 /// The language that is asked for, else the bundle's first.
-pub(super) fn language<'a>(asked: Option<&'a str>, scorer: &'a Scorer) -> &'a str {
+pub(crate) fn language<'a>(asked: Option<&'a str>, scorer: &'a Scorer) -> &'a str {
     let first = || scorer.texts().languages.first().map_or("", String::as_str);
     asked.unwrap_or_else(first)
+}
+
+struct DigestResults {
+    out: Sink,
+    hash: Sha256,
+    rows: u64,
+    record: Vec<u8>,
+}
+
+impl DigestResults {
+    fn new(out: Sink) -> Self {
+        Self {
+            out,
+            hash: Sha256::new(),
+            rows: 0,
+            record: Vec::new(),
+        }
+    }
+
+    fn add(&mut self, scorer: &Scorer, answer: Answer<'_>) {
+        self.rows += 1;
+        match answer {
+            Answer::Decided(application, decision) => {
+                scorer.record(application, decision, &mut self.record);
+                self.hash.update(&self.record);
+            }
+            Answer::Explained(application, explanation) => {
+                scorer.record_explained(application, explanation, &mut self.record);
+                self.hash.update(&self.record);
+            }
+            Answer::Error(error) => self.hash.update(error.code),
+        }
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        use std::io::Write;
+        let digest = hex(&self.hash.clone().finalize());
+        writeln!(self.out, "{} {digest}", self.rows)?;
+        self.out.flush()
+    }
 }
 
 struct TableResults {

@@ -6,9 +6,9 @@ use fieldscore_runtime::bundle::container::key_id;
 use fieldscore_runtime::{ErrorKind, Scorer};
 use serde_json::json;
 
-use crate::cli::{Exit, Sink, open, say, words};
 use crate::error::{Error, Result};
 use crate::keys::{is_development, read_public};
+use crate::{Exit, Sink, open, say, words};
 
 /// Check a bundle: signature, hashes, contents, self-test
 #[derive(Debug, clap::Args)]

@@ -7,11 +7,11 @@ use fieldscore_runtime::decide::Record;
 use fieldscore_runtime::{Application, Explanation, Reason, Scorer};
 
 use crate::applications::{Answer, Batch, JsonlResults, RowError};
-use crate::cli::input::{InputArgs, Notes};
-use crate::cli::score::language;
-use crate::cli::table::{plain, render, right};
-use crate::cli::{BundleArgs, Exit, Sink, chart, say, words};
 use crate::error::{Error, Result};
+use crate::input::{InputArgs, Notes};
+use crate::score::language;
+use crate::table::{plain, render, right};
+use crate::{BundleArgs, Exit, Sink, chart, say, words};
 
 /// Explain the decision on one row of a file
 #[derive(Debug, clap::Args)]

@@ -5,7 +5,7 @@ const SIDE: usize = 12;
 
 /// A bar to the right of the axis for positive points and to its left for negative ones; the
 /// greatest magnitude, `full`, fills a side.
-pub(super) fn bar(points: i32, full: u32) -> String {
+pub(crate) fn bar(points: i32, full: u32) -> String {
     let size = (points.unsigned_abs() as usize * SIDE).div_ceil(full.max(1) as usize);
     let (left, right) = match points < 0 {
         true => (size.min(SIDE), 0),

@@ -9,13 +9,13 @@ use fieldscore_runtime::decide::Test;
 use fieldscore_runtime::schema::FieldKind;
 use serde_json::Value;
 
-use crate::cli::inspect_json::{self, Scale, StepFacts};
-use crate::cli::open::{self, Opened, Signature, hex};
-use crate::cli::score::language;
-use crate::cli::table::{plain, render, right};
-use crate::cli::{BundleArgs, Exit, Sink, say, words};
 use crate::error::{Error, Result};
+use crate::inspect_json::{self, Scale, StepFacts};
 use crate::keys::read_public;
+use crate::open::{self, Opened, Signature, hex};
+use crate::score::language;
+use crate::table::{plain, render, right};
+use crate::{BundleArgs, Exit, Sink, say, words};
 
 /// Show what is in a bundle: schema, plan, sizes, policy, provenance
 #[derive(Debug, clap::Args)]

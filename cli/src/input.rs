@@ -7,8 +7,8 @@ use fieldscore_runtime::schema::Schema;
 use fieldscore_runtime::{Date, DecimalMark};
 
 use crate::applications::{InputFormat, ReadOptions, Reader, Source};
-use crate::cli::say;
 use crate::error::{Error, Result, io};
+use crate::say;
 
 /// A file of applications.
 #[derive(Debug, Clone, clap::Args)]
@@ -91,7 +91,7 @@ impl InputArgs {
 }
 
 /// The format that a file's extension names.
-pub(super) fn by_extension(path: &Path) -> Option<InputFormat> {
+pub(crate) fn by_extension(path: &Path) -> Option<InputFormat> {
     let extension = path.extension()?.to_str()?.to_ascii_lowercase();
     match extension.as_str() {
         "csv" | "tsv" => Some(InputFormat::Csv),
@@ -110,7 +110,7 @@ fn today() -> Option<Date> {
 
 /// Says once what is passed through, what is absent, and which date served.
 #[derive(Debug, Default)]
-pub(super) struct Notes {
+pub(crate) struct Notes {
     passed: Vec<String>,
     dated: bool,
     absent: bool,

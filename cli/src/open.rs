@@ -5,9 +5,9 @@ use std::path::{Path, PathBuf};
 use fieldscore_runtime::bundle::container::{Container, KeyId, MAGIC, MAX_FILE_BYTES, Trust};
 use fieldscore_runtime::{ErrorKind, OpenOptions, Scorer};
 
-use crate::cli::say;
 use crate::error::{Error, Result, io};
 use crate::keys::{Signing, is_development, read_public};
+use crate::say;
 
 /// Which bundle, and whose signature counts.
 #[derive(Debug, Clone, clap::Args)]
@@ -68,10 +68,21 @@ impl BundleArgs {
         }
         Ok(opened)
     }
+
+    /// The keys whose signature counts.
+    ///
+    /// # Errors
+    /// Where a key's file cannot be read.
+    pub fn pinned(&self) -> Result<Vec<[u8; 32]>> {
+        match self.keys.is_empty() {
+            true => Ok(vec![Signing::development().public()]),
+            false => self.keys.iter().map(|key| read_public(key)).collect(),
+        }
+    }
 }
 
 /// Opens the bundle at `path` under these keys; without any, under the development key.
-pub(super) fn open(path: &Path, keys: &[PathBuf]) -> Result<Opened> {
+pub(crate) fn open(path: &Path, keys: &[PathBuf]) -> Result<Opened> {
     let pinned = keys
         .iter()
         .map(|key| read_public(key))
@@ -83,7 +94,7 @@ pub(super) fn open(path: &Path, keys: &[PathBuf]) -> Result<Opened> {
 
 /// Why a bundle does not open, and what its bytes say of themselves.
 #[derive(Debug)]
-pub(super) struct Refused {
+pub(crate) struct Refused {
     /// What the runtime says.
     pub error: fieldscore_runtime::Error,
     /// The key that the bundle names, unchecked.
@@ -93,7 +104,7 @@ pub(super) struct Refused {
 }
 
 /// Opens these bytes under `pinned` keys or, without any, the development key.
-pub(super) fn open_bytes(
+pub(crate) fn open_bytes(
     bytes: Vec<u8>,
     pinned: &[[u8; 32]],
 ) -> std::result::Result<Opened, Refused> {
@@ -121,7 +132,7 @@ pub(super) fn open_bytes(
 }
 
 /// Opens these bytes without checking who signed them: to look at, never to score with.
-pub(super) fn open_unverified(bytes: Vec<u8>) -> fieldscore_runtime::Result<Opened> {
+pub(crate) fn open_unverified(bytes: Vec<u8>) -> fieldscore_runtime::Result<Opened> {
     let len = bytes.len();
     let scorer = OpenOptions::default()
         .dangerously_unverified()
@@ -134,7 +145,10 @@ pub(super) fn open_unverified(bytes: Vec<u8>) -> fieldscore_runtime::Result<Open
 }
 
 /// The bytes of the file, never more than a bundle has.
-pub(super) fn read(path: &Path) -> Result<Vec<u8>> {
+///
+/// # Errors
+/// Where it cannot be read.
+pub fn read(path: &Path) -> Result<Vec<u8>> {
     use std::io::Read;
     let file = std::fs::File::open(path).map_err(|e| io(path, &e))?;
     let mut bytes = Vec::new();
@@ -145,7 +159,7 @@ pub(super) fn read(path: &Path) -> Result<Vec<u8>> {
 }
 
 /// The key that a bundle says it is signed by: nobody has checked that.
-pub(super) fn stated_key(bytes: &[u8]) -> Option<KeyId> {
+pub(crate) fn stated_key(bytes: &[u8]) -> Option<KeyId> {
     let container = Container::read(bytes, Trust::DangerouslyUnverified).ok()?;
     Some(container.key_id)
 }
@@ -179,7 +193,7 @@ impl Refused {
 }
 
 /// Bytes in hexadecimal.
-pub(super) fn hex(bytes: &[u8]) -> String {
+pub fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 

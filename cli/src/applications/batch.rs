@@ -62,7 +62,7 @@ impl From<fieldscore_runtime::Error> for RowError {
 }
 
 /// A name from a file as messages show it: escaped, and cut at 64 characters.
-pub(crate) fn shown(name: &str) -> String {
+pub fn shown(name: &str) -> String {
     let cut: String = name.chars().take(64).flat_map(char::escape_debug).collect();
     if name.chars().count() > 64 {
         cut + "…"

@@ -116,7 +116,7 @@ impl std::fmt::Debug for Sink {
 }
 
 /// Whether people read stdout as it is written.
-pub(super) fn stdout_is_terminal() -> bool {
+pub(crate) fn stdout_is_terminal() -> bool {
     std::io::stdout().is_terminal()
 }
 

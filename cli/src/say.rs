@@ -36,7 +36,7 @@ fn automatic() -> bool {
 }
 
 /// Whether messages are coloured.
-pub(super) fn coloured() -> bool {
+pub fn coloured() -> bool {
     *COLOURED.get_or_init(automatic)
 }
 
@@ -51,7 +51,7 @@ fn line(colour: &str, word: &str, text: impl std::fmt::Display) {
 }
 
 /// An error, with its hint.
-pub(super) fn error(error: &Error) {
+pub fn error(error: &Error) {
     line("31", "error", error);
     if let Some(text) = error.hint_text() {
         hint(text);
@@ -59,12 +59,12 @@ pub(super) fn error(error: &Error) {
 }
 
 /// An error that has no place of its own.
-pub(super) fn error_text(text: impl std::fmt::Display) {
+pub fn error_text(text: impl std::fmt::Display) {
     line("31", "error", text);
 }
 
 /// What to do about what was just said.
-pub(super) fn hint(text: impl std::fmt::Display) {
+pub fn hint(text: impl std::fmt::Display) {
     line("36", "hint", text);
 }
 
@@ -79,6 +79,6 @@ pub fn note(text: impl std::fmt::Display) {
 }
 
 /// A plain line, such as a summary.
-pub(super) fn plain(text: impl std::fmt::Display) {
+pub fn plain(text: impl std::fmt::Display) {
     let _ = writeln!(std::io::stderr().lock(), "{text}");
 }

@@ -5,7 +5,7 @@ use fieldscore_runtime::schema::{Field, FieldKind, Sensitivity};
 use fieldscore_runtime::{Date, Flags, Scorer};
 
 /// What a flag means.
-pub(super) fn flag(flag: Flags) -> &'static str {
+pub(crate) fn flag(flag: Flags) -> &'static str {
     const WORDS: [(Flags, &str); 7] = [
         (Flags::MISSING, "a field has no value"),
         (
@@ -29,7 +29,7 @@ pub(super) fn flag(flag: Flags) -> &'static str {
 }
 
 /// The flags that are set, with their names.
-pub(super) fn flags(flags: Flags) -> Vec<(&'static str, &'static str)> {
+pub(crate) fn flags(flags: Flags) -> Vec<(&'static str, &'static str)> {
     (0..32)
         .map(|bit| Flags::from_bits(flags.bits() & 1 << bit))
         .filter(|flag| flag.bits() != 0)
@@ -38,7 +38,7 @@ pub(super) fn flags(flags: Flags) -> Vec<(&'static str, &'static str)> {
 }
 
 /// A number in raw units of 10^-decimals, exactly.
-pub(super) fn decimal(raw: i64, decimals: u8) -> String {
+pub(crate) fn decimal(raw: i64, decimals: u8) -> String {
     let sign = if raw < 0 { "-" } else { "" };
     let unit = 10u64.pow(u32::from(decimals.min(18)));
     let (whole, part) = (raw.unsigned_abs() / unit, raw.unsigned_abs() % unit);
@@ -49,7 +49,7 @@ pub(super) fn decimal(raw: i64, decimals: u8) -> String {
 }
 
 /// A raw number of a field as people read it: a number or a date.
-pub(super) fn raw(field: &Field, raw: i64) -> String {
+pub(crate) fn raw(field: &Field, raw: i64) -> String {
     match (&field.kind, Date::from_days(raw)) {
         (FieldKind::Date, Some(date)) => date.to_string(),
         _ => decimal(raw, field.kind.decimals()),
@@ -57,7 +57,7 @@ pub(super) fn raw(field: &Field, raw: i64) -> String {
 }
 
 /// A field's value as given; those of a special category of personal data stay hidden.
-pub(super) fn value(scorer: &Scorer, record: &Record, field: &Field, language: &str) -> String {
+pub(crate) fn value(scorer: &Scorer, record: &Record, field: &Field, language: &str) -> String {
     let Some((_, value)) = record.values.iter().find(|(name, _)| *name == field.name) else {
         return "(none)".to_owned();
     };
@@ -77,19 +77,19 @@ pub(super) fn value(scorer: &Scorer, record: &Record, field: &Field, language: &
 }
 
 /// A field's label in the language, else its name.
-pub(super) fn label<'a>(scorer: &'a Scorer, field: &'a Field, language: &str) -> &'a str {
+pub(crate) fn label<'a>(scorer: &'a Scorer, field: &'a Field, language: &str) -> &'a str {
     let key = format!("field.{}.label", field.name);
     scorer.texts().text(&key, language).unwrap_or(&field.name)
 }
 
 /// Parts per million as a percentage with two decimals.
-pub(super) fn percent(ppm: u32) -> String {
+pub(crate) fn percent(ppm: u32) -> String {
     let hundredths = (ppm + 50) / 100;
     format!("{}.{:02} %", hundredths / 100, hundredths % 100)
 }
 
 /// A count with its noun.
-pub(super) fn count(number: u64, one: &str, many: &str) -> String {
+pub(crate) fn count(number: u64, one: &str, many: &str) -> String {
     match number {
         1 => format!("1 {one}"),
         _ => format!("{number} {many}"),
