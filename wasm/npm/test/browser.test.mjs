@@ -39,7 +39,7 @@ async function serve(policy, folders) {
           ? "<!doctype html><title>empty</title>"
           : readFileSync(first in folders ? join(folders[first], ...rest) : join(folders[""], first, ...rest));
       response.writeHead(200, {
-        "content-type": path === "/" ? "text/html" : (TYPES[extname(file)] ?? "application/octet-stream"),
+        "content-type": path === "/" ? "text/html" : (TYPES[extname(path)] ?? "application/octet-stream"),
         "content-security-policy": POLICIES[policy],
       });
       response.end(body);
