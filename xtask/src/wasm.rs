@@ -114,6 +114,33 @@ pub struct Package {
     pub packed: PathBuf,
 }
 
+impl Package {
+    /// What a browser loads of it that takes this build: the entry and all it imports, the build's
+    /// glue, and the module.
+    pub fn loaded(&self, build: Build) -> Result<Vec<PathBuf>> {
+        let dist = self.folder.join("dist");
+        let mut files = vec![dist.join(format!("{}.wasm", build.name))];
+        let mut wanted = vec!["index.js".to_owned(), format!("glue-{}.js", build.name)];
+        while let Some(name) = wanted.pop() {
+            let path = dist.join(&name);
+            if files.contains(&path) {
+                continue;
+            }
+            let text = std::fs::read_to_string(&path).map_err(Failure::at(path.display()))?;
+            wanted.extend(imports(&text).map(str::to_owned));
+            files.push(path);
+        }
+        Ok(files)
+    }
+}
+
+/// The files of the same folder that a module imports at once.
+fn imports(text: &str) -> impl Iterator<Item = &str> {
+    text.lines()
+        .filter(|line| line.starts_with("import ") || line.starts_with("export "))
+        .filter_map(|line| line.split_once(" from \"./")?.1.split('"').next())
+}
+
 /// Builds and packs it.
 pub fn package(workspace: &Workspace) -> Result<Package> {
     let modules = npm(Path::new(SOURCES))?;
@@ -123,12 +150,20 @@ pub fn package(workspace: &Workspace) -> Result<Package> {
     }
     let dist = folder.join("dist");
     std::fs::create_dir_all(&dist).map_err(Failure::at(dist.display()))?;
-    run::run(
-        Command::new("node")
-            .arg(modules.join("typescript/bin/tsc"))
-            .args(["-p", SOURCES, "--outDir"])
-            .arg(&dist),
-    )?;
+    // Comments are for whoever reads the types, not for what a browser loads.
+    for options in [
+        ["--declaration", "false", "--removeComments", "true"],
+        ["--declaration", "true", "--emitDeclarationOnly", "true"],
+    ] {
+        run::run(
+            Command::new("node")
+                .arg(modules.join("typescript/bin/tsc"))
+                .args(["-p", SOURCES])
+                .args(options)
+                .arg("--outDir")
+                .arg(&dist),
+        )?;
+    }
     for build in BUILDS {
         build.into_package(workspace, &modules, &dist)?;
     }
@@ -277,6 +312,13 @@ mod tests {
         for (bytes, text) in pairs {
             assert_eq!(base64(bytes.as_bytes()), text);
         }
+    }
+
+    #[test]
+    fn imports_are_followed_but_those_that_wait() {
+        let text = "import { a } from \"./a.js\";\nexport { b } from \"./b.js\";\nimport \"node:fs\";\n  \
+                    await import(\"./c.js\");\n";
+        assert_eq!(imports(text).collect::<Vec<_>>(), ["a.js", "b.js"]);
     }
 
     #[test]
