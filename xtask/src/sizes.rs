@@ -7,9 +7,9 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 use serde::{Deserialize, Serialize};
 
-use crate::bundle;
 use crate::run::{self, Failure, Result, cargo};
 use crate::workspace::Workspace;
+use crate::{bundle, wasm};
 
 /// The sizes that were committed.
 const HISTORY: &str = "benches/sizes.json";
@@ -29,6 +29,9 @@ pub struct SizesArgs {
     /// Write the sizes to benches/sizes.json instead of comparing
     #[arg(long)]
     update: bool,
+    /// Only artifacts whose names start so
+    #[arg(long, value_name = "START", default_value = "")]
+    only: String,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -47,12 +50,19 @@ pub fn run(workspace: &Workspace, args: &SizesArgs) -> Result<()> {
     let committed = committed()?;
     let was = |name: &str| committed.iter().find(|size| size.artifact == name);
     let mut sizes = Vec::new();
-    for (artifact, path) in artifacts(workspace)? {
-        let limit = was(artifact).and_then(|size| size.limit);
-        sizes.push(Size::measure(artifact, &path, limit)?);
+    for (artifact, files) in artifacts(workspace, &args.only)? {
+        let limit = was(&artifact).and_then(|size| size.limit);
+        sizes.push(Size::measure(&artifact, &files, limit)?);
     }
     if args.update {
-        return write(&sizes);
+        let mut all = committed.clone();
+        for size in sizes {
+            match all.iter_mut().find(|was| was.artifact == size.artifact) {
+                Some(was) => *was = size,
+                None => all.push(size),
+            }
+        }
+        return write(&all);
     }
     let mut failed = Vec::new();
     for size in &sizes {
@@ -69,30 +79,50 @@ pub fn run(workspace: &Workspace, args: &SizesArgs) -> Result<()> {
     }
 }
 
-/// Builds everything that is measured.
-fn artifacts(workspace: &Workspace) -> Result<[(&'static str, PathBuf); 2]> {
-    run::run(cargo().args(["build", "--profile", "min", "-p", "fieldscore-minimal"]))?;
-    Ok([
-        ("credit.fsb", bundle::credit(workspace)?),
-        (
-            "fieldscore-minimal",
-            workspace.program("min", "fieldscore-minimal"),
-        ),
-    ])
+/// Builds what is measured, where its name starts with `only`: what it is called, and its files.
+fn artifacts(workspace: &Workspace, only: &str) -> Result<Vec<(String, Vec<PathBuf>)>> {
+    let mut all = Vec::new();
+    if "credit.fsb".starts_with(only) {
+        all.push(("credit.fsb".to_owned(), vec![bundle::credit(workspace)?]));
+    }
+    if MINIMAL.starts_with(only) {
+        run::run(cargo().args(["build", "--profile", "min", "-p", MINIMAL]))?;
+        all.push((MINIMAL.to_owned(), vec![workspace.program("min", MINIMAL)]));
+    }
+    let builds = wasm::BUILDS.map(|build| (format!("npm {}", build.name), build));
+    if builds.iter().any(|(name, _)| name.starts_with(only)) {
+        let package = wasm::package(workspace)?;
+        for (name, build) in builds {
+            if name.starts_with(only) {
+                all.push((name, package.loaded(build)?));
+            }
+        }
+    }
+    match all.is_empty() {
+        true => Err(Failure::new(format!(
+            "{only}: no artifact's name starts so"
+        ))),
+        false => Ok(all),
+    }
 }
 
+const MINIMAL: &str = "fieldscore-minimal";
+
 impl Size {
-    fn measure(artifact: &str, path: &Path, limit: Option<u64>) -> Result<Self> {
-        let place = Failure::at(path.display());
-        let bytes = std::fs::read(path).map_err(&place)?;
-        let mut gzip = GzEncoder::new(Vec::new(), Compression::best());
-        gzip.write_all(&bytes).map_err(&place)?;
-        Ok(Self {
+    /// The sum of the files, each zipped by itself, as a server sends them.
+    fn measure(artifact: &str, files: &[PathBuf], limit: Option<u64>) -> Result<Self> {
+        let mut size = Self {
             artifact: artifact.to_owned(),
-            raw: bytes.len() as u64,
-            gzip: gzip.finish().map_err(&place)?.len() as u64,
+            raw: 0,
+            gzip: 0,
             limit,
-        })
+        };
+        for path in files {
+            let (raw, gzip) = measure(path)?;
+            size.raw += raw;
+            size.gzip += gzip;
+        }
+        Ok(size)
     }
 
     /// By what share it has grown, raw or zipped, whichever is more.
@@ -142,6 +172,16 @@ impl Size {
         );
         Ok(())
     }
+}
+
+/// A file's length, and zipped.
+fn measure(path: &Path) -> Result<(u64, u64)> {
+    let place = Failure::at(path.display());
+    let bytes = std::fs::read(path).map_err(&place)?;
+    let mut gzip = GzEncoder::new(Vec::new(), Compression::best());
+    gzip.write_all(&bytes).map_err(&place)?;
+    let zipped = gzip.finish().map_err(&place)?;
+    Ok((bytes.len() as u64, zipped.len() as u64))
 }
 
 fn committed() -> Result<Vec<Size>> {
