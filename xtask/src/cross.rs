@@ -78,6 +78,19 @@ impl Toolchain {
                 target,
             });
         }
+        Self::debian(target)
+    }
+
+    /// A toolchain that builds std too, for `name` as flags want it.
+    pub fn rebuilding(name: &str) -> Result<Self> {
+        let target = TARGETS
+            .iter()
+            .find(|target| target.name == name)
+            .ok_or_else(|| Failure::new(format!("{name}: no toolchain is known for it")))?;
+        Self::debian(target)
+    }
+
+    fn debian(target: &'static Target) -> Result<Self> {
         if !Path::new(DEBIAN_SOURCE).is_dir() || !Path::new(DEBIAN_CARGO).is_file() {
             install(&["rustc-web", "cargo-web", "rust-web-src"])?;
         }
@@ -172,6 +185,31 @@ fn install(packages: &[&str]) -> Result<()> {
     let mut arguments = vec!["install", "-y", "-q", "--no-install-recommends"];
     arguments.extend(packages);
     apt(&arguments)
+}
+
+/// The folder of a package's dependencies, installed as its lock file says, and node.
+pub fn npm(package: &Path) -> Result<PathBuf> {
+    debian("node", &["nodejs"])?;
+    debian("npm", &["npm"])?;
+    let modules = package.join("node_modules");
+    // npm itself writes down what is installed: newer than the lock file, it is what that says.
+    let changed = |path: PathBuf| path.metadata().and_then(|about| about.modified()).ok();
+    let lock = changed(package.join("package-lock.json"));
+    if lock.is_none() || changed(modules.join(".package-lock.json")) < lock {
+        let mut command = Command::new("npm");
+        command
+            .args([
+                "ci",
+                "--no-audit",
+                "--no-fund",
+                "--loglevel=error",
+                "--prefix",
+            ])
+            .arg(package)
+            .stdout(Stdio::null());
+        run::run(&mut command)?;
+    }
+    Ok(modules)
 }
 
 /// A Python that has `package`, in an environment under `target/`.

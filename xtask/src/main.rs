@@ -23,6 +23,7 @@ mod splits;
 mod steps;
 mod test;
 mod tools;
+mod wasm;
 mod workspace;
 
 use std::process::ExitCode;
@@ -50,6 +51,7 @@ enum Task {
     Parity(parity::ParityArgs),
     Sizes(sizes::SizesArgs),
     Bench(bench::BenchArgs),
+    Wasm(wasm::WasmArgs),
 }
 
 impl Task {
@@ -63,6 +65,7 @@ impl Task {
             Self::Parity(args) => parity::run(workspace, args),
             Self::Sizes(args) => sizes::run(workspace, args),
             Self::Bench(args) => bench::run(workspace, args),
+            Self::Wasm(args) => wasm::run(workspace, args),
         }
     }
 }

@@ -1,0 +1,25 @@
+// What `cargo xtask wasm` puts beside the compiled sources.
+
+declare module "*/glue-simd128.js" {
+  export const glue: () => import("./raw.js").Raw;
+}
+
+declare module "*/glue-scalar.js" {
+  export const glue: () => import("./raw.js").Raw;
+}
+
+declare module "*/inline-simd128.js" {
+  /** The module in base64. */
+  const wasm: string;
+  export default wasm;
+}
+
+declare module "*/inline-scalar.js" {
+  /** The module in base64. */
+  const wasm: string;
+  export default wasm;
+}
+
+declare module "node:fs/promises" {
+  export function readFile(path: URL): Promise<Uint8Array<ArrayBuffer>>;
+}

@@ -1,0 +1,75 @@
+// The functions of the crate `fieldscore-wasm`, as wasm-bindgen's glue has them. They throw strings:
+// code, field and text, with a zero byte between.
+
+/** One instance's glue, bound to it by `__wbg_set_wasm`. */
+export interface Raw {
+  __wbg_set_wasm(exports: WebAssembly.Exports): void;
+  setLog(level: number): void;
+  Session: { open(bundle: Uint8Array, keys: Uint8Array): RawSession };
+  Store: new (product: string, keys: Uint8Array) => RawStore;
+}
+
+/** An opened bundle. */
+export interface RawSession {
+  free(): void;
+  selfTest(): number;
+  info(): RawInfo;
+  text(key: string, language: string): string | undefined;
+  begin(id: string, asOf: string, automation: boolean): void;
+  field(name: string): number;
+  setNumber(field: number, value: number): void;
+  setBoolean(field: number, value: boolean): void;
+  setText(field: number, value: string): void;
+  score(): Int32Array;
+  explain(): Int32Array;
+  record(): Uint8Array;
+  clear(): void;
+  reasonCode(reason: number): string;
+  reasonText(reason: number, language: string): string;
+  reasonNumber(code: string): number;
+}
+
+/** A bundle store over what was loaded into it. */
+export interface RawStore {
+  free(): void;
+  load(name: string, bytes: Uint8Array): void;
+  install(bytes: Uint8Array): RawSession;
+  open(): RawSession;
+  changes(): (string | Uint8Array | null)[];
+}
+
+/** What a bundle says of itself. */
+export interface RawInfo {
+  product: string;
+  sequence: number;
+  bundleId: string;
+  notBefore: string | null;
+  notAfter: string | null;
+  languages: string[];
+  kernels: string;
+  evaluations: number;
+  rules: string[];
+  flags: string[];
+  outcomes: string[];
+  groups: { code: string; name: string }[];
+  fields: RawField[];
+}
+
+/** A field. */
+export interface RawField {
+  name: string;
+  type: string;
+  group: string;
+  missing: string;
+  outOfRange: string;
+  unlisted: string;
+  sensitivity: string;
+  changeable: boolean;
+  reasonCode: string;
+  unit?: string;
+  min?: number | string;
+  max?: number | string;
+  decimals?: number;
+  currency?: string;
+  categories?: string[];
+}

@@ -1,0 +1,273 @@
+// An opened bundle.
+
+import { FieldscoreError, fault } from "./error.js";
+import { type Engine, type InitOptions, type Source, engine, fallBack } from "./engine.js";
+import type { Raw, RawField, RawInfo, RawSession } from "./raw.js";
+import type {
+  Answer,
+  Application,
+  BundleInfo,
+  Decision,
+  Explanation,
+  Field,
+  FieldType,
+  Flag,
+  Outcome,
+  Reason,
+  Schema,
+} from "./types.js";
+
+/** A pinned public key: 32 bytes, or 64 hexadecimal digits. */
+export type PublicKey = string | Uint8Array;
+
+/** @internal The keys' bytes, one behind the other. */
+export function keyBytes(keys: readonly PublicKey[]): Uint8Array {
+  const wrong = () => fault("field.type", "keys", "public keys of 32 bytes or 64 hexadecimal digits, at least one");
+  if (!Array.isArray(keys) || keys.length === 0) throw wrong();
+  const out = new Uint8Array(32 * keys.length);
+  keys.forEach((key: PublicKey, at) => {
+    if (key instanceof Uint8Array && key.length === 32) {
+      out.set(key, 32 * at);
+    } else if (typeof key === "string" && /^[0-9a-f]{64}$/i.test(key)) {
+      for (let i = 0; i < 32; i++) out[32 * at + i] = parseInt(key.slice(2 * i, 2 * i + 2), 16);
+    } else {
+      throw wrong();
+    }
+  });
+  return out;
+}
+
+/** @internal The bytes of a buffer or of a view of one. */
+export function bytesOf(source: BufferSource): Uint8Array {
+  if (ArrayBuffer.isView(source)) return new Uint8Array(source.buffer, source.byteOffset, source.byteLength);
+  if (Object.prototype.toString.call(source) === "[object ArrayBuffer]") return new Uint8Array(source);
+  throw fault("field.type", "bundle", "the bundle's bytes, as an ArrayBuffer or a view of one");
+}
+
+/** How a session is opened, and opened again after a trap. */
+type Reopen = (raw: Raw) => RawSession;
+
+/** @internal Opens a bundle, with its self-test the first time. */
+export async function open(
+  bytes: BufferSource,
+  keys: readonly PublicKey[],
+  source: Source,
+  options?: InitOptions,
+): Promise<Scorer> {
+  // A copy: what is opened again after a trap must be what was opened.
+  const bundle = bytesOf(bytes).slice();
+  const pinned = keyBytes(keys);
+  return checked(source, (raw) => raw.Session.open(bundle, pinned), options);
+}
+
+/** @internal Opens with `reopen` on a build that passes its self-test. */
+export async function checked(source: Source, reopen: Reopen, options?: InitOptions): Promise<Scorer> {
+  const first = await engine(source, options);
+  try {
+    return tested(first, reopen);
+  } catch (error) {
+    const failed = error instanceof FieldscoreError && /^(bundle\.self_test|wasm\.trap)$/.test(error.code);
+    if (!failed || !first.automatic) throw error;
+    return tested(await fallBack(source, first), reopen);
+  }
+}
+
+function tested(engine: Engine, reopen: Reopen): Scorer {
+  const scorer = new Scorer(engine, reopen);
+  try {
+    if (!engine.tested.has(scorer.info.bundleId)) {
+      scorer.selfTest();
+      engine.tested.add(scorer.info.bundleId);
+    }
+    return scorer;
+  } catch (error) {
+    scorer.close();
+    throw error;
+  }
+}
+
+/** An opened bundle; {@link openBundle} makes it. */
+export class Scorer {
+  /** What the bundle says of itself. */
+  readonly info: BundleInfo;
+  /** What an application consists of. */
+  readonly schema: Schema;
+
+  readonly #engine: Engine;
+  readonly #reopen: Reopen;
+  readonly #words: RawInfo;
+  readonly #index = new Map<string, number>();
+  #session: RawSession | undefined;
+  #raw: Raw | undefined;
+  #closed = false;
+
+  /** @internal */
+  constructor(engine: Engine, reopen: Reopen) {
+    this.#engine = engine;
+    this.#reopen = reopen;
+    const words = this.#run((session) => session.info());
+    this.#words = words;
+    const { product, sequence, bundleId, notBefore, notAfter, languages, kernels, evaluations, groups } = words;
+    this.info = { product, sequence, bundleId, notBefore, notAfter, languages, kernels, evaluations, groups };
+    words.fields.forEach((field, at) => this.#index.set(field.name, at));
+    this.schema = {
+      fields: words.fields.map((field) => this.#field(field)),
+      groups: groups.map(({ code, name }) => ({
+        code,
+        name,
+        label: (language: string) => this.#text(`group.${name}.label`, language) ?? name,
+      })),
+    };
+  }
+
+  /**
+   * Decides an application.
+   *
+   * @throws {FieldscoreError} `field.*` with the field at fault.
+   */
+  score(application: Application): Decision {
+    return this.#decide(application, false, ([numbers, record]) => this.#decision(numbers, record));
+  }
+
+  /**
+   * Decides an application and says what contributed to it; the decision is the same.
+   *
+   * @throws {FieldscoreError} `field.*` with the field at fault.
+   */
+  explain(application: Application): Explanation {
+    return this.#decide(application, true, ([numbers, record]) => {
+      const { groups, fields } = this.#words;
+      let at = DECISION;
+      const next = () => numbers[at++] ?? 0;
+      return {
+        ...this.#decision(numbers, record),
+        referenceScore: next(),
+        groups: groups.map(({ code }) => ({ code, points: next() })),
+        fields: fields.map(({ name }) => ({ name, points: next() })),
+        reasons: Array.from(numbers.subarray(at), (number) => this.#reason(number)),
+      };
+    });
+  }
+
+  /**
+   * Runs the bundle's known-answer vectors and gives how many there are. {@link openBundle} did so
+   * when it first opened this bundle.
+   *
+   * @throws {FieldscoreError} `bundle.self_test` where one comes out differently.
+   */
+  selfTest(): number {
+    return this.#run((session) => session.selfTest());
+  }
+
+  /** The text of the reason with this code, in the language that serves `language` (BCP 47) best. */
+  reasonText(code: string, language: string): string {
+    return this.#run((session) => session.reasonText(session.reasonNumber(`${code}`), `${language}`));
+  }
+
+  /** Frees its memory; later calls throw `scorer.closed`. */
+  close(): void {
+    this.#closed = true;
+    const session = this.#session;
+    this.#session = undefined;
+    if (session && this.#engine.is(this.#raw)) session.free();
+  }
+
+  #run<T>(work: (session: RawSession) => T): T {
+    if (this.#closed) throw fault("scorer.closed", "scorer", "one that is not closed");
+    return this.#engine.run(
+      (raw) => {
+        if (!this.#session || this.#raw !== raw) {
+          this.#session = this.#reopen(raw);
+          this.#raw = raw;
+        }
+        return work(this.#session);
+      },
+      // What was set before something was refused.
+      () => this.#session?.clear(),
+    );
+  }
+
+  #decide<T>(application: Application, explain: boolean, read: (made: [Int32Array, Uint8Array]) => T): T {
+    const { id, asOf, automation = true } = application;
+    if (typeof id !== "string") throw fault("field.type", "id", "text");
+    if (typeof asOf !== "string") throw fault("field.type", "asOf", "a date as YYYY-MM-DD");
+    if (typeof automation !== "boolean") throw fault("field.type", "automation", "true or false");
+    const values = Object.entries(application.values);
+    const made = this.#run((session): [Int32Array, Uint8Array] => {
+      session.begin(id, asOf, automation);
+      for (const [name, value] of values) {
+        const field = this.#index.get(name) ?? session.field(name);
+        if (value === null || value === undefined) continue;
+        if (typeof value === "string") session.setText(field, value);
+        else if (typeof value === "boolean") session.setBoolean(field, value);
+        // What is not a number either is refused as what no field takes.
+        else session.setNumber(field, typeof value === "number" ? value : NaN);
+      }
+      return [explain ? session.explain() : session.score(), session.record()];
+    });
+    return read(made);
+  }
+
+  #decision(numbers: Int32Array, record: Uint8Array): Decision {
+    const { flags, rules, fields, outcomes, bundleId } = this.#words;
+    const set = (first: number, names: readonly string[]) => {
+      const out: string[] = [];
+      names.forEach((name, at) => {
+        if (((numbers[first + (at >> 5)] ?? 0) >>> (at & 31)) & 1) out.push(name);
+      });
+      return out;
+    };
+    const names = this.#names ?? (this.#names = fields.map(({ name }) => name));
+    return {
+      score: numbers[0] ?? 0,
+      probabilityPpm: numbers[1] ?? 0,
+      outcome: outcomes[numbers[2] ?? 0] as Outcome,
+      flags: set(3, flags) as Flag[],
+      missing: set(6, names),
+      outOfRange: set(14, names),
+      unlisted: set(22, names),
+      referred: set(30, names),
+      fired: set(4, rules),
+      bundleId,
+      record,
+    };
+  }
+
+  #names: string[] | undefined;
+
+  #reason(number: number): Reason {
+    return {
+      code: this.#run((session) => session.reasonCode(number)),
+      text: (language) => this.#run((session) => session.reasonText(number, `${language}`)),
+    };
+  }
+
+  #text(key: string, language: string): string | undefined {
+    return this.#run((session) => session.text(key, `${language}`));
+  }
+
+  #field(raw: RawField): Field {
+    const { name, categories, type, missing, outOfRange, unlisted, sensitivity, ...rest } = raw;
+    return {
+      name,
+      ...rest,
+      type: type as FieldType,
+      required: missing === "refuse",
+      missing: missing as Answer,
+      outOfRange: outOfRange as Answer,
+      unlisted: unlisted as Answer,
+      sensitivity: sensitivity as Field["sensitivity"],
+      label: (language) => this.#text(`field.${name}.label`, language) ?? name,
+      help: (language) => this.#text(`field.${name}.help`, language),
+      ...(categories && {
+        categories: categories.map((code) => ({
+          code,
+          label: (language: string) => this.#text(`field.${name}.category.${code}`, language) ?? code,
+        })),
+      }),
+    };
+  }
+}
+
+/** How many numbers a decision has. */
+const DECISION = 38;

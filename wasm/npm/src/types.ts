@@ -1,0 +1,181 @@
+/** What a field's values are. */
+export type FieldType = "integer" | "decimal" | "money" | "boolean" | "category" | "date" | "text";
+
+/** What happens to a value that is missing, out of range or not in the list. A flag says that it did. */
+export type Answer =
+  /** It is taken: a missing value is imputed. */
+  | "accept"
+  /** It is treated as missing. */
+  | "missing"
+  /** It is moved to the nearer end of the range. */
+  | "clip"
+  /** The outcome is `refer` at best. */
+  | "refer"
+  /** Scoring fails with an error that names the field. */
+  | "refuse";
+
+/** One field of an application. */
+export interface Field {
+  /** The key in {@link Application.values}. */
+  readonly name: string;
+  /** What its values are. */
+  readonly type: FieldType;
+  /** Whether an application without it is refused. */
+  readonly required: boolean;
+  /** The code of its group. */
+  readonly group: string;
+  /** Least value: in the field's unit (money: major units) for numbers, YYYY-MM-DD for dates. */
+  readonly min?: number | string;
+  /** Greatest value, as {@link Field.min}. */
+  readonly max?: number | string;
+  /** The most digits behind the decimal mark, 0 to 9; of decimals and money only. */
+  readonly decimals?: number;
+  /** ISO 4217 code; of money only. */
+  readonly currency?: string;
+  /** The unit as a code ("months", "EUR"), if the field has one. */
+  readonly unit?: string;
+  /** The codes to choose from, in the order of forms; of categories only. */
+  readonly categories?: readonly Category[];
+  /** What happens without a value. */
+  readonly missing: Answer;
+  /** What happens to a value below `min` or above `max`. */
+  readonly outOfRange: Answer;
+  /** What happens to a category that is not in `categories`. */
+  readonly unlisted: Answer;
+  /** How sensitive it is: about the loan, personal, or of a special category (health, origin, …). */
+  readonly sensitivity: "ordinary" | "personal" | "special";
+  /** Whether the applicant can change it. */
+  readonly changeable: boolean;
+  /** The stable code of the reason that names this field. */
+  readonly reasonCode: string;
+  /** Its label in the bundle's language that serves `language` (BCP 47) best; else its name. */
+  label(language: string): string;
+  /** What helps to fill it in, if the bundle says anything. */
+  help(language: string): string | undefined;
+}
+
+/** One choice of a category field. */
+export interface Category {
+  /** The value in {@link Application.values}. */
+  readonly code: string;
+  /** Its label; else its code. */
+  label(language: string): string;
+}
+
+/** A group of fields that points are attributed to. */
+export interface Group {
+  /** Its stable code. */
+  readonly code: string;
+  /** Its name in the recipe. */
+  readonly name: string;
+  /** Its label; else its name. */
+  label(language: string): string;
+}
+
+/** What an application consists of. */
+export interface Schema {
+  /** The fields, in the order of forms. */
+  readonly fields: readonly Field[];
+  /** The groups. */
+  readonly groups: readonly Group[];
+}
+
+/** What a bundle says of itself. */
+export interface BundleInfo {
+  /** The product's stable name. */
+  readonly product: string;
+  /** Rises with every release of the product. */
+  readonly sequence: number;
+  /** SHA-256 over the bundle's header and section table, 64 hexadecimal digits. */
+  readonly bundleId: string;
+  /** The first day on which it holds, YYYY-MM-DD. */
+  readonly notBefore: string | null;
+  /** The last day on which it holds, YYYY-MM-DD. */
+  readonly notAfter: string | null;
+  /** The languages of its texts (BCP 47), the default first. */
+  readonly languages: readonly string[];
+  /** The arithmetic in use: `simd128` or `scalar`. */
+  readonly kernels: string;
+  /** How many evaluations of the model {@link Scorer.explain} takes. */
+  readonly evaluations: number;
+  /** The groups' codes and names. */
+  readonly groups: readonly { readonly code: string; readonly name: string }[];
+}
+
+/** A field's value: a number in the field's unit (money: major units), true or false, a category's
+ *  code, a date as YYYY-MM-DD, or any value in its text form (ASCII digits, a decimal point, no
+ *  grouping). Empty text, null and undefined are no value. */
+export type FieldValue = number | string | boolean | null | undefined;
+
+/** An application. */
+export interface Application {
+  /** Your id of it, at most 1024 bytes. */
+  readonly id: string;
+  /** The day as of which it is decided, YYYY-MM-DD, between 1800 and 2399. */
+  readonly asOf: string;
+  /** Whether the applicant consents to an automated decision; without consent the outcome is
+   *  `refer`. True unless told. */
+  readonly automation?: boolean;
+  /** The values by the fields' names. */
+  readonly values: Readonly<Record<string, FieldValue>>;
+}
+
+/** What the policy says: grant, let a person decide, don't grant. */
+export type Outcome = "approve" | "refer" | "decline";
+
+/** How a decision came about. */
+export type Flag =
+  | "missing"
+  | "out_of_range"
+  | "unlisted"
+  | "expired"
+  | "not_yet_valid"
+  | "automation_refused"
+  | "score_clamped";
+
+/** A decision. */
+export interface Decision {
+  /** Points on the bundle's scale, a whole number. */
+  readonly score: number;
+  /** The probability of default in parts per million, 100 to 999 900. */
+  readonly probabilityPpm: number;
+  /** What the policy says. */
+  readonly outcome: Outcome;
+  /** How it came about. */
+  readonly flags: Flag[];
+  /** The fields without a value. */
+  readonly missing: string[];
+  /** The fields whose value was out of range. */
+  readonly outOfRange: string[];
+  /** The fields whose category was not in the list. */
+  readonly unlisted: string[];
+  /** The fields whose policy referred the application. */
+  readonly referred: string[];
+  /** The codes of the knock-out rules that fired. */
+  readonly fired: string[];
+  /** The bundle that decided, 64 hexadecimal digits. */
+  readonly bundleId: string;
+  /** The canonical record: envelope, values and decision, the same bytes on every device. It holds
+   *  the applicant's values: treat it as such. */
+  readonly record: Uint8Array;
+}
+
+/** A reason of a decision. */
+export interface Reason {
+  /** Its stable code. */
+  readonly code: string;
+  /** Its text in the bundle's language that serves `language` (BCP 47) best. */
+  text(language: string): string;
+}
+
+/** A decision with contributions and reasons. */
+export interface Explanation extends Decision {
+  /** The reference applicant's score in points. */
+  readonly referenceScore: number;
+  /** Points of each group; they sum to `score - referenceScore`. */
+  readonly groups: { readonly code: string; readonly points: number }[];
+  /** Points of each field; a group's fields sum to the group. */
+  readonly fields: { readonly name: string; readonly points: number }[];
+  /** Up to four reasons, the most important first. */
+  readonly reasons: Reason[];
+}

@@ -1,0 +1,232 @@
+//! An opened bundle and the application that is being filled in.
+
+use fieldscore_runtime::{
+    Application, Date, DecimalMark, Error, ErrorKind, Explanation, Result, Scorer, Value,
+};
+use js_sys::Object;
+use wasm_bindgen::prelude::wasm_bindgen;
+
+use crate::error::{Thrown, argument};
+use crate::{convert, memory};
+
+/// An opened bundle. The application is set field by field, then decided, and is zeroed by that.
+#[wasm_bindgen]
+#[derive(Debug)]
+pub struct Session {
+    scorer: Scorer,
+    application: Application,
+    explanation: Explanation,
+    numbers: Vec<i32>,
+    record: Vec<u8>,
+}
+
+/// Pinned public keys, 32 bytes each, one behind the other.
+pub fn keys(bytes: &[u8]) -> std::result::Result<Vec<[u8; 32]>, Thrown> {
+    match bytes.as_chunks() {
+        (keys, []) if !keys.is_empty() => Ok(keys.to_vec()),
+        _ => Err(argument(
+            "keys",
+            "public keys of 32 bytes each, at least one",
+        )),
+    }
+}
+
+impl Session {
+    /// A session of an opened bundle.
+    pub fn of(scorer: Scorer) -> std::result::Result<Self, Thrown> {
+        let (application, decision) = scorer.reference()?;
+        let day = application.as_of();
+        Ok(Self {
+            application: scorer.application("", day),
+            explanation: Explanation::empty(decision.bundle_id),
+            numbers: Vec::new(),
+            record: Vec::new(),
+            scorer,
+        })
+    }
+
+    /// Runs `decide` and leaves nothing of the application behind.
+    fn decided<T>(
+        &mut self,
+        decide: impl FnOnce(&mut Self) -> Result<T>,
+    ) -> std::result::Result<T, Thrown> {
+        let done = decide(self);
+        self.clear();
+        Ok(done?)
+    }
+}
+
+#[wasm_bindgen]
+impl Session {
+    /// Opens a bundle with pinned public keys, 32 bytes each.
+    ///
+    /// # Errors
+    /// As [`Scorer::open`].
+    pub fn open(bundle: Vec<u8>, pinned: &[u8]) -> std::result::Result<Session, Thrown> {
+        Self::of(Scorer::open(bundle, &keys(pinned)?)?)
+    }
+
+    /// Runs the known-answer vectors and says how many there are.
+    ///
+    /// # Errors
+    /// As [`Scorer::self_test`].
+    #[wasm_bindgen(js_name = selfTest)]
+    pub fn self_test(&self) -> std::result::Result<u32, Thrown> {
+        Ok(self.scorer.self_test()? as u32)
+    }
+
+    /// The bundle, its fields and groups, and the words for what a decision's numbers mean.
+    pub fn info(&self) -> Object {
+        convert::info(&self.scorer)
+    }
+
+    /// A text of the bundle in the language that serves `language` best.
+    pub fn text(&self, key: &str, language: &str) -> Option<String> {
+        self.scorer.texts().text(key, language).map(str::to_owned)
+    }
+
+    /// Starts an application over.
+    ///
+    /// # Errors
+    /// Where `as_of` is not a date.
+    pub fn begin(
+        &mut self,
+        id: &str,
+        as_of: &str,
+        automation: bool,
+    ) -> std::result::Result<(), Thrown> {
+        let as_of = Date::parse(as_of)
+            .ok_or_else(|| argument("asOf", "a date as YYYY-MM-DD between 1800 and 2399"))?;
+        self.application.reset(id, as_of);
+        self.application.set_automation_consent(automation);
+        Ok(())
+    }
+
+    /// The index of a field.
+    ///
+    /// # Errors
+    /// [`ErrorKind::UnknownField`].
+    pub fn field(&self, name: &str) -> std::result::Result<u32, Thrown> {
+        Ok(self.scorer.schema().index_of(name)? as u32)
+    }
+
+    /// Sets a field to a number.
+    ///
+    /// # Errors
+    /// As [`Application::set_at`].
+    #[wasm_bindgen(js_name = setNumber)]
+    pub fn set_number(&mut self, field: u32, value: f64) -> std::result::Result<(), Thrown> {
+        Ok(self
+            .application
+            .set_at(field as usize, Value::Number(value))?)
+    }
+
+    /// Sets a field to true or false.
+    ///
+    /// # Errors
+    /// As [`Application::set_at`].
+    #[wasm_bindgen(js_name = setBoolean)]
+    pub fn set_boolean(&mut self, field: u32, value: bool) -> std::result::Result<(), Thrown> {
+        Ok(self
+            .application
+            .set_at(field as usize, Value::Boolean(value))?)
+    }
+
+    /// Sets a field from its text form.
+    ///
+    /// # Errors
+    /// As [`Application::set_text_at`].
+    #[wasm_bindgen(js_name = setText)]
+    pub fn set_text(&mut self, field: u32, value: &str) -> std::result::Result<(), Thrown> {
+        let set = self
+            .application
+            .set_text_at(field as usize, value, DecimalMark::Point);
+        Ok(set?)
+    }
+
+    /// Scores the application; [`Session::record`] then has the record.
+    ///
+    /// # Errors
+    /// As [`Scorer::score`].
+    pub fn score(&mut self) -> std::result::Result<Vec<i32>, Thrown> {
+        self.decided(|session| {
+            let decision = session.scorer.score(&session.application)?;
+            session
+                .scorer
+                .record(&session.application, &decision, &mut session.record);
+            convert::decision(&decision, &mut session.numbers);
+            Ok(session.numbers.clone())
+        })
+    }
+
+    /// As [`Session::score`], with contributions and reasons.
+    ///
+    /// # Errors
+    /// As [`Scorer::explain`].
+    pub fn explain(&mut self) -> std::result::Result<Vec<i32>, Thrown> {
+        self.decided(|session| {
+            session
+                .scorer
+                .explain_into(&session.application, &mut session.explanation)?;
+            session.scorer.record_explained(
+                &session.application,
+                &session.explanation,
+                &mut session.record,
+            );
+            convert::explanation(&session.explanation, &mut session.numbers);
+            Ok(session.numbers.clone())
+        })
+    }
+
+    /// The record of the last decision, once.
+    pub fn record(&mut self) -> Vec<u8> {
+        std::mem::take(&mut self.record)
+    }
+
+    /// Zeroes what has been set so far.
+    pub fn clear(&mut self) {
+        let day = self.application.as_of();
+        self.application.reset("", day);
+        memory::wipe_stack();
+    }
+
+    /// The stable code of a reason, given by its number in an explanation.
+    ///
+    /// # Errors
+    /// Where no reason has that number.
+    #[wasm_bindgen(js_name = reasonCode)]
+    pub fn reason_code(&self, number: i32) -> std::result::Result<String, Thrown> {
+        let reason = convert::reason(number).ok_or_else(|| unknown_reason())?;
+        Ok(self.scorer.reason_code(reason).to_owned())
+    }
+
+    /// The text of a reason, given by its number in an explanation.
+    ///
+    /// # Errors
+    /// Where no reason has that number.
+    #[wasm_bindgen(js_name = reasonText)]
+    pub fn reason_text(&self, number: i32, language: &str) -> std::result::Result<String, Thrown> {
+        let reason = convert::reason(number).ok_or_else(|| unknown_reason())?;
+        Ok(self.scorer.reason_text(reason, language))
+    }
+
+    /// The number of the reason that has a stable code.
+    ///
+    /// # Errors
+    /// Where no reason has that code.
+    #[wasm_bindgen(js_name = reasonNumber)]
+    pub fn reason_number(&self, code: &str) -> std::result::Result<i32, Thrown> {
+        convert::reason_of(&self.scorer, code)
+            .map(convert::number)
+            .ok_or_else(unknown_reason)
+    }
+}
+
+fn unknown_reason() -> Thrown {
+    Error::new(
+        ErrorKind::WrongType,
+        "reason",
+        "the code of a reason of this bundle",
+    )
+    .into()
+}
