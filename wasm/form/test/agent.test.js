@@ -8,6 +8,7 @@ import { BAD, GOOD, fill, launch, notice, open, outcome, site, submit } from './
 import { applications, golden, goldenKey } from './bundles.js';
 
 const PASSPHRASE = 'three green boats';
+const DAY = 86_400_000;
 let browser, served, identity;
 
 before(async () => {
@@ -186,9 +187,12 @@ test('exports: CSV, JSON lines, age; exported ones are deleted after their days'
   decrypter.addIdentity(identity);
   assert.deepEqual(JSON.parse(await decrypter.decrypt(age.bytes, 'text')), json);
 
-  await page.clock.fastForward('167:00:00');
-  assert.equal(await page.locator('[data-entry]').count(), 1);
-  await page.clock.fastForward('02:00:00');
+  await page.clock.fastForward(6 * DAY);
+  await page.locator('#staff-passphrase').waitFor();
+  assert.equal(await page.locator('[data-entry]').count(), 0, 'staff who are away lock');
+  await unlock(page, false);
+  await page.locator('[data-entry="C-1"]').waitFor();
+  await page.clock.fastForward(2 * DAY);
   await page.reload();
   await page.locator('#staff-passphrase').waitFor();
   await unlock(page, false);

@@ -72,12 +72,13 @@ test('a private window that refuses storage', async () => {
 });
 
 test('full storage: what could not be saved is no decision, and can be tried again', async () => {
-  const { context, page } = await visit();
-  await fill(page, GOOD);
-  await page.waitForSelector('fieldscore-form[draft-saved]');
+  const { context, page } = await visit({ url: 'about:blank' });
   const devtools = await context.newCDPSession(page);
   const quota = (size) => devtools.send('Storage.overrideQuotaForOrigin', { origin: served.url, ...(size !== undefined && { quotaSize: size }) });
   await quota(1);
+  await page.goto(`${served.url}/apply.html`);
+  await says(page, 'storage.full', /storage is full/);
+  await fill(page, GOOD);
   await submit(page);
   await says(page, 'keep', /storage is full, so this was not saved.*free some space/s);
   assert.equal(await outcome(page).count(), 0);

@@ -61,7 +61,7 @@ function list(view: StaffView): TemplateResult {
   return html`
     ${entries.length + drafts.length === 0
       ? html`<p>${say('none')}</p>`
-      : html`<div class="scroll" tabindex="0" role="region" aria-labelledby="staff-title">
+      : html`<div class="scroll" tabindex="0" role="group" aria-label=${say('decisions')}>
           <table>
             <thead>
               <tr>
