@@ -1,5 +1,5 @@
 /** The page around the form: what a lender sets, and the service worker that keeps the page. */
-import { FieldscoreForm } from '../src/index.js';
+import { Fault, FieldscoreForm } from '../src/index.js';
 
 /** `config.json`, beside the page. Names are the element's attributes. */
 type Config = Record<string, string | number>;
@@ -9,11 +9,6 @@ const form = document.querySelector('fieldscore-form') as FieldscoreForm;
 async function begin(): Promise<void> {
   const asked = new URLSearchParams(location.search).get('lang');
   if (asked) form.lang = asked;
-  const config = await settings();
-  for (const [name, value] of Object.entries(config)) {
-    // Which mode a page is in is not to be had from a file that pages share.
-    if (name !== 'mode') form.setAttribute(name, String(value));
-  }
   const direction = () => {
     const shell = form.shadowRoot?.querySelector('.shell');
     document.documentElement.lang = shell?.getAttribute('lang') ?? 'en';
@@ -23,17 +18,23 @@ async function begin(): Promise<void> {
   };
   form.addEventListener('ready', direction);
   form.addEventListener('error', direction);
+  form.prepare = settings;
   form.hold = false;
   await keep();
 }
 
-/** The settings; where they cannot be had, the form itself says that it misses them. */
-async function settings(): Promise<Config> {
+/** Sets what `config.json` says; the form itself says what it misses. */
+async function settings(): Promise<void> {
+  let response: Response;
   try {
-    const response = await fetch('config.json', { cache: 'no-cache' });
-    return response.ok ? ((await response.json()) as Config) : {};
+    response = await fetch('config.json', { cache: 'no-cache' });
   } catch {
-    return {};
+    throw new Fault('bundle.offline', 'offlineFirst');
+  }
+  if (!response.ok) throw new Fault('bundle.http', 'bundleHttp', { status: response.status });
+  for (const [name, value] of Object.entries((await response.json()) as Config)) {
+    // Which mode a page is in is not to be had from a file that pages share.
+    if (name !== 'mode') form.setAttribute(name, String(value));
   }
 }
 

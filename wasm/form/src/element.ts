@@ -81,6 +81,8 @@ export class FieldscoreForm extends LitElement {
   declare idleSeconds: number;
   /** Set: the form waits, for a page that has yet to find out its other attributes. */
   declare hold: boolean;
+  /** Awaited before the bundle is opened, at every try; a {@link Fault} that it throws is shown. */
+  prepare: (() => Promise<void>) | undefined;
 
   private engine: Engine | undefined;
   private vault: Vault | undefined;
@@ -178,6 +180,7 @@ export class FieldscoreForm extends LitElement {
     this.idle?.stop();
     const db = await this.openStorage();
     try {
+      await this.prepare?.();
       this.engine = await Engine.open(this.wanted(), db);
     } catch (error) {
       const fault = storageOrBundle(error);

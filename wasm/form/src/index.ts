@@ -1,6 +1,7 @@
 /** Registers `<fieldscore-form>`. */
 import { FieldscoreForm } from './element.js';
 
+export { Fault } from './faults.js';
 export { FieldscoreForm };
 export type { ChangeDetail, DecisionDetail, ErrorDetail, Mode } from './element.js';
 

@@ -68,12 +68,16 @@ export class Database {
    * gives nothing, nothing is written.
    */
   async change<T>(store: StoreName, key: string, next: (found: T | undefined) => T): Promise<T> {
-    return this.transact(store, 'readwrite', (into, give) => {
+    return this.transact(store, 'readwrite', (into, give, fail) => {
       const request = into.get(key);
       request.onsuccess = () => {
-        const value = next(request.result as T | undefined);
-        if (value !== undefined) into.put(value, key);
-        give(value);
+        try {
+          const value = next(request.result as T | undefined);
+          if (value !== undefined) into.put(value, key);
+          give(value);
+        } catch (error) {
+          fail(error);
+        }
       };
     });
   }
@@ -88,13 +92,17 @@ export class Database {
   private transact<T>(
     store: StoreName,
     mode: IDBTransactionMode,
-    work: (store: IDBObjectStore, give: (value: T) => void) => void,
+    work: (store: IDBObjectStore, give: (value: T) => void, fail: (error: unknown) => void) => void,
   ): Promise<T> {
     return new Promise((resolve, reject) => {
       try {
         const transaction = this.db.transaction(store, mode, { durability: 'strict' });
         let result: T;
-        work(transaction.objectStore(store), (value) => (result = value));
+        const fail = (error: unknown) => {
+          reject(storageFault(error));
+          transaction.abort();
+        };
+        work(transaction.objectStore(store), (value) => (result = value), fail);
         transaction.oncomplete = () => resolve(result);
         transaction.onabort = () => reject(storageFault(transaction.error));
         transaction.onerror = () => reject(storageFault(transaction.error));
