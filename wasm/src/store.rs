@@ -2,7 +2,6 @@
 //! memory, lets the store work there, and carries its writes out in the same order.
 
 use std::cell::RefCell;
-use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use fieldscore_runtime::{BundleStore, Result, Storage};
@@ -16,8 +15,19 @@ use crate::session::{Session, keys};
 /// What is stored, and what was changed: a name with its bytes, or with none where it was removed.
 #[derive(Debug, Default)]
 struct Memory {
-    files: BTreeMap<String, Vec<u8>>,
+    files: Vec<(String, Vec<u8>)>,
     changes: Vec<(String, Option<Vec<u8>>)>,
+}
+
+impl Memory {
+    fn remove(&mut self, name: &str) {
+        self.files.retain(|(known, _)| known != name);
+    }
+
+    fn put(&mut self, name: &str, bytes: &[u8]) {
+        self.remove(name);
+        self.files.push((name.to_owned(), bytes.to_vec()));
+    }
 }
 
 #[derive(Debug, Clone, Default)]
@@ -25,25 +35,28 @@ struct Shared(Rc<RefCell<Memory>>);
 
 impl Storage for Shared {
     fn read(&self, name: &str) -> Result<Option<Vec<u8>>> {
-        Ok(self.0.borrow().files.get(name).cloned())
+        let memory = self.0.borrow();
+        let mut named = memory.files.iter().filter(|(known, _)| known == name);
+        Ok(named.next().map(|(_, bytes)| bytes.clone()))
     }
 
     fn replace(&mut self, name: &str, bytes: &[u8]) -> Result<()> {
         let mut memory = self.0.borrow_mut();
-        memory.files.insert(name.to_owned(), bytes.to_vec());
+        memory.put(name, bytes);
         memory.changes.push((name.to_owned(), Some(bytes.to_vec())));
         Ok(())
     }
 
     fn remove(&mut self, name: &str) -> Result<()> {
         let mut memory = self.0.borrow_mut();
-        memory.files.remove(name);
+        memory.remove(name);
         memory.changes.push((name.to_owned(), None));
         Ok(())
     }
 
     fn names(&self) -> Result<Vec<String>> {
-        Ok(self.0.borrow().files.keys().cloned().collect())
+        let memory = self.0.borrow();
+        Ok(memory.files.iter().map(|(name, _)| name.clone()).collect())
     }
 }
 
@@ -71,8 +84,8 @@ impl Store {
     }
 
     /// Says what is stored under a name.
-    pub fn load(&mut self, name: String, bytes: Vec<u8>) {
-        self.memory.0.borrow_mut().files.insert(name, bytes);
+    pub fn load(&mut self, name: &str, bytes: &[u8]) {
+        self.memory.0.borrow_mut().put(name, bytes);
     }
 
     /// Installs an update; [`Store::changes`] then has what is to be written.

@@ -7,9 +7,9 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 use serde::{Deserialize, Serialize};
 
-use crate::bundle;
 use crate::run::{self, Failure, Result, cargo};
 use crate::workspace::Workspace;
+use crate::{bundle, wasm};
 
 /// The sizes that were committed.
 const HISTORY: &str = "benches/sizes.json";
@@ -47,9 +47,9 @@ pub fn run(workspace: &Workspace, args: &SizesArgs) -> Result<()> {
     let committed = committed()?;
     let was = |name: &str| committed.iter().find(|size| size.artifact == name);
     let mut sizes = Vec::new();
-    for (artifact, path) in artifacts(workspace)? {
-        let limit = was(artifact).and_then(|size| size.limit);
-        sizes.push(Size::measure(artifact, &path, limit)?);
+    for (artifact, files) in artifacts(workspace)? {
+        let limit = was(&artifact).and_then(|size| size.limit);
+        sizes.push(Size::measure(&artifact, &files, limit)?);
     }
     if args.update {
         return write(&sizes);
@@ -69,30 +69,36 @@ pub fn run(workspace: &Workspace, args: &SizesArgs) -> Result<()> {
     }
 }
 
-/// Builds everything that is measured.
-fn artifacts(workspace: &Workspace) -> Result<[(&'static str, PathBuf); 2]> {
+/// Builds everything that is measured: what an artifact is called, and its files.
+fn artifacts(workspace: &Workspace) -> Result<Vec<(String, Vec<PathBuf>)>> {
     run::run(cargo().args(["build", "--profile", "min", "-p", "fieldscore-minimal"]))?;
-    Ok([
-        ("credit.fsb", bundle::credit(workspace)?),
-        (
-            "fieldscore-minimal",
-            workspace.program("min", "fieldscore-minimal"),
-        ),
-    ])
+    let minimal = workspace.program("min", "fieldscore-minimal");
+    let mut all = vec![
+        ("credit.fsb".to_owned(), vec![bundle::credit(workspace)?]),
+        ("fieldscore-minimal".to_owned(), vec![minimal]),
+    ];
+    let package = wasm::package(workspace)?;
+    for build in wasm::BUILDS {
+        all.push((format!("npm {}", build.name), package.loaded(build)?));
+    }
+    Ok(all)
 }
 
 impl Size {
-    fn measure(artifact: &str, path: &Path, limit: Option<u64>) -> Result<Self> {
-        let place = Failure::at(path.display());
-        let bytes = std::fs::read(path).map_err(&place)?;
-        let mut gzip = GzEncoder::new(Vec::new(), Compression::best());
-        gzip.write_all(&bytes).map_err(&place)?;
-        Ok(Self {
+    /// The sum of the files, each zipped by itself, as a server sends them.
+    fn measure(artifact: &str, files: &[PathBuf], limit: Option<u64>) -> Result<Self> {
+        let mut size = Self {
             artifact: artifact.to_owned(),
-            raw: bytes.len() as u64,
-            gzip: gzip.finish().map_err(&place)?.len() as u64,
+            raw: 0,
+            gzip: 0,
             limit,
-        })
+        };
+        for path in files {
+            let (raw, gzip) = measure(path)?;
+            size.raw += raw;
+            size.gzip += gzip;
+        }
+        Ok(size)
     }
 
     /// By what share it has grown, raw or zipped, whichever is more.
@@ -142,6 +148,16 @@ impl Size {
         );
         Ok(())
     }
+}
+
+/// A file's length, and zipped.
+fn measure(path: &Path) -> Result<(u64, u64)> {
+    let place = Failure::at(path.display());
+    let bytes = std::fs::read(path).map_err(&place)?;
+    let mut gzip = GzEncoder::new(Vec::new(), Compression::best());
+    gzip.write_all(&bytes).map_err(&place)?;
+    let zipped = gzip.finish().map_err(&place)?;
+    Ok((bytes.len() as u64, zipped.len() as u64))
 }
 
 fn committed() -> Result<Vec<Size>> {

@@ -4,7 +4,6 @@
 //! by their id. Only `state` is ever replaced, in one atomic step; whatever is interrupted, opening
 //! finds the old bundle or the new one.
 
-use std::collections::BTreeSet;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
@@ -213,14 +212,13 @@ impl<S: Storage> BundleStore<S> {
     /// Removes what the state no longer names, and what interrupted writing left behind. Failing
     /// to is no failure of the installation.
     fn clean(&mut self, state: &State) {
-        let keep: BTreeSet<&str> = [&state.current, &state.previous]
-            .into_iter()
-            .flatten()
-            .map(String::as_str)
-            .collect();
+        let keep = |name: &str| {
+            let mut kept = [&state.current, &state.previous].into_iter().flatten();
+            kept.any(|kept| kept == name)
+        };
         for name in self.storage.names().unwrap_or_default() {
             if (name.ends_with(".fsb") || name.ends_with(".part"))
-                && !keep.contains(name.as_str())
+                && !keep(&name)
                 && self.storage.remove(&name).is_err()
             {
                 log::warn!("an old bundle could not be removed");

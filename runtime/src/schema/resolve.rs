@@ -154,13 +154,20 @@ fn show_range(field: &Field, low: i64, high: i64) -> String {
     {
         return format!("from {low} to {high}");
     }
-    let decimals = usize::from(field.kind.decimals());
-    let unit = POWERS_OF_TEN[decimals] as f64;
-    format!(
-        "from {:.decimals$} to {:.decimals$}",
-        low as f64 / unit,
-        high as f64 / unit
-    )
+    let show = |raw| show_decimal(raw, field.kind.decimals());
+    format!("from {} to {}", show(low), show(high))
+}
+
+/// A whole number of 10^-decimals. In integers: an exact one needs no float's formatting, which is
+/// kilobytes where code is downloaded.
+fn show_decimal(raw: i64, decimals: u8) -> String {
+    if decimals == 0 {
+        return raw.to_string();
+    }
+    let unit = POWERS_OF_TEN[usize::from(decimals)].unsigned_abs();
+    let (sign, size) = (if raw < 0 { "-" } else { "" }, raw.unsigned_abs());
+    let width = usize::from(decimals);
+    format!("{sign}{}.{:0width$}", size / unit, size % unit)
 }
 
 /// FNV-1a, 64 bits (Fowler, Noll, Vo; RFC 9923): the named function that hashes text.
@@ -172,6 +179,20 @@ fn fnv1a(bytes: &[u8]) -> u64 {
 
 #[cfg(test)]
 mod tests {
+    #[test]
+    fn decimals_are_shown_as_they_are() {
+        for (raw, decimals, text) in [
+            (0, 0, "0"),
+            (-7, 0, "-7"),
+            (5, 1, "0.5"),
+            (-5, 2, "-0.05"),
+            (123_456, 2, "1234.56"),
+            (999_999_999_999_999, 9, "999999.999999999"),
+        ] {
+            assert_eq!(super::show_decimal(raw, decimals), text);
+        }
+    }
+
     use super::fnv1a;
 
     #[test]

@@ -93,29 +93,29 @@ export class Scorer {
   /** What an application consists of. */
   readonly schema: Schema;
 
-  readonly #engine: Engine;
-  readonly #reopen: Reopen;
-  readonly #words: RawInfo;
-  readonly #index = new Map<string, number>();
-  #session: RawSession | undefined;
-  #raw: Raw | undefined;
-  #closed = false;
+  private readonly _engine: Engine;
+  private readonly _reopen: Reopen;
+  private readonly _words: RawInfo;
+  private readonly _index = new Map<string, number>();
+  private _session: RawSession | undefined;
+  private _raw: Raw | undefined;
+  private _closed = false;
 
   /** @internal */
   constructor(engine: Engine, reopen: Reopen) {
-    this.#engine = engine;
-    this.#reopen = reopen;
-    const words = this.#run((session) => session.info());
-    this.#words = words;
+    this._engine = engine;
+    this._reopen = reopen;
+    const words = this._run((session) => session.info());
+    this._words = words;
     const { product, sequence, bundleId, notBefore, notAfter, languages, kernels, evaluations, groups } = words;
     this.info = { product, sequence, bundleId, notBefore, notAfter, languages, kernels, evaluations, groups };
-    words.fields.forEach((field, at) => this.#index.set(field.name, at));
+    words.fields.forEach((field, at) => this._index.set(field.name, at));
     this.schema = {
-      fields: words.fields.map((field) => this.#field(field)),
+      fields: words.fields.map((field) => this._field(field)),
       groups: groups.map(({ code, name }) => ({
         code,
         name,
-        label: (language: string) => this.#text(`group.${name}.label`, language) ?? name,
+        label: (language: string) => this._text(`group.${name}.label`, language) ?? name,
       })),
     };
   }
@@ -126,7 +126,7 @@ export class Scorer {
    * @throws {FieldscoreError} `field.*` with the field at fault.
    */
   score(application: Application): Decision {
-    return this.#decide(application, false, ([numbers, record]) => this.#decision(numbers, record));
+    return this._decide(application, false, ([numbers, record]) => this._decision(numbers, record));
   }
 
   /**
@@ -135,16 +135,16 @@ export class Scorer {
    * @throws {FieldscoreError} `field.*` with the field at fault.
    */
   explain(application: Application): Explanation {
-    return this.#decide(application, true, ([numbers, record]) => {
-      const { groups, fields } = this.#words;
+    return this._decide(application, true, ([numbers, record]) => {
+      const { groups, fields } = this._words;
       let at = DECISION;
       const next = () => numbers[at++] ?? 0;
       return {
-        ...this.#decision(numbers, record),
+        ...this._decision(numbers, record),
         referenceScore: next(),
         groups: groups.map(({ code }) => ({ code, points: next() })),
         fields: fields.map(({ name }) => ({ name, points: next() })),
-        reasons: Array.from(numbers.subarray(at), (number) => this.#reason(number)),
+        reasons: Array.from(numbers.subarray(at), (number) => this._reason(number)),
       };
     });
   }
@@ -156,47 +156,47 @@ export class Scorer {
    * @throws {FieldscoreError} `bundle.self_test` where one comes out differently.
    */
   selfTest(): number {
-    return this.#run((session) => session.selfTest());
+    return this._run((session) => session.selfTest());
   }
 
   /** The text of the reason with this code, in the language that serves `language` (BCP 47) best. */
   reasonText(code: string, language: string): string {
-    return this.#run((session) => session.reasonText(session.reasonNumber(`${code}`), `${language}`));
+    return this._run((session) => session.reasonText(session.reasonNumber(`${code}`), `${language}`));
   }
 
   /** Frees its memory; later calls throw `scorer.closed`. */
   close(): void {
-    this.#closed = true;
-    const session = this.#session;
-    this.#session = undefined;
-    if (session && this.#engine.is(this.#raw)) session.free();
+    this._closed = true;
+    const session = this._session;
+    this._session = undefined;
+    if (session && this._engine.is(this._raw)) session.free();
   }
 
-  #run<T>(work: (session: RawSession) => T): T {
-    if (this.#closed) throw fault("scorer.closed", "scorer", "one that is not closed");
-    return this.#engine.run(
+  private _run<T>(work: (session: RawSession) => T): T {
+    if (this._closed) throw fault("scorer.closed", "scorer", "one that is not closed");
+    return this._engine.run(
       (raw) => {
-        if (!this.#session || this.#raw !== raw) {
-          this.#session = this.#reopen(raw);
-          this.#raw = raw;
+        if (!this._session || this._raw !== raw) {
+          this._session = this._reopen(raw);
+          this._raw = raw;
         }
-        return work(this.#session);
+        return work(this._session);
       },
       // What was set before something was refused.
-      () => this.#session?.clear(),
+      () => this._session?.clear(),
     );
   }
 
-  #decide<T>(application: Application, explain: boolean, read: (made: [Int32Array, Uint8Array]) => T): T {
+  private _decide<T>(application: Application, explain: boolean, read: (made: [Int32Array, Uint8Array]) => T): T {
     const { id, asOf, automation = true } = application;
     if (typeof id !== "string") throw fault("field.type", "id", "text");
     if (typeof asOf !== "string") throw fault("field.type", "asOf", "a date as YYYY-MM-DD");
     if (typeof automation !== "boolean") throw fault("field.type", "automation", "true or false");
     const values = Object.entries(application.values);
-    const made = this.#run((session): [Int32Array, Uint8Array] => {
+    const made = this._run((session): [Int32Array, Uint8Array] => {
       session.begin(id, asOf, automation);
       for (const [name, value] of values) {
-        const field = this.#index.get(name) ?? session.field(name);
+        const field = this._index.get(name) ?? session.field(name);
         if (value === null || value === undefined) continue;
         if (typeof value === "string") session.setText(field, value);
         else if (typeof value === "boolean") session.setBoolean(field, value);
@@ -208,8 +208,8 @@ export class Scorer {
     return read(made);
   }
 
-  #decision(numbers: Int32Array, record: Uint8Array): Decision {
-    const { flags, rules, fields, outcomes, bundleId } = this.#words;
+  private _decision(numbers: Int32Array, record: Uint8Array): Decision {
+    const { flags, rules, fields, outcomes, bundleId } = this._words;
     const set = (first: number, names: readonly string[]) => {
       const out: string[] = [];
       names.forEach((name, at) => {
@@ -217,7 +217,7 @@ export class Scorer {
       });
       return out;
     };
-    const names = this.#names ?? (this.#names = fields.map(({ name }) => name));
+    const names = this._names ?? (this._names = fields.map(({ name }) => name));
     return {
       score: numbers[0] ?? 0,
       probabilityPpm: numbers[1] ?? 0,
@@ -233,20 +233,20 @@ export class Scorer {
     };
   }
 
-  #names: string[] | undefined;
+  private _names: string[] | undefined;
 
-  #reason(number: number): Reason {
+  private _reason(number: number): Reason {
     return {
-      code: this.#run((session) => session.reasonCode(number)),
-      text: (language) => this.#run((session) => session.reasonText(number, `${language}`)),
+      code: this._run((session) => session.reasonCode(number)),
+      text: (language) => this._run((session) => session.reasonText(number, `${language}`)),
     };
   }
 
-  #text(key: string, language: string): string | undefined {
-    return this.#run((session) => session.text(key, `${language}`));
+  private _text(key: string, language: string): string | undefined {
+    return this._run((session) => session.text(key, `${language}`));
   }
 
-  #field(raw: RawField): Field {
+  private _field(raw: RawField): Field {
     const { name, categories, type, missing, outOfRange, unlisted, sensitivity, ...rest } = raw;
     return {
       name,
@@ -257,12 +257,12 @@ export class Scorer {
       outOfRange: outOfRange as Answer,
       unlisted: unlisted as Answer,
       sensitivity: sensitivity as Field["sensitivity"],
-      label: (language) => this.#text(`field.${name}.label`, language) ?? name,
-      help: (language) => this.#text(`field.${name}.help`, language),
+      label: (language) => this._text(`field.${name}.label`, language) ?? name,
+      help: (language) => this._text(`field.${name}.help`, language),
       ...(categories && {
         categories: categories.map((code) => ({
           code,
-          label: (language: string) => this.#text(`field.${name}.category.${code}`, language) ?? code,
+          label: (language: string) => this._text(`field.${name}.category.${code}`, language) ?? code,
         })),
       }),
     };

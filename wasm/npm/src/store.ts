@@ -29,20 +29,20 @@ export interface BundleStoreOptions {
 
 /** Keeps one product's bundle up to date; made by an entry of this package. */
 export abstract class AnyBundleStore {
-  readonly #storage: BundleStorage;
-  readonly #product: string;
-  readonly #keys: Uint8Array;
-  readonly #source: Source;
-  #last: Promise<unknown> = Promise.resolve();
+  private readonly _storage: BundleStorage;
+  private readonly _product: string;
+  private readonly _keys: Uint8Array;
+  private readonly _source: Source;
+  private _last: Promise<unknown> = Promise.resolve();
 
   /** @internal */
   protected constructor(options: BundleStoreOptions, source: Source) {
     const { storage, product, keys } = options;
     if (typeof product !== "string") throw fault("field.type", "product", "the product's name");
-    this.#storage = storage;
-    this.#product = product;
-    this.#keys = keyBytes(keys);
-    this.#source = source;
+    this._storage = storage;
+    this._product = product;
+    this._keys = keyBytes(keys);
+    this._source = source;
   }
 
   /**
@@ -55,11 +55,11 @@ export abstract class AnyBundleStore {
    */
   install(bundle: BufferSource): Promise<Scorer> {
     const bytes = bytesOf(bundle).slice();
-    return this.#alone(async () => {
-      const files = await this.#read();
+    return this._alone(async () => {
+      const files = await this._read();
       const changes: (string | Uint8Array | null)[] = [];
-      const scorer = await checked(this.#source, (raw) =>
-        this.#with(raw, files, (store) => {
+      const scorer = await checked(this._source, (raw) =>
+        this._with(raw, files, (store) => {
           const session = store.install(bytes);
           const made = store.changes();
           if (changes.length === 0) changes.push(...made);
@@ -71,11 +71,11 @@ export abstract class AnyBundleStore {
           const name = changes[at] as string;
           const written = changes[at + 1] as Uint8Array | null;
           if (written) {
-            await this.#io(() => this.#storage.set(name, written));
+            await this._io(() => this._storage.set(name, written));
             files.set(name, written);
           } else {
             // Not being able to clean up is no failure of the installation.
-            await this.#io(() => this.#storage.delete(name)).catch(() => {});
+            await this._io(() => this._storage.delete(name)).catch(() => {});
           }
         }
       } catch (error) {
@@ -92,19 +92,19 @@ export abstract class AnyBundleStore {
    * @throws {FieldscoreError} `store.empty` where none opens; `io` where the storage fails.
    */
   current(): Promise<Scorer> {
-    return this.#alone(async () => {
-      const files = await this.#read();
-      return checked(this.#source, (raw) => this.#with(raw, files, (store) => store.open()));
+    return this._alone(async () => {
+      const files = await this._read();
+      return checked(this._source, (raw) => this._with(raw, files, (store) => store.open()));
     });
   }
 
   /** Starts the runtime's own store over what is stored. */
-  #with(
+  private _with(
     raw: Raw,
     files: Map<string, Uint8Array>,
     work: (store: InstanceType<Raw["Store"]>) => RawSession,
   ): RawSession {
-    const store = new raw.Store(this.#product, this.#keys);
+    const store = new raw.Store(this._product, this._keys);
     try {
       for (const [name, bytes] of files) store.load(name, bytes);
       return work(store);
@@ -113,21 +113,21 @@ export abstract class AnyBundleStore {
     }
   }
 
-  async #read(): Promise<Map<string, Uint8Array>> {
+  private async _read(): Promise<Map<string, Uint8Array>> {
     // Before anything is read: what follows is then without a wait for the network.
-    await engine(this.#source);
-    return this.#io(async () => {
+    await engine(this._source);
+    return this._io(async () => {
       const files = new Map<string, Uint8Array>();
-      for (const name of await this.#storage.keys()) {
+      for (const name of await this._storage.keys()) {
         if (name !== "state" && !name.endsWith(".fsb")) continue;
-        const bytes = await this.#storage.get(name);
+        const bytes = await this._storage.get(name);
         if (bytes) files.set(name, bytes);
       }
       return files;
     });
   }
 
-  async #io<T>(work: () => T | Promise<T>): Promise<T> {
+  private async _io<T>(work: () => T | Promise<T>): Promise<T> {
     try {
       return await work();
     } catch (cause) {
@@ -136,12 +136,12 @@ export abstract class AnyBundleStore {
   }
 
   /** One call after the other, in other tabs too where the browser has locks. */
-  #alone<T>(work: () => Promise<T>): Promise<T> {
+  private _alone<T>(work: () => Promise<T>): Promise<T> {
     const locks = (globalThis as { navigator?: { locks?: LockManager } }).navigator?.locks;
     const locked = () =>
-      locks ? (locks.request(`fieldscore ${this.#product}`, work) as Promise<T>) : work();
-    const done = this.#last.then(locked, locked);
-    this.#last = done.catch(() => {});
+      locks ? (locks.request(`fieldscore ${this._product}`, work) as Promise<T>) : work();
+    const done = this._last.then(locked, locked);
+    this._last = done.catch(() => {});
     return done;
   }
 }
