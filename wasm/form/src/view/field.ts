@@ -95,7 +95,13 @@ function helpOf(field: Field, view: FieldView): TemplateResult {
   const unit = field.unit ?? field.currency;
   return html`${help ? html`<span lang=${texts} dir="auto">${help}</span> ` : nothing}${unit && !help?.includes(unit)
     ? html`<span class=${shortUnit(field) ? 'hidden' : ''}>${language.say('unit', { unit })} </span>`
-    : nothing}${ends ? language.say('range', ends) : nothing}${field.type === 'date' ? ` ${language.say('date')}` : nothing}`;
+    : nothing}${ends && !says(help, ends) ? language.say('range', ends) : nothing}${field.type === 'date' ? ` ${language.say('date')}` : nothing}`;
+}
+
+/** Whether the bundle's own words name both ends already. */
+function says(help: string | undefined, ends: { min: string; max: string }): boolean {
+  const numbers: string[] = help?.match(/\d+/g) ?? [];
+  return numbers.includes(ends.min) && numbers.includes(ends.max);
 }
 
 function input(field: Field, id: string, described: string, error: string, view: FieldView): TemplateResult {
