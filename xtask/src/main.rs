@@ -13,6 +13,7 @@ mod bench;
 mod bundle;
 mod check;
 mod cross;
+mod form;
 mod fuzz;
 mod instructions;
 mod million;
@@ -52,6 +53,7 @@ enum Task {
     Sizes(sizes::SizesArgs),
     Bench(bench::BenchArgs),
     Wasm(wasm::WasmArgs),
+    Form(form::FormArgs),
 }
 
 impl Task {
@@ -66,6 +68,7 @@ impl Task {
             Self::Sizes(args) => sizes::run(workspace, args),
             Self::Bench(args) => bench::run(workspace, args),
             Self::Wasm(args) => wasm::run(workspace, args),
+            Self::Form(args) => form::run(workspace, args),
         }
     }
 }

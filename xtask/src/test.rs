@@ -5,7 +5,7 @@ use std::process::Command;
 use crate::run::{Result, cargo};
 use crate::steps::Steps;
 use crate::workspace::Workspace;
-use crate::{bundle, fuzz, million, parity, run, splits, wasm};
+use crate::{bundle, form, fuzz, million, parity, run, splits, wasm};
 
 /// Run all tests: units, documentation, features, the command, accuracy, memory, parity, fuzzing
 #[derive(Debug, clap::Args)]
@@ -45,6 +45,10 @@ pub fn run(workspace: &Workspace, args: &TestArgs) -> Result<()> {
     })?;
     steps.step("npm package, node, Chromium", || {
         wasm::test(workspace, &wasm::package(workspace)?)
+    })?;
+    steps.step("form in Chromium", || {
+        form::build(workspace)?;
+        form::test()
     })?;
     steps.step("fuzz targets", || fuzz::smoke(workspace, args.fuzz, &[]))
 }

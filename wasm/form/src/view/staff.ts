@@ -1,0 +1,119 @@
+/** What only staff see: the passphrase, saved applications, exports. */
+import { html, nothing, type TemplateResult } from 'lit';
+import type { Format } from '../export.js';
+import type { Language, Word } from '../i18n/index.js';
+import type { Draft, Entry } from '../store/records.js';
+
+export interface StaffView {
+  language: Language;
+  hasStaff: boolean;
+  isOpen: boolean;
+  /** What is wrong with the passphrase. */
+  fault: Word | undefined;
+  busy: boolean;
+  entries: readonly Entry[];
+  drafts: readonly Draft[];
+  canEncrypt: boolean;
+  give(passphrase: string, again: string | undefined): void;
+  lock(): void;
+  open(what: Entry | Draft): void;
+  discard(draft: Draft): void;
+  export(format: Format): void;
+}
+
+export function staffView(view: StaffView): TemplateResult {
+  return html`<section class="card" aria-labelledby="staff-title">
+    <h2 id="staff-title">${view.language.say('staff')}</h2>
+    ${view.isOpen ? list(view) : passphrase(view)}
+  </section>`;
+}
+
+function passphrase(view: StaffView): TemplateResult {
+  const { say } = view.language;
+  const submit = (event: SubmitEvent) => {
+    event.preventDefault();
+    const form = event.target as HTMLFormElement;
+    const value = (name: string) => (form.elements.namedItem(name) as HTMLInputElement | null)?.value;
+    view.give(value('passphrase') ?? '', value('again'));
+    form.reset();
+  };
+  const box = (name: string, word: Word) => html`<div class="field">
+    <label for="staff-${name}">${say(word)}</label>
+    <div class="entry">
+      <input
+        id="staff-${name}" name=${name} type="password" dir="ltr" required
+        autocomplete=${view.hasStaff ? 'current-password' : 'new-password'}
+        aria-describedby="staff-fault" aria-invalid=${view.fault ? 'true' : 'false'}
+      />
+    </div>
+  </div>`;
+  return html`<form class="fields one" @submit=${submit} novalidate>
+    <p class="help">${say(view.hasStaff ? 'staffEnter' : 'staffSet')}</p>
+    ${box('passphrase', 'passphrase')} ${view.hasStaff ? nothing : box('again', 'passphraseAgain')}
+    <p class="error" id="staff-fault" role="alert">${view.fault ? say(view.fault) : ''}</p>
+    <div class="row"><button ?disabled=${view.busy}>${say(view.hasStaff ? 'unlock' : 'setPass')}</button></div>
+  </form>`;
+}
+
+function list(view: StaffView): TemplateResult {
+  const { say, when, number } = view.language;
+  const { entries, drafts } = view;
+  return html`
+    ${entries.length + drafts.length === 0
+      ? html`<p>${say('none')}</p>`
+      : html`<div class="scroll" tabindex="0" role="group" aria-label=${say('decisions')}>
+          <table>
+            <thead>
+              <tr>
+                <th scope="col">${say('applicationId')}</th>
+                <th scope="col">${say('outcome')}</th>
+                <th scope="col">${say('score')}</th>
+                <th scope="col">${say('decided')}</th>
+                <th scope="col">${say('decisions')}</th>
+                <th scope="col">${say('exported')}</th>
+                <td></td>
+              </tr>
+            </thead>
+            <tbody>
+              ${drafts.map(
+                (draft) => html`<tr data-draft=${draft.id}>
+                  <th scope="row" dir="ltr">${draft.id}</th>
+                  <td>${say('draft')}</td>
+                  <td></td>
+                  <td>${when(draft.savedAt)}</td>
+                  <td></td>
+                  <td></td>
+                  <td class="row">
+                    <button type="button" @click=${() => view.open(draft)}>${say('resume')}<span class="hidden"> ${draft.id}</span></button>
+                    <button type="button" @click=${() => view.discard(draft)}>${say('discard')}<span class="hidden"> ${draft.id}</span></button>
+                  </td>
+                </tr>`,
+              )}
+              ${entries.map(
+                (entry) => html`<tr data-entry=${entry.id}>
+                  <th scope="row" dir="ltr">${entry.id}</th>
+                  <td>${say(entry.outcome as Word)}</td>
+                  <td>${number(entry.score)}</td>
+                  <td>${when(entry.decidedAt)}</td>
+                  <td data-decisions=${entry.decisions}>${number(entry.decisions)}</td>
+                  <td>${entry.exportedAt === undefined ? say('no') : when(new Date(entry.exportedAt).toISOString())}</td>
+                  <td><button type="button" aria-label=${say('openOne', { id: entry.id })} @click=${() => view.open(entry)}>${say('open')}</button></td>
+                </tr>`,
+              )}
+            </tbody>
+          </table>
+        </div>`}
+    <div class="row">
+      ${entries.length
+        ? html`<span>${say('exportAs')}:</span>
+            <button type="button" data-export="csv" @click=${() => view.export('csv')}>CSV</button>
+            <button type="button" data-export="json" @click=${() => view.export('json')}>JSON</button>
+            ${view.canEncrypt
+              ? html`<button type="button" data-export="age" @click=${() => view.export('age')}>${say('exportAge')}</button>`
+              : nothing}`
+        : nothing}
+      <button type="button" data-lock @click=${view.lock}>${say('lock')}</button>
+    </div>
+    ${entries.length && !view.canEncrypt ? html`<p class="help">${say('noRecipient')}</p>` : nothing}
+  `;
+}
