@@ -13,6 +13,7 @@ mod bench;
 mod bundle;
 mod check;
 mod cross;
+mod device;
 mod fuzz;
 mod instructions;
 mod million;
@@ -48,6 +49,7 @@ enum Task {
     Splits(splits::SplitsArgs),
     Million(million::MillionArgs),
     Parity(parity::ParityArgs),
+    Device(device::DeviceArgs),
     Sizes(sizes::SizesArgs),
     Bench(bench::BenchArgs),
 }
@@ -61,6 +63,7 @@ impl Task {
             Self::Splits(args) => splits::run(workspace, args),
             Self::Million(args) => million::run(workspace, args),
             Self::Parity(args) => parity::run(workspace, args),
+            Self::Device(args) => device::run(workspace, args),
             Self::Sizes(args) => sizes::run(workspace, args),
             Self::Bench(args) => bench::run(workspace, args),
         }

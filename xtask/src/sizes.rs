@@ -8,6 +8,7 @@ use flate2::write::GzEncoder;
 use serde::{Deserialize, Serialize};
 
 use crate::bundle;
+use crate::device;
 use crate::run::{self, Failure, Result, cargo};
 use crate::workspace::Workspace;
 
@@ -40,6 +41,9 @@ struct Size {
     /// The most that `gzip` may be.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     limit: Option<u64>,
+    /// The most that `raw` may be.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    limit_raw: Option<u64>,
 }
 
 /// The task.
@@ -48,8 +52,11 @@ pub fn run(workspace: &Workspace, args: &SizesArgs) -> Result<()> {
     let was = |name: &str| committed.iter().find(|size| size.artifact == name);
     let mut sizes = Vec::new();
     for (artifact, path) in artifacts(workspace)? {
-        let limit = was(artifact).and_then(|size| size.limit);
-        sizes.push(Size::measure(artifact, &path, limit)?);
+        let mut size = Size::measure(artifact, &path)?;
+        if let Some(was) = was(artifact) {
+            (size.limit, size.limit_raw) = (was.limit, was.limit_raw);
+        }
+        sizes.push(size);
     }
     if args.update {
         return write(&sizes);
@@ -70,7 +77,7 @@ pub fn run(workspace: &Workspace, args: &SizesArgs) -> Result<()> {
 }
 
 /// Builds everything that is measured.
-fn artifacts(workspace: &Workspace) -> Result<[(&'static str, PathBuf); 2]> {
+fn artifacts(workspace: &Workspace) -> Result<[(&'static str, PathBuf); 3]> {
     run::run(cargo().args(["build", "--profile", "min", "-p", "fieldscore-minimal"]))?;
     Ok([
         ("credit.fsb", bundle::credit(workspace)?),
@@ -78,11 +85,12 @@ fn artifacts(workspace: &Workspace) -> Result<[(&'static str, PathBuf); 2]> {
             "fieldscore-minimal",
             workspace.program("min", "fieldscore-minimal"),
         ),
+        ("fieldscore-device", device::native(workspace, None)?),
     ])
 }
 
 impl Size {
-    fn measure(artifact: &str, path: &Path, limit: Option<u64>) -> Result<Self> {
+    fn measure(artifact: &str, path: &Path) -> Result<Self> {
         let place = Failure::at(path.display());
         let bytes = std::fs::read(path).map_err(&place)?;
         let mut gzip = GzEncoder::new(Vec::new(), Compression::best());
@@ -91,7 +99,8 @@ impl Size {
             artifact: artifact.to_owned(),
             raw: bytes.len() as u64,
             gzip: gzip.finish().map_err(&place)?.len() as u64,
-            limit,
+            limit: None,
+            limit_raw: None,
         })
     }
 
@@ -110,6 +119,10 @@ impl Size {
                 "{name}: {gzip} bytes zipped, at most {limit} allowed"
             ));
         }
+        if let Some(limit) = self.limit_raw.filter(|&limit| self.raw > limit) {
+            let raw = self.raw;
+            return Some(format!("{name}: {raw} bytes, at most {limit} allowed"));
+        }
         match growth {
             Some(growth) if growth >= FAIL => {
                 Some(format!("{name}: grown by {:.1} %", growth * 100.0))
@@ -126,7 +139,7 @@ impl Size {
     fn print(&self, growth: Option<f64>, json: bool) -> Result<()> {
         if json {
             let mut line = self.clone();
-            line.limit = None;
+            (line.limit, line.limit_raw) = (None, None);
             println!(
                 "{}",
                 serde_json::to_string(&line).map_err(Failure::at("json"))?
@@ -170,6 +183,7 @@ mod tests {
             raw,
             gzip,
             limit,
+            limit_raw: None,
         }
     }
 
@@ -184,6 +198,11 @@ mod tests {
         assert_eq!(size(1, 1, Some(1)).verdict(Some(0.06)), None);
         assert!(size(1, 1, None).verdict(Some(0.2)).is_some());
         assert!(size(1, 2, Some(1)).verdict(Some(0.0)).is_some());
+        let raw = Size {
+            limit_raw: Some(8),
+            ..size(9, 1, None)
+        };
+        assert!(raw.verdict(Some(0.0)).is_some());
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::process::Command;
 use crate::run::{Result, cargo};
 use crate::steps::Steps;
 use crate::workspace::Workspace;
-use crate::{bundle, fuzz, million, parity, run, splits};
+use crate::{bundle, device, fuzz, million, parity, run, splits};
 
 /// Run all tests: units, documentation, features, the command, accuracy, memory, parity, fuzzing
 #[derive(Debug, clap::Args)]
@@ -42,6 +42,9 @@ pub fn run(workspace: &Workspace, args: &TestArgs) -> Result<()> {
     })?;
     steps.step("parity on every target", || {
         parity::measure(workspace, false, false)
+    })?;
+    steps.step("the kiosk's binary", || {
+        device::measure(workspace, false, false)
     })?;
     steps.step("fuzz targets", || fuzz::smoke(workspace, args.fuzz, &[]))
 }

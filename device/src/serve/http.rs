@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 use tiny_http::{Header, Method, Request, Response};
 
 use super::Kiosk;
+use super::site::SETTINGS;
 
 /// Scripts, styles, images, connections: only from here. WebAssembly may be compiled; nothing may be
 /// evaluated, embedded, or sent elsewhere.
@@ -35,7 +36,6 @@ const HEADERS: [(&str, &str); 7] = [
 /// No record is longer.
 const MAX_RECORD_BYTES: usize = 1 << 20;
 
-const CONFIG: &str = "/kiosk/config.json";
 const BUNDLE: &str = "/kiosk/bundle.fsb";
 const RECORDS: &str = "/kiosk/records";
 const STATUS: &str = "/kiosk/status";
@@ -178,7 +178,7 @@ fn route(kiosk: &Kiosk, request: &mut Request) -> Answered {
         return Err(Answer::method("GET, HEAD"));
     }
     match path.as_str() {
-        CONFIG => config(kiosk),
+        SETTINGS => settings(kiosk),
         STATUS => Ok(Answer::json(200, &status(kiosk))),
         BUNDLE => match kiosk.bundles.current() {
             Some(bytes) => Ok(Answer {
@@ -205,17 +205,20 @@ fn route(kiosk: &Kiosk, request: &mut Request) -> Answered {
     }
 }
 
-/// What the form needs to know at a kiosk.
-fn config(kiosk: &Kiosk) -> Answered {
+/// What the form is told: its attributes, those that this kiosk knows over those of its files.
+fn settings(kiosk: &Kiosk) -> Answered {
     let (product, keys) = kiosk.bundles.pinned();
     let keys: Vec<String> = keys.iter().map(|key| hex(key)).collect();
-    Ok(Answer::json(
-        200,
-        &json!({
-            "mode": "kiosk", "product": product, "keys": keys,
-            "bundle": BUNDLE, "records": RECORDS, "status": STATUS,
-        }),
-    ))
+    let mut settings = kiosk.site.settings().clone();
+    for (name, value) in [
+        ("bundle", BUNDLE),
+        ("keys", &keys.join(",")),
+        ("product", product),
+        ("sink", RECORDS),
+    ] {
+        settings.insert(name.to_owned(), value.into());
+    }
+    Ok(Answer::json(200, &settings.into()))
 }
 
 fn status(kiosk: &Kiosk) -> Value {

@@ -1,10 +1,14 @@
 //! The form's files: built in, or of a folder; read once, so that nothing but them is ever served.
+//!
+//! At a kiosk there is one page, `kiosk.html`, under whatever page's name it is asked for: the
+//! others are for staff, and for people at a device of their own.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::path::Path;
 
 use fieldscore_cli::{Error, Result, error};
+use serde_json::{Map, Value};
 
 /// The files that were built in: path below the form's folder, and bytes.
 static BUILT_IN: &[(&str, &[u8])] = include!(concat!(env!("OUT_DIR"), "/form.rs"));
@@ -13,17 +17,23 @@ static BUILT_IN: &[(&str, &[u8])] = include!(concat!(env!("OUT_DIR"), "/form.rs"
 const MAX_BYTES: u64 = 64 << 20;
 /// Nor has it folders in folders in folders.
 const MAX_DEPTH: usize = 8;
+/// The page.
+const PAGE: &str = "/kiosk.html";
+/// The page's settings: the form's attributes. What the kiosk knows itself goes over them.
+pub const SETTINGS: &str = "/config.json";
 
 /// Files by the path that a browser asks for.
 pub struct Site {
     files: BTreeMap<String, Cow<'static, [u8]>>,
+    settings: Map<String, Value>,
 }
 
 impl Site {
     /// Reads `folder`, or takes what was built in.
     ///
     /// # Errors
-    /// Where the folder cannot be read or holds no `index.html`, or nothing was built in.
+    /// Where the folder cannot be read or holds no `kiosk.html`, its `config.json` is no object, or
+    /// nothing was built in.
     pub fn load(folder: Option<&Path>) -> Result<Self> {
         let mut files = BTreeMap::new();
         match folder {
@@ -34,26 +44,40 @@ impl Site {
                 }
             }
         }
-        if files.contains_key("/index.html") {
-            return Ok(Self { files });
+        if !files.contains_key(PAGE) {
+            return Err(match folder {
+                Some(folder) => {
+                    Error::input(folder.display().to_string(), "a folder with kiosk.html")
+                        .hint("`npm run build` in wasm/form writes it to wasm/form/dist/app")
+                }
+                None => Error::input("form", "the form's files: none were built in")
+                    .hint("--form DIR names their folder; FIELDSCORE_FORM=DIR builds them in"),
+            });
         }
-        Err(match folder {
-            Some(folder) => Error::input(folder.display().to_string(), "a folder with index.html")
-                .hint("`npm run build` in wasm/form writes the form's files to wasm/form/dist"),
-            None => Error::input("form", "the form's files: none were built in")
-                .hint("--form DIR names their folder; FIELDSCORE_FORM=DIR builds them in"),
-        })
+        let settings = match files.remove(SETTINGS) {
+            None => Map::new(),
+            Some(bytes) => serde_json::from_slice(&bytes).map_err(|_| {
+                Error::input(
+                    "the form's config.json",
+                    "an object with the form's attributes",
+                )
+            })?,
+        };
+        Ok(Self { files, settings })
+    }
+
+    /// What the form's own `config.json` says.
+    pub fn settings(&self) -> &Map<String, Value> {
+        &self.settings
     }
 
     /// The file at `path`, and its type.
     pub fn file(&self, path: &str) -> Option<(&[u8], &'static str)> {
-        let index;
-        let path = match path.strip_suffix('/') {
-            Some(folder) => {
-                index = format!("{folder}/index.html");
-                index.as_str()
-            }
-            None => path,
+        let is_page = path == "/" || (path.ends_with(".html") && self.files.contains_key(path));
+        let path = if is_page || path == "/index.html" {
+            PAGE
+        } else {
+            path
         };
         let bytes = self.files.get(path)?;
         Some((bytes, kind(path)))
@@ -123,12 +147,20 @@ mod tests {
         let root = folder.path();
         assert!(Site::load(Some(root)).is_err());
         std::fs::create_dir(root.join("assets")).unwrap();
-        std::fs::write(root.join("index.html"), "<p>").unwrap();
+        std::fs::write(root.join("index.html"), "staff").unwrap();
+        assert!(Site::load(Some(root)).is_err());
+        std::fs::write(root.join("kiosk.html"), "<p>").unwrap();
+        std::fs::write(root.join("config.json"), "[]").unwrap();
+        assert!(Site::load(Some(root)).is_err());
+        std::fs::write(root.join("config.json"), r#"{"idle-seconds":60}"#).unwrap();
         std::fs::write(root.join("assets/a.wasm"), "\0asm").unwrap();
         #[cfg(unix)]
         std::os::unix::fs::symlink(secret.path(), root.join("link.txt")).unwrap();
         let site = Site::load(Some(root)).unwrap();
-        assert_eq!(site.file("/").unwrap().0, b"<p>");
+        for page in ["/", "/index.html", "/kiosk.html"] {
+            assert_eq!(site.file(page).unwrap().0, b"<p>");
+        }
+        assert_eq!(site.settings()["idle-seconds"], 60);
         assert_eq!(site.file("/assets/a.wasm").unwrap().1, "application/wasm");
         for path in [
             "",

@@ -104,7 +104,10 @@ impl Place {
         let root = tempfile::tempdir().unwrap();
         let at = root.path();
         std::fs::create_dir_all(at.join("form/assets")).unwrap();
-        std::fs::write(at.join("form/index.html"), "<!doctype html>the form").unwrap();
+        std::fs::write(at.join("form/kiosk.html"), "<!doctype html>the form").unwrap();
+        std::fs::write(at.join("form/index.html"), "for staff").unwrap();
+        let settings = r#"{"idle-seconds":60,"bundle":"other.fsb"}"#;
+        std::fs::write(at.join("form/config.json"), settings).unwrap();
         std::fs::write(at.join("form/assets/score.wasm"), b"\0asm\x01\0\0\0").unwrap();
         std::fs::write(at.join("form/sw.js"), "self").unwrap();
         std::fs::write(at.join("form/app.webmanifest"), "{}").unwrap();

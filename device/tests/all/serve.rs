@@ -39,13 +39,14 @@ fn the_form_comes_with_its_types_and_a_strict_policy() {
     let head = kiosk.ask("HEAD", "/", &[], b"");
     assert_eq!((head.status, head.body.len()), (200, 0));
     assert_eq!(head.header("Content-Length"), Some("23"));
-    let config = kiosk.get("/kiosk/config.json").json();
+    // Not the page for staff, whatever it is asked for as.
+    assert_eq!(kiosk.get("/index.html").body, kiosk.get("/").body);
     let key = std::fs::read_to_string(golden("key.txt")).unwrap();
-    assert_eq!(config["keys"], serde_json::json!([key.trim()]));
-    assert_eq!(
-        (&config["mode"], &config["product"]),
-        (&"kiosk".into(), &"credit".into())
-    );
+    let expected = serde_json::json!({
+        "bundle": "/kiosk/bundle.fsb", "keys": key.trim(), "product": "credit",
+        "sink": "/kiosk/records", "idle-seconds": 60,
+    });
+    assert_eq!(kiosk.get("/config.json").json(), expected);
 }
 
 #[test]
@@ -295,7 +296,7 @@ fn what_serve_needs_is_named_where_it_is_missing() {
     };
     let other = place.path("other").display().to_string();
     assert!(changed("--form", &other).contains("a file that exists"));
-    assert!(changed("--form", &place.path("keys").display().to_string()).contains("index.html"));
+    assert!(changed("--form", &place.path("keys").display().to_string()).contains("kiosk.html"));
     assert!(
         changed("--key", &place.path("secret.txt").display().to_string()).contains("public key")
     );
