@@ -194,7 +194,8 @@ impl Records {
             count += 1;
         }
         if count > 0 {
-            events.add("stick", "ok", format!("{count} records exported"));
+            let noun = if count == 1 { "record" } else { "records" };
+            events.add("stick", "ok", format!("{count} {noun} exported"));
         }
     }
 
