@@ -31,7 +31,7 @@ const TARGETS: [Target; 4] = [
             "aarch64-linux-gnu-gcc",
             &["gcc-aarch64-linux-gnu", "libc6-dev-arm64-cross"],
         )),
-        std: "-Zbuild-std=std,panic_unwind",
+        std: "-Zbuild-std=std,panic_unwind,panic_abort",
     },
     Target {
         name: "armv7-unknown-linux-gnueabihf",
@@ -40,7 +40,7 @@ const TARGETS: [Target; 4] = [
             "arm-linux-gnueabihf-gcc",
             &["gcc-arm-linux-gnueabihf", "libc6-dev-armhf-cross"],
         )),
-        std: "-Zbuild-std=std,panic_unwind",
+        std: "-Zbuild-std=std,panic_unwind,panic_abort",
     },
     Target {
         name: "thumbv7neon-unknown-linux-gnueabihf",
@@ -49,7 +49,7 @@ const TARGETS: [Target; 4] = [
             "arm-linux-gnueabihf-gcc",
             &["gcc-arm-linux-gnueabihf", "libc6-dev-armhf-cross"],
         )),
-        std: "-Zbuild-std=std,panic_unwind",
+        std: "-Zbuild-std=std,panic_unwind,panic_abort",
     },
     Target {
         name: "wasm32-unknown-unknown",

@@ -13,6 +13,7 @@ mod bench;
 mod bundle;
 mod check;
 mod cross;
+mod device;
 mod form;
 mod fuzz;
 mod instructions;
@@ -50,6 +51,7 @@ enum Task {
     Splits(splits::SplitsArgs),
     Million(million::MillionArgs),
     Parity(parity::ParityArgs),
+    Device(device::DeviceArgs),
     Sizes(sizes::SizesArgs),
     Bench(bench::BenchArgs),
     Wasm(wasm::WasmArgs),
@@ -65,6 +67,7 @@ impl Task {
             Self::Splits(args) => splits::run(workspace, args),
             Self::Million(args) => million::run(workspace, args),
             Self::Parity(args) => parity::run(workspace, args),
+            Self::Device(args) => device::run(workspace, args),
             Self::Sizes(args) => sizes::run(workspace, args),
             Self::Bench(args) => bench::run(workspace, args),
             Self::Wasm(args) => wasm::run(workspace, args),

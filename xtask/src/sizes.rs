@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::run::{self, Failure, Result, cargo};
 use crate::workspace::Workspace;
-use crate::{bundle, wasm};
+use crate::{bundle, device, wasm};
 
 /// The sizes that were committed.
 const HISTORY: &str = "benches/sizes.json";
@@ -43,6 +43,9 @@ struct Size {
     /// The most that `gzip` may be.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     limit: Option<u64>,
+    /// The most that `raw` may be.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    limit_raw: Option<u64>,
 }
 
 /// The task.
@@ -51,8 +54,11 @@ pub fn run(workspace: &Workspace, args: &SizesArgs) -> Result<()> {
     let was = |name: &str| committed.iter().find(|size| size.artifact == name);
     let mut sizes = Vec::new();
     for (artifact, files) in artifacts(workspace, &args.only)? {
-        let limit = was(&artifact).and_then(|size| size.limit);
-        sizes.push(Size::measure(&artifact, &files, limit)?);
+        let mut size = Size::measure(&artifact, &files)?;
+        if let Some(was) = was(&artifact) {
+            (size.limit, size.limit_raw) = (was.limit, was.limit_raw);
+        }
+        sizes.push(size);
     }
     if args.update {
         let mut all = committed.clone();
@@ -89,6 +95,9 @@ fn artifacts(workspace: &Workspace, only: &str) -> Result<Vec<(String, Vec<PathB
         run::run(cargo().args(["build", "--profile", "min", "-p", MINIMAL]))?;
         all.push((MINIMAL.to_owned(), vec![workspace.program("min", MINIMAL)]));
     }
+    if DEVICE.starts_with(only) {
+        all.push((DEVICE.to_owned(), vec![device::native(workspace, None)?]));
+    }
     let builds = wasm::BUILDS.map(|build| (format!("npm {}", build.name), build));
     if builds.iter().any(|(name, _)| name.starts_with(only)) {
         let package = wasm::package(workspace)?;
@@ -107,15 +116,17 @@ fn artifacts(workspace: &Workspace, only: &str) -> Result<Vec<(String, Vec<PathB
 }
 
 const MINIMAL: &str = "fieldscore-minimal";
+const DEVICE: &str = "fieldscore-device";
 
 impl Size {
     /// The sum of the files, each zipped by itself, as a server sends them.
-    fn measure(artifact: &str, files: &[PathBuf], limit: Option<u64>) -> Result<Self> {
+    fn measure(artifact: &str, files: &[PathBuf]) -> Result<Self> {
         let mut size = Self {
             artifact: artifact.to_owned(),
             raw: 0,
             gzip: 0,
-            limit,
+            limit: None,
+            limit_raw: None,
         };
         for path in files {
             let (raw, gzip) = measure(path)?;
@@ -140,6 +151,10 @@ impl Size {
                 "{name}: {gzip} bytes zipped, at most {limit} allowed"
             ));
         }
+        if let Some(limit) = self.limit_raw.filter(|&limit| self.raw > limit) {
+            let raw = self.raw;
+            return Some(format!("{name}: {raw} bytes, at most {limit} allowed"));
+        }
         match growth {
             Some(growth) if growth >= FAIL => {
                 Some(format!("{name}: grown by {:.1} %", growth * 100.0))
@@ -156,7 +171,7 @@ impl Size {
     fn print(&self, growth: Option<f64>, json: bool) -> Result<()> {
         if json {
             let mut line = self.clone();
-            line.limit = None;
+            (line.limit, line.limit_raw) = (None, None);
             println!(
                 "{}",
                 serde_json::to_string(&line).map_err(Failure::at("json"))?
@@ -210,6 +225,7 @@ mod tests {
             raw,
             gzip,
             limit,
+            limit_raw: None,
         }
     }
 
@@ -224,6 +240,11 @@ mod tests {
         assert_eq!(size(1, 1, Some(1)).verdict(Some(0.06)), None);
         assert!(size(1, 1, None).verdict(Some(0.2)).is_some());
         assert!(size(1, 2, Some(1)).verdict(Some(0.0)).is_some());
+        let raw = Size {
+            limit_raw: Some(8),
+            ..size(9, 1, None)
+        };
+        assert!(raw.verdict(Some(0.0)).is_some());
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::process::Command;
 use crate::run::{Result, cargo};
 use crate::steps::Steps;
 use crate::workspace::Workspace;
-use crate::{bundle, form, fuzz, million, parity, run, splits, wasm};
+use crate::{bundle, device, form, fuzz, million, parity, run, splits, wasm};
 
 /// Run all tests: units, documentation, features, the command, accuracy, memory, parity, fuzzing
 #[derive(Debug, clap::Args)]
@@ -49,6 +49,9 @@ pub fn run(workspace: &Workspace, args: &TestArgs) -> Result<()> {
     steps.step("form in Chromium", || {
         form::build(workspace)?;
         form::test()
+    })?;
+    steps.step("the kiosk's binary", || {
+        device::measure(workspace, false, false)
     })?;
     steps.step("fuzz targets", || fuzz::smoke(workspace, args.fuzz, &[]))
 }

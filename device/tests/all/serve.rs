@@ -1,0 +1,347 @@
+//! The server: what it gives, to whom, and what it takes.
+
+use fieldscore_cli::keys::Signing;
+
+use super::kiosk::{
+    Kiosk, Place, TYPE, golden, golden_bundle, record, resigned, run, sha256, text,
+};
+
+fn about(name: &str) -> String {
+    format!("bundle {name}")
+}
+
+#[test]
+fn the_form_comes_with_its_types_and_a_strict_policy() {
+    let place = Place::new();
+    let kiosk = place.start_with_bundle();
+    assert!(kiosk.address.starts_with("127.0.0.1:"));
+    for (path, kind) in [
+        ("/", "text/html; charset=utf-8"),
+        ("/index.html?x=1", "text/html; charset=utf-8"),
+        ("/assets/score.wasm", "application/wasm"),
+        ("/sw.js", "text/javascript; charset=utf-8"),
+        ("/app.webmanifest", "application/manifest+json"),
+        ("/kiosk/status", "application/json"),
+        ("/kiosk/bundle.fsb", "application/octet-stream"),
+    ] {
+        let answer = kiosk.get(path);
+        assert_eq!(answer.status, 200, "{path}");
+        assert_eq!(answer.header("Content-Type"), Some(kind), "{path}");
+        assert_eq!(answer.header("X-Content-Type-Options"), Some("nosniff"));
+        let policy = answer.header("Content-Security-Policy").unwrap();
+        assert!(policy.contains("default-src 'none'"));
+        assert!(policy.contains("script-src 'self' 'wasm-unsafe-eval';"));
+        assert!(!policy.contains("unsafe-inline") && !policy.contains("'unsafe-eval'"));
+        assert_eq!(answer.header("Access-Control-Allow-Origin"), None);
+    }
+    assert_eq!(kiosk.get("/").body, b"<!doctype html>the form");
+    assert!(kiosk.get("/kiosk/bundle.fsb").body == golden_bundle());
+    let head = kiosk.ask("HEAD", "/", &[], b"");
+    assert_eq!((head.status, head.body.len()), (200, 0));
+    assert_eq!(head.header("Content-Length"), Some("23"));
+    // Not the page for staff, whatever it is asked for as.
+    assert_eq!(kiosk.get("/index.html").body, kiosk.get("/").body);
+    let key = std::fs::read_to_string(golden("key.txt")).unwrap();
+    let expected = serde_json::json!({
+        "bundle": "/kiosk/bundle.fsb", "keys": key.trim(), "product": "credit",
+        "sink": "/kiosk/records", "idle-seconds": 60,
+    });
+    assert_eq!(kiosk.get("/config.json").json(), expected);
+}
+
+#[test]
+fn nothing_but_the_form_is_there() {
+    let place = Place::new();
+    let kiosk = place.start();
+    for path in [
+        "/secret.txt",
+        "/../secret.txt",
+        "/assets/../../secret.txt",
+        "/%2e%2e/secret.txt",
+        "/..%2fsecret.txt",
+        "//etc/passwd",
+        "/assets",
+        "/assets/",
+        "/.git",
+    ] {
+        let answer = kiosk.get(path);
+        assert_eq!(
+            (answer.status, answer.code()),
+            (404, "http.path".into()),
+            "{path}"
+        );
+        assert!(answer.header("Content-Security-Policy").is_some());
+    }
+    for method in ["POST", "PUT", "DELETE", "OPTIONS"] {
+        let answer = kiosk.ask(method, "/", &[], b"");
+        assert_eq!(answer.status, 405, "{method}");
+        assert_eq!(answer.header("Allow"), Some("GET, HEAD"));
+    }
+    let answer = kiosk.get("/kiosk/records");
+    assert_eq!((answer.status, answer.header("Allow")), (405, Some("POST")));
+}
+
+#[test]
+fn other_names_and_other_pages_are_kept_out() {
+    let place = Place::new();
+    let kiosk = place.start_with_bundle();
+    let port = kiosk.address.rsplit_once(':').unwrap().1.to_owned();
+    for host in [
+        "Host: evil.example".to_owned(),
+        format!("Host: evil.example:{port}"),
+        format!("Host: 127.0.0.1.evil.example:{port}"),
+        "Host: 127.0.0.1".to_owned(),
+        "Host: ".to_owned(),
+        format!("Host: localhost:{port}\r\nHost: evil.example"),
+    ] {
+        for path in ["/", "/kiosk/status"] {
+            let answer = kiosk.ask("GET", path, &[&host], b"");
+            assert_eq!(
+                (answer.status, answer.code()),
+                (421, "http.host".into()),
+                "{host}"
+            );
+        }
+    }
+    let bare = kiosk.raw(b"GET / HTTP/1.0\r\n\r\n").unwrap();
+    assert_eq!(bare.status, 421);
+    let own = kiosk.ask("GET", "/", &[&format!("Host: localhost:{port}")], b"");
+    assert_eq!(own.status, 200);
+    let record = record(&golden_bundle(), 0);
+    for line in [
+        "Origin: http://evil.example".to_owned(),
+        "Origin: null".to_owned(),
+        format!("Origin: https://127.0.0.1:{port}"),
+        "Sec-Fetch-Site: cross-site".to_owned(),
+        "Sec-Fetch-Site: same-site".to_owned(),
+    ] {
+        let answer = kiosk.ask("POST", "/kiosk/records", &[TYPE, &line], &record);
+        assert_eq!(
+            (answer.status, answer.code()),
+            (403, "http.origin".into()),
+            "{line}"
+        );
+    }
+    assert_eq!(kiosk.status()["records"]["waiting"], 0);
+    let origin = format!("Origin: http://127.0.0.1:{port}");
+    let lines = [TYPE, &origin, "Sec-Fetch-Site: same-origin"];
+    let answer = kiosk.ask("POST", "/kiosk/records", &lines, &record);
+    assert_eq!(answer.status, 201);
+}
+
+#[test]
+fn a_record_is_kept_if_its_bundle_makes_it_again() {
+    let place = Place::new();
+    std::fs::remove_dir(place.path("stick/fieldscore-records")).unwrap();
+    let kiosk = place.start_with_bundle();
+    let good = record(&golden_bundle(), 0);
+    let kept = kiosk.post(&good);
+    assert_eq!(kept.status, 201);
+    assert_eq!(kept.json()["sha256"], sha256(&good));
+    assert_eq!(kiosk.post(&good).status, 200);
+    assert_eq!(place.records("data/records"), [sha256(&good)]);
+    // One digit of the score: still a record, but not what the bundle decides.
+    let scorer =
+        fieldscore_runtime::Scorer::open(golden_bundle(), &[Signing::development().public()]);
+    let score = scorer.unwrap().replay(&good).unwrap().record.decision.score;
+    let [high, low] = u16::try_from(score).unwrap().to_be_bytes();
+    let at = good
+        .windows(3)
+        .position(|three| three == [0x19, high, low])
+        .unwrap();
+    let mut altered = good.clone();
+    altered[at + 2] ^= 1;
+    let foreign = record(&resigned(&Signing::development(), "credit", 99), 0);
+    for (what, bytes, status, code) in [
+        ("altered", altered, 422, "record.differs"),
+        (
+            "of a bundle that is not here",
+            foreign,
+            409,
+            "application.bundle",
+        ),
+        (
+            "cut",
+            good[..good.len() - 1].to_vec(),
+            400,
+            "record.malformed",
+        ),
+        (
+            "more behind it",
+            [&good[..], b"\0"].concat(),
+            400,
+            "record.malformed",
+        ),
+        ("nothing", Vec::new(), 400, "record.malformed"),
+        ("text", b"income=s3cret".to_vec(), 400, "record.malformed"),
+    ] {
+        let answer = kiosk.post(&bytes);
+        assert_eq!(
+            (answer.status, answer.code()),
+            (status, code.into()),
+            "{what}"
+        );
+        assert!(!text(&answer.body).contains("s3cret"));
+    }
+    let answer = kiosk.ask(
+        "POST",
+        "/kiosk/records",
+        &["Content-Type: text/plain"],
+        &good,
+    );
+    assert_eq!((answer.status, answer.code()), (415, "http.type".into()));
+    let long = ["Content-Length: 1048577", TYPE];
+    let answer = kiosk.ask("POST", "/kiosk/records", &long, &vec![0; 1_048_577]);
+    assert_eq!(answer.status, 413);
+    let status = kiosk.status();
+    assert_eq!(status["records"]["waiting"], 1);
+    assert_eq!(status["disk"]["code"], "ok");
+    assert_eq!(status["watch"]["takes_records"], false);
+    assert!(!kiosk.end().contains("s3cret"));
+}
+
+#[test]
+fn records_leave_only_through_a_stick_that_takes_them() {
+    let place = Place::new();
+    std::fs::remove_dir(place.path("stick/fieldscore-records")).unwrap();
+    let kiosk = place.start_with_bundle();
+    let record = record(&golden_bundle(), 1);
+    assert_eq!(kiosk.post(&record).status, 201);
+    std::thread::sleep(std::time::Duration::from_millis(300));
+    assert_eq!(kiosk.status()["records"]["waiting"], 1);
+    assert_eq!(std::fs::read_dir(place.path("stick")).unwrap().count(), 0);
+    std::fs::create_dir(place.path("stick/fieldscore-records")).unwrap();
+    kiosk.event("stick", "ok");
+    assert_eq!(place.records("stick/fieldscore-records"), [sha256(&record)]);
+    assert_eq!(
+        kiosk.status()["records"],
+        serde_json::json!({ "waiting": 0, "exported": 1 })
+    );
+    // The record as it is stored is what `replay` of the lender's command reads.
+    let name = format!("stick/fieldscore-records/{}.record", sha256(&record));
+    assert_eq!(std::fs::read(place.path(&name)).unwrap(), record);
+}
+
+#[test]
+fn bundles_arrive_in_the_folder_and_only_newer_ones_of_the_signer_count() {
+    let place = Place::new();
+    let kiosk = place.start();
+    let empty = kiosk.get("/kiosk/bundle.fsb");
+    assert_eq!((empty.status, empty.code()), (503, "store.empty".into()));
+    assert!(kiosk.status()["bundle"].is_null());
+    let own = Signing::development();
+    let bring = |name: &str, bytes: &[u8]| {
+        // As a copy arrives: in parts, the first of which is no bundle yet.
+        let path = place.path("stick").join(name);
+        std::fs::write(&path, &bytes[..bytes.len() / 2]).unwrap();
+        std::thread::sleep(std::time::Duration::from_millis(120));
+        std::fs::write(&path, bytes).unwrap();
+    };
+    let sequence = |kiosk: &Kiosk| kiosk.status()["bundle"]["sequence"].clone();
+    let old = resigned(&own, "credit", 50);
+    bring("old.fsb", &old);
+    kiosk.event(&about("old.fsb"), "ok");
+    assert_eq!(sequence(&kiosk), 50);
+    let of_old = record(&old, 2);
+    let new = resigned(&own, "credit", 60);
+    bring("new.fsb", &new);
+    kiosk.event(&about("new.fsb"), "ok");
+    assert_eq!(sequence(&kiosk), 60);
+    assert!(kiosk.get("/kiosk/bundle.fsb").body == new);
+    // A form that is open still has the bundle before it.
+    assert_eq!(kiosk.post(&of_old).status, 201);
+    let stranger = Signing::generate().unwrap();
+    for (name, bytes, code) in [
+        ("older.fsb", resigned(&own, "credit", 59), "store.refused"),
+        ("product.fsb", resigned(&own, "other", 70), "store.refused"),
+        (
+            "stranger.fsb",
+            resigned(&stranger, "credit", 70),
+            "bundle.untrusted_key",
+        ),
+        ("junk.fsb", b"not a bundle".to_vec(), "bundle.not_a_bundle"),
+    ] {
+        bring(name, &bytes);
+        let said = kiosk.event(&about(name), code);
+        assert!(said.starts_with("refused: "), "{said}");
+        assert_eq!(sequence(&kiosk), 60, "{name}");
+    }
+    let said = kiosk.end();
+    assert!(
+        said.contains("warning: bundle older.fsb: refused"),
+        "{said}"
+    );
+    // Another start opens what was installed last, and knows the bundle before it.
+    let kiosk = place.start();
+    assert_eq!(sequence(&kiosk), 60);
+    assert_eq!(kiosk.post(&record(&old, 3)).status, 201);
+}
+
+#[test]
+fn what_serve_needs_is_named_where_it_is_missing() {
+    let place = Place::new();
+    let kiosk = place.start();
+    let arguments = place.arguments();
+    let changed = |name: &str, value: &str| {
+        let mut arguments = arguments.clone();
+        let at = arguments
+            .iter()
+            .position(|argument| argument == name)
+            .unwrap();
+        arguments[at + 1] = value.to_owned();
+        let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+        let out = run(&arguments);
+        assert_eq!((out.status.code(), out.stdout.len()), (Some(2), 0));
+        text(&out.stderr)
+    };
+    let other = place.path("other").display().to_string();
+    assert!(changed("--form", &other).contains("a file that exists"));
+    assert!(changed("--form", &place.path("keys").display().to_string()).contains("kiosk.html"));
+    assert!(
+        changed("--key", &place.path("secret.txt").display().to_string()).contains("public key")
+    );
+    assert!(changed("--every", "0").contains("seconds from"));
+    assert!(changed("--port", "0").contains("no other process"));
+    std::fs::write(&other, "a file").unwrap();
+    assert!(changed("--data", &other).contains(&other));
+    std::fs::remove_file(&other).unwrap();
+    let port = kiosk.address.rsplit_once(':').unwrap().1;
+    let at = arguments
+        .iter()
+        .position(|argument| argument == "--port")
+        .unwrap();
+    let mut taken: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    taken[at + 1] = port;
+    let data = taken
+        .iter()
+        .position(|argument| *argument == "--data")
+        .unwrap();
+    taken[data + 1] = &other;
+    let out = run(&taken);
+    assert_eq!(out.status.code(), Some(2));
+    assert!(
+        text(&out.stderr).contains("a free port"),
+        "{}",
+        text(&out.stderr)
+    );
+}
+
+#[test]
+fn requests_that_are_no_requests_do_not_end_it() {
+    let place = Place::new();
+    let kiosk = place.start_with_bundle();
+    for bytes in [
+        &b"\0\0\0\0\r\n\r\n"[..],
+        b"GET\r\n\r\n",
+        b"POST /kiosk/records HTTP/1.1\r\nContent-Length: x\r\n\r\n",
+        b"GET / HTTP/9.9\r\n\r\n",
+    ] {
+        // Refused or hung up on: either way the next one is answered.
+        let _ = kiosk.raw(bytes);
+    }
+    // A connection that says nothing holds nothing up.
+    let _idle: Vec<std::net::TcpStream> = (0..16)
+        .map(|_| std::net::TcpStream::connect(&kiosk.address).unwrap())
+        .collect();
+    assert_eq!(kiosk.get("/").status, 200);
+}
