@@ -181,7 +181,7 @@ pub fn number(reason: Reason) -> i32 {
 /// The reason of a number. What a field costs is not part of it.
 pub fn reason(number: i32) -> Option<Reason> {
     let at = (number & 0xffff) as u16;
-    match number / KIND {
+    match number.div_euclid(KIND) {
         0 => {
             let reason = *SYSTEM.get(usize::try_from(number / WHICH).ok()?)?;
             Some(Reason::System(reason, (at != 0xffff).then_some(at)))

@@ -196,7 +196,7 @@ impl Session {
     /// Where no reason has that number.
     #[wasm_bindgen(js_name = reasonCode)]
     pub fn reason_code(&self, number: i32) -> std::result::Result<String, Thrown> {
-        let reason = convert::reason(number).ok_or_else(|| unknown_reason())?;
+        let reason = convert::reason(number).ok_or_else(unknown_reason)?;
         Ok(self.scorer.reason_code(reason).to_owned())
     }
 
@@ -206,7 +206,7 @@ impl Session {
     /// Where no reason has that number.
     #[wasm_bindgen(js_name = reasonText)]
     pub fn reason_text(&self, number: i32, language: &str) -> std::result::Result<String, Thrown> {
-        let reason = convert::reason(number).ok_or_else(|| unknown_reason())?;
+        let reason = convert::reason(number).ok_or_else(unknown_reason)?;
         Ok(self.scorer.reason_text(reason, language))
     }
 
