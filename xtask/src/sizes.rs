@@ -29,6 +29,9 @@ pub struct SizesArgs {
     /// Write the sizes to benches/sizes.json instead of comparing
     #[arg(long)]
     update: bool,
+    /// Only artifacts whose names start so
+    #[arg(long, value_name = "START", default_value = "")]
+    only: String,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -47,12 +50,19 @@ pub fn run(workspace: &Workspace, args: &SizesArgs) -> Result<()> {
     let committed = committed()?;
     let was = |name: &str| committed.iter().find(|size| size.artifact == name);
     let mut sizes = Vec::new();
-    for (artifact, files) in artifacts(workspace)? {
+    for (artifact, files) in artifacts(workspace, &args.only)? {
         let limit = was(&artifact).and_then(|size| size.limit);
         sizes.push(Size::measure(&artifact, &files, limit)?);
     }
     if args.update {
-        return write(&sizes);
+        let mut all = committed.clone();
+        for size in sizes {
+            match all.iter_mut().find(|was| was.artifact == size.artifact) {
+                Some(was) => *was = size,
+                None => all.push(size),
+            }
+        }
+        return write(&all);
     }
     let mut failed = Vec::new();
     for size in &sizes {
@@ -69,20 +79,34 @@ pub fn run(workspace: &Workspace, args: &SizesArgs) -> Result<()> {
     }
 }
 
-/// Builds everything that is measured: what an artifact is called, and its files.
-fn artifacts(workspace: &Workspace) -> Result<Vec<(String, Vec<PathBuf>)>> {
-    run::run(cargo().args(["build", "--profile", "min", "-p", "fieldscore-minimal"]))?;
-    let minimal = workspace.program("min", "fieldscore-minimal");
-    let mut all = vec![
-        ("credit.fsb".to_owned(), vec![bundle::credit(workspace)?]),
-        ("fieldscore-minimal".to_owned(), vec![minimal]),
-    ];
-    let package = wasm::package(workspace)?;
-    for build in wasm::BUILDS {
-        all.push((format!("npm {}", build.name), package.loaded(build)?));
+/// Builds what is measured, where its name starts with `only`: what it is called, and its files.
+fn artifacts(workspace: &Workspace, only: &str) -> Result<Vec<(String, Vec<PathBuf>)>> {
+    let mut all = Vec::new();
+    if "credit.fsb".starts_with(only) {
+        all.push(("credit.fsb".to_owned(), vec![bundle::credit(workspace)?]));
     }
-    Ok(all)
+    if MINIMAL.starts_with(only) {
+        run::run(cargo().args(["build", "--profile", "min", "-p", MINIMAL]))?;
+        all.push((MINIMAL.to_owned(), vec![workspace.program("min", MINIMAL)]));
+    }
+    let builds = wasm::BUILDS.map(|build| (format!("npm {}", build.name), build));
+    if builds.iter().any(|(name, _)| name.starts_with(only)) {
+        let package = wasm::package(workspace)?;
+        for (name, build) in builds {
+            if name.starts_with(only) {
+                all.push((name, package.loaded(build)?));
+            }
+        }
+    }
+    match all.is_empty() {
+        true => Err(Failure::new(format!(
+            "{only}: no artifact's name starts so"
+        ))),
+        false => Ok(all),
+    }
 }
+
+const MINIMAL: &str = "fieldscore-minimal";
 
 impl Size {
     /// The sum of the files, each zipped by itself, as a server sends them.
