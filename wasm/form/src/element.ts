@@ -438,7 +438,11 @@ export class FieldscoreForm extends LitElement {
 
   /** Writes the decision where it is to be kept; gives its number, or nothing where nothing is kept. */
   private async keep(application: ReturnType<FieldscoreForm['application']>, explanation: Explanation): Promise<number | undefined> {
-    if (this.sink) await this.write(this.sink, explanation.record);
+    if (this.sink) {
+      await this.write(this.sink, explanation.record);
+      // What the kiosk's own program has on disk leaves from there; a second copy here never would.
+      if (this.mode === 'kiosk') return 1;
+    }
     // Staff who have not given the passphrase see a result, and nothing is kept.
     if (!this.records || (this.mode === 'agent' && !this.vault?.isOpen)) return undefined;
     const { score, probabilityPpm, outcome, flags, reasons, bundleId, record } = explanation;
