@@ -2,8 +2,8 @@
 //! classes; this crate converts types between JavaScript and Rust, and does nothing else.
 //!
 //! What holds: no applicant's value stays in the module's memory once a call has come back (freed
-//! memory is zeroed by [`memory`], the rest by the runtime), and errors are thrown as the strings
-//! of [`error`], which hold no value either.
+//! memory is zeroed by `memory`, the rest by the runtime), and errors are thrown as the strings
+//! of `error`, which hold no value either.
 
 mod convert;
 mod error;
