@@ -14,6 +14,8 @@ async function kept(own) {
   closers.push(close);
   const page = await open(context, `${own.url}/apply.html`);
   await notice(page, 'offline').waitFor();
+  // The page's files are kept by the worker, the bundle by the form: the visit needs both.
+  await page.locator('#f-income').waitFor();
   return { context, page };
 }
 
