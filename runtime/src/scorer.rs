@@ -187,7 +187,7 @@ impl Inner {
                 "an input as wide as the features",
             ));
         }
-        let decide: DecideParts = cbor::decode_quickly(body(SectionKind::DECIDE)?, "section DCDE")?;
+        let decide: DecideParts = cbor::decode(body(SectionKind::DECIDE)?, "section DCDE")?;
         decide.calibration.check()?;
         decide.scale.check()?;
         let policy: Policy = cbor::decode(body(SectionKind::POLICY)?, "section PLCY")?;
@@ -733,13 +733,16 @@ impl std::fmt::Debug for Replay {
 }
 
 /// KATV as it is stored: records whose bundle id is zero.
-#[derive(Debug, Clone, PartialEq, Eq, minicbor::Encode, minicbor::Decode)]
+#[derive(Debug, Clone, PartialEq, Eq, minicbor::Encode)]
+#[cfg_attr(test, derive(minicbor::Decode))]
 #[cbor(map)]
 pub struct KnownAnswers {
     /// The records.
     #[n(0)]
     pub records: Vec<minicbor::bytes::ByteVec>,
 }
+
+cbor::structure!(KnownAnswers { 0: records });
 
 /// Reads a bundle file, never more than a bundle's greatest length.
 pub(crate) fn read_bundle(path: &Path) -> Result<Vec<u8>> {

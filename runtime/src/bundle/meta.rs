@@ -1,13 +1,14 @@
 //! META: what product the bundle is, when it holds, what it needs.
 
-use minicbor::{Decode, Encode};
+use minicbor::Encode;
 
-use crate::bundle::cbor;
+use crate::bundle::cbor::{self, structure, variants};
 use crate::error::{Error, Result};
 use crate::schema::Date;
 
 /// Which engine executes the bundle's models.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Encode)]
+#[cfg_attr(test, derive(minicbor::Decode))]
 #[cbor(index_only)]
 pub enum EngineKind {
     /// The plan engine: every device, the same bytes.
@@ -32,7 +33,8 @@ impl std::fmt::Display for EngineKind {
 }
 
 /// What a bundle says of itself.
-#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+#[derive(Debug, Clone, PartialEq, Eq, Encode)]
+#[cfg_attr(test, derive(minicbor::Decode))]
 #[cbor(map)]
 pub struct Meta {
     /// The product's stable name; a store takes updates of one product only.
@@ -51,6 +53,19 @@ pub struct Meta {
     #[n(4)]
     pub engine: EngineKind,
 }
+
+variants!(EngineKind {
+    0: Plan,
+    1: Tract,
+    2: Tflite
+});
+structure!(Meta {
+    0: product,
+    1: sequence,
+    2: not_before,
+    3: not_after,
+    4: engine,
+});
 
 impl Meta {
     pub(crate) fn decode(bytes: &[u8]) -> Result<Self> {

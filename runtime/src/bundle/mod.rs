@@ -1,12 +1,11 @@
 //! The bundle: the one signed file that reaches a device; and the store that installs updates.
 #![forbid(unsafe_code)]
 
-pub(crate) mod canonical;
 pub(crate) mod cbor;
 pub mod container;
 mod meta;
 pub mod store;
 
 pub use cbor::encode;
-pub(crate) use cbor::reason as cbor_reason;
+
 pub use meta::{EngineKind, Meta};

@@ -7,9 +7,9 @@
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use minicbor::{Decode, Encode};
+use minicbor::Encode;
 
-use crate::bundle::cbor;
+use crate::bundle::cbor::{self, structure};
 use crate::error::{Error, ErrorKind, Result};
 use crate::scorer::Scorer;
 
@@ -42,7 +42,8 @@ pub trait Storage {
 }
 
 /// What is current, and what was before it.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Encode, Decode)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Encode)]
+#[cfg_attr(test, derive(minicbor::Decode))]
 #[cbor(map)]
 struct State {
     #[n(0)]
@@ -53,6 +54,12 @@ struct State {
     #[n(2)]
     highest: Option<u64>,
 }
+
+structure!(State {
+    0: current,
+    1: previous,
+    2: highest
+});
 
 /// Keeps one product's bundle up to date.
 ///

@@ -20,14 +20,15 @@ pub use scale::{
     round_points,
 };
 
+use minicbor::Encode;
 use minicbor::bytes::ByteVec;
-use minicbor::{Decode, Encode};
 
-use crate::bundle::canonical::{Canonical, Reader, major};
+use crate::bundle::cbor::{Read, Reader};
 use crate::schema::FieldSet;
 
 /// DCDE as it is stored.
-#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+#[derive(Debug, Clone, PartialEq, Eq, Encode)]
+#[cfg_attr(test, derive(minicbor::Decode))]
 #[cbor(map)]
 pub struct DecideParts {
     /// What the model's first output is.
@@ -48,17 +49,18 @@ pub struct DecideParts {
     pub budget: u32,
 }
 
-impl Canonical for DecideParts {
-    fn read(from: &mut Reader<'_>) -> Option<Self> {
-        let mut left = from.head(major::MAP)?;
+impl<'b> Read<'b> for DecideParts {
+    fn read(from: &mut Reader<'b>) -> Option<Self> {
+        let mut entries = from.map()?;
         let parts = Self {
-            output: from.entry(0, &mut left)?,
-            calibration: from.entry(1, &mut left)?,
-            scale: from.entry(2, &mut left)?,
-            reference: from.entry::<ByteVec>(3, &mut left)?.into(),
-            budget: from.entry(4, &mut left)?,
+            output: from.entry(&mut entries, 0)?,
+            calibration: from.entry(&mut entries, 1)?,
+            scale: from.entry(&mut entries, 2)?,
+            reference: from.entry::<ByteVec>(&mut entries, 3)?.into(),
+            budget: from.entry(&mut entries, 4)?,
         };
-        (left == 0).then_some(parts)
+        from.end(entries)?;
+        Some(parts)
     }
 }
 

@@ -1,13 +1,15 @@
 //! The house's policy: cut-offs on the score, knock-out rules on the fields, and the cases that a
 //! person must decide. All comparisons are of integers.
 
-use minicbor::{Decode, Encode};
+use minicbor::Encode;
 
+use crate::bundle::cbor::{structure, variants};
 use crate::error::{Error, Result};
 use crate::schema::{Application, FieldKind, Given, Resolved, Schema};
 
 /// What is decided.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Encode, Decode)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Encode)]
+#[cfg_attr(test, derive(minicbor::Decode))]
 #[cbor(index_only)]
 pub enum Outcome {
     /// The loan may be granted.
@@ -39,7 +41,8 @@ impl std::fmt::Display for Outcome {
 }
 
 /// PLCY as it is stored.
-#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+#[derive(Debug, Clone, PartialEq, Eq, Encode)]
+#[cfg_attr(test, derive(minicbor::Decode))]
 #[cbor(map)]
 pub struct Policy {
     /// The least score that is approved.
@@ -54,7 +57,8 @@ pub struct Policy {
 }
 
 /// A rule that refers or declines whatever the score.
-#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+#[derive(Debug, Clone, PartialEq, Eq, Encode)]
+#[cfg_attr(test, derive(minicbor::Decode))]
 #[cbor(map)]
 pub struct KnockOut {
     /// Its stable code.
@@ -69,7 +73,8 @@ pub struct KnockOut {
 }
 
 /// A test of one field's value as given. A missing value satisfies only `Missing`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Encode)]
+#[cfg_attr(test, derive(minicbor::Decode))]
 pub struct Condition {
     /// The field's index.
     #[n(0)]
@@ -80,7 +85,8 @@ pub struct Condition {
 }
 
 /// What a condition asks.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Encode)]
+#[cfg_attr(test, derive(minicbor::Decode))]
 pub enum Test {
     /// The number (raw units) or date (days) is greater.
     #[n(0)]
@@ -95,6 +101,24 @@ pub enum Test {
     #[n(3)]
     Missing,
 }
+
+variants!(Outcome {
+    0: Approve,
+    1: Refer,
+    2: Decline
+});
+structure!(Policy {
+    0: approve_from,
+    1: refer_from,
+    2: knock_outs
+});
+structure!(KnockOut {
+    0: code,
+    1: when,
+    2: outcome
+});
+structure!(Condition [field, test]);
+variants!(Test [0: Above { 0 }, 1: Below { 0 }, 2: Is { 0 }, 3: Missing {}]);
 
 impl Condition {
     fn holds(&self, application: &Application) -> bool {

@@ -1,8 +1,9 @@
 //! The record: a decision with its envelope and the fields as given, in one canonical encoding.
 //! `docs/bundle-format.md`, "The record", has its CDDL.
 
-use minicbor::{Decoder, Encoder};
+use minicbor::Encoder;
 
+use crate::bundle::cbor::{self, Read, Reader, major};
 use crate::decide::{Decision, Flags, Outcome, Policy, Reasons};
 use crate::error::{Error, ErrorKind, Result};
 use crate::explain::Explanation;
@@ -208,17 +209,11 @@ impl<'b, S: From<&'b str>> Record<S> {
         if bytes.len() > MAX_RECORD_BYTES {
             return Err(bad("at most 1 MiB".to_owned()));
         }
-        let mut decoder = Decoder::new(bytes);
-        let record = read(&mut decoder).map_err(|e| {
-            bad(format!(
-                "a canonical record ({})",
-                crate::bundle::cbor_reason(&e)
-            ))
-        })?;
-        if decoder.position() != bytes.len() {
-            return Err(bad("nothing behind the record".to_owned()));
+        let mut from = Reader(bytes);
+        match read(&mut from) {
+            Some(record) if from.0.is_empty() => Ok(record),
+            read => Err(bad(cbor::expected(read.is_some(), bytes, from))),
         }
-        Ok(record)
     }
 }
 
@@ -226,45 +221,36 @@ fn bad(expected: String) -> Error {
     Error::new(ErrorKind::BadRecord, "record", expected)
 }
 
-type Decoding<T> = std::result::Result<T, minicbor::decode::Error>;
-
-fn read<'b, S: From<&'b str>>(d: &mut Decoder<'b>) -> Decoding<Record<S>> {
-    expect_len(d, 8)?;
-    if d.u32()? != RECORD_VERSION {
-        return Err(minicbor::decode::Error::message(
-            "a version that this runtime knows",
-        ));
+fn read<'b, S: From<&'b str>>(from: &mut Reader<'b>) -> Option<Record<S>> {
+    from.tuple(8)?;
+    if u32::read(from)? != RECORD_VERSION {
+        return None;
     }
-    let bundle_id: [u8; 32] = d
-        .bytes()?
-        .try_into()
-        .map_err(|_| minicbor::decode::Error::message("32 bytes"))?;
-    let id = d.str()?.into();
-    let as_of =
-        Date::from_days(d.i64()?).ok_or_else(|| minicbor::decode::Error::message("a date"))?;
-    let automation = d.bool()?;
-    let values = pairs(d, value)?;
-    expect_len(d, 5)?;
+    let bundle_id = from.string(major::BYTES)?.try_into().ok()?;
+    let id = word(from)?;
+    let as_of = Date::read(from)?;
+    let automation = bool::read(from)?;
+    let values = pairs(from, value)?;
+    from.tuple(5)?;
     let decision = RecordDecision {
-        score: d.i32()?,
-        probability_ppm: d.u32()?,
-        outcome: d.decode()?,
-        flags: Flags::from_bits(d.u32()?),
-        rules: strings(d)?,
+        score: i32::read(from)?,
+        probability_ppm: u32::read(from)?,
+        outcome: Outcome::read(from)?,
+        flags: Flags::from_bits(u32::read(from)?),
+        rules: words(from)?,
     };
-    let explanation = if d.datatype()? == minicbor::data::Type::Null {
-        d.null()?;
+    let explanation = if from.null() {
         None
     } else {
-        expect_len(d, 4)?;
+        from.tuple(4)?;
         Some(RecordExplanation {
-            reference_score: d.i32()?,
-            groups: pairs(d, |d| d.i32())?,
-            fields: pairs(d, |d| d.i32())?,
-            reasons: strings(d)?,
+            reference_score: i32::read(from)?,
+            groups: pairs(from, i32::read)?,
+            fields: pairs(from, i32::read)?,
+            reasons: words(from)?,
         })
     };
-    Ok(Record {
+    Some(Record {
         bundle_id,
         id,
         as_of,
@@ -275,48 +261,33 @@ fn read<'b, S: From<&'b str>>(d: &mut Decoder<'b>) -> Decoding<Record<S>> {
     })
 }
 
-fn definite(len: Option<u64>) -> Decoding<u64> {
-    len.ok_or_else(|| minicbor::decode::Error::message("a definite length"))
+fn word<'b, S: From<&'b str>>(from: &mut Reader<'b>) -> Option<S> {
+    <&str>::read(from).map(S::from)
 }
 
-fn expect_len(d: &mut Decoder<'_>, len: u64) -> Decoding<()> {
-    let found = d.array()?;
-    if definite(found)? == len {
-        Ok(())
-    } else {
-        Err(minicbor::decode::Error::message("an array of its length"))
-    }
-}
-
-fn value<'b, S: From<&'b str>>(d: &mut Decoder<'b>) -> Decoding<RecordValue<S>> {
-    use minicbor::data::Type;
-    Ok(match d.datatype()? {
-        Type::Bool => RecordValue::Truth(d.bool()?),
-        Type::String => RecordValue::Text(d.str()?.into()),
-        _ => RecordValue::Number(d.i64()?),
+fn value<'b, S: From<&'b str>>(from: &mut Reader<'b>) -> Option<RecordValue<S>> {
+    Some(match from.peek()? {
+        0xf4 | 0xf5 => RecordValue::Truth(bool::read(from)?),
+        first if first & !31 == major::TEXT => RecordValue::Text(word(from)?),
+        _ => RecordValue::Number(i64::read(from)?),
     })
 }
 
+// Lists grow as items are read: a stated length allocates nothing.
+
 fn pairs<'b, S: From<&'b str>, T>(
-    d: &mut Decoder<'b>,
-    mut item: impl FnMut(&mut Decoder<'b>) -> Decoding<T>,
-) -> Decoding<Vec<(S, T)>> {
-    let len = d.map()?;
-    // Grows as items are read: a stated length allocates nothing.
-    let mut out = Vec::new();
-    for _ in 0..definite(len)? {
-        out.push((d.str()?.into(), item(d)?));
-    }
-    Ok(out)
+    from: &mut Reader<'b>,
+    item: impl Fn(&mut Reader<'b>) -> Option<T>,
+) -> Option<Vec<(S, T)>> {
+    let count = from.head(major::MAP)?;
+    (0..count)
+        .map(|_| Some((word(from)?, item(from)?)))
+        .collect()
 }
 
-fn strings<'b, S: From<&'b str>>(d: &mut Decoder<'b>) -> Decoding<Vec<S>> {
-    let len = d.array()?;
-    let mut out = Vec::new();
-    for _ in 0..definite(len)? {
-        out.push(d.str()?.into());
-    }
-    Ok(out)
+fn words<'b, S: From<&'b str>>(from: &mut Reader<'b>) -> Option<Vec<S>> {
+    let count = from.head(major::ARRAY)?;
+    (0..count).map(|_| word(from)).collect()
 }
 
 /// The application that a record is of.

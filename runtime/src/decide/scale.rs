@@ -1,8 +1,8 @@
 //! From the model's output to the score, in integers: log-odds in 1/2^20, score in 1/1024 points.
 
-use minicbor::{Decode, Encode};
+use minicbor::Encode;
 
-use crate::bundle::canonical::{structure, variants};
+use crate::bundle::cbor::{structure, variants};
 use crate::error::{Error, ErrorKind, Result};
 
 /// Log-odds are held in units of 2^-20.
@@ -14,7 +14,8 @@ pub const POINT: i64 = 1024;
 pub const MAX_LOG_ODDS: i32 = 9_657_637;
 
 /// What the model's output is, of the bad class.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Encode)]
+#[cfg_attr(test, derive(minicbor::Decode))]
 #[cbor(index_only)]
 pub enum OutputKind {
     /// Log-odds.
@@ -27,7 +28,8 @@ pub enum OutputKind {
 
 /// A monotone table from the model's log-odds to calibrated log-odds, both in 2^-20, linear
 /// between its knots and constant outside.
-#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+#[derive(Debug, Clone, PartialEq, Eq, Encode)]
+#[cfg_attr(test, derive(minicbor::Decode))]
 pub struct Calibration {
     /// Strictly rising model log-odds, and never falling calibrated ones.
     #[n(0)]
@@ -36,7 +38,8 @@ pub struct Calibration {
 
 /// From calibrated log-odds to the score:
 /// `score · 1024 = (offset − slope · log_odds) / 2^32`, rounded down, then clamped.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Encode)]
+#[cfg_attr(test, derive(minicbor::Decode))]
 pub struct ScoreScale {
     /// Score at even odds, in 1/1024 points times 2^32.
     #[n(0)]

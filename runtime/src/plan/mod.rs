@@ -56,7 +56,7 @@ enum Operation {
 
 impl Executable {
     pub(crate) fn decode(bytes: &[u8], weights: &[u8]) -> Result<Self> {
-        Self::new(cbor::decode_quickly(bytes, "section PLAN")?, weights)
+        Self::new(cbor::decode(bytes, "section PLAN")?, weights)
     }
 
     /// Validates `plan` against the bytes of WGTS.

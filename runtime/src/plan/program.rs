@@ -1,11 +1,12 @@
 //! PLAN as it is stored: models as flat lists of typed steps over a planned arena.
 
-use minicbor::{Decode, Encode};
+use minicbor::Encode;
 
-use crate::bundle::canonical::{structure, variants};
+use crate::bundle::cbor::{structure, variants};
 
 /// The models of a bundle.
-#[derive(Debug, Clone, PartialEq, Encode, Decode)]
+#[derive(Debug, Clone, PartialEq, Encode)]
+#[cfg_attr(test, derive(minicbor::Decode))]
 #[cbor(map)]
 pub struct Plan {
     /// The plan language's version; steps keep their arithmetic within a version for ever.
@@ -20,7 +21,8 @@ pub struct Plan {
 pub const PLAN_VERSION: u16 = 1;
 
 /// One model.
-#[derive(Debug, Clone, PartialEq, Encode, Decode)]
+#[derive(Debug, Clone, PartialEq, Encode)]
+#[cfg_attr(test, derive(minicbor::Decode))]
 #[cbor(map)]
 pub struct Model {
     /// Its name.
@@ -44,7 +46,8 @@ pub struct Model {
 }
 
 /// A named value at a model's edge.
-#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+#[derive(Debug, Clone, PartialEq, Eq, Encode)]
+#[cfg_attr(test, derive(minicbor::Decode))]
 pub struct Port {
     /// Its name.
     #[n(0)]
@@ -55,7 +58,8 @@ pub struct Port {
 }
 
 /// The type of a buffer's elements.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Encode)]
+#[cfg_attr(test, derive(minicbor::Decode))]
 #[cbor(index_only)]
 pub enum ElementType {
     /// Unsigned bytes.
@@ -77,7 +81,8 @@ impl ElementType {
 }
 
 /// Where a value lies in a row's arena. It occupies `len` elements, rounded up to 64 bytes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Encode)]
+#[cfg_attr(test, derive(minicbor::Decode))]
 pub struct Buffer {
     /// The type of its elements.
     #[n(0)]
@@ -103,7 +108,8 @@ impl Buffer {
 }
 
 /// One step. Buffers are indices into [`Model::buffers`]; `weights` are byte offsets into WGTS.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Encode)]
+#[cfg_attr(test, derive(minicbor::Decode))]
 pub enum Step {
     /// f32 to bytes in 0..=127, with a factor and an offset for each element.
     #[n(0)]

@@ -2,8 +2,9 @@
 
 use std::fmt;
 
-use minicbor::{Decode, Encode};
+use minicbor::Encode;
 
+use crate::bundle::cbor::{Read, Reader};
 use crate::schema::number::digit;
 
 /// A calendar date between 1800-01-01 and 2399-12-31.
@@ -15,9 +16,16 @@ use crate::schema::number::digit;
 /// assert_eq!(Date::parse("2026-02-29"), None);
 /// # Ok::<(), &str>(())
 /// ```
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Encode, Decode)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Encode)]
+#[cfg_attr(test, derive(minicbor::Decode))]
 #[cbor(transparent)]
 pub struct Date(#[n(0)] i32);
+
+impl Read<'_> for Date {
+    fn read(from: &mut Reader<'_>) -> Option<Self> {
+        Self::from_days(i64::read(from)?)
+    }
+}
 
 impl Date {
     const FIRST: i32 = days_from_civil(1800, 1, 1);

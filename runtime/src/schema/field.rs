@@ -1,13 +1,14 @@
 //! Fields and groups, as SCHM stores them.
 
-use minicbor::{Decode, Encode};
+use minicbor::Encode;
 
-use crate::bundle::canonical::{structure, variants};
+use crate::bundle::cbor::{structure, variants};
 use crate::error::{Error, Result};
 use crate::schema::in_order;
 
 /// What a field's values are.
-#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+#[derive(Debug, Clone, PartialEq, Eq, Encode)]
+#[cfg_attr(test, derive(minicbor::Decode))]
 pub enum FieldKind {
     /// A whole number.
     #[n(0)]
@@ -84,7 +85,8 @@ impl FieldKind {
 
 /// What happens to a value that is missing, unlisted or out of range. Whatever happens, a flag of
 /// the decision says so.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Encode)]
+#[cfg_attr(test, derive(minicbor::Decode))]
 #[cbor(index_only)]
 pub enum Answer {
     /// It is taken: a missing value is imputed by the transforms.
@@ -118,7 +120,8 @@ impl Answer {
 }
 
 /// How sensitive a field is; forms and stores decide by it what to hide and what to encrypt.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Encode)]
+#[cfg_attr(test, derive(minicbor::Decode))]
 #[cbor(index_only)]
 pub enum Sensitivity {
     /// About the loan, not the person.
@@ -144,7 +147,8 @@ impl Sensitivity {
 }
 
 /// One field of an application.
-#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+#[derive(Debug, Clone, PartialEq, Eq, Encode)]
+#[cfg_attr(test, derive(minicbor::Decode))]
 #[cbor(map)]
 pub struct Field {
     /// Its name: the column in a CSV file, the key in JSON.
@@ -184,7 +188,8 @@ pub struct Field {
 }
 
 /// A group of fields that contributions are attributed to first.
-#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+#[derive(Debug, Clone, PartialEq, Eq, Encode)]
+#[cfg_attr(test, derive(minicbor::Decode))]
 #[cbor(map)]
 pub struct Group {
     /// Its name in the recipe.
@@ -196,7 +201,8 @@ pub struct Group {
 }
 
 /// SCHM as it is stored.
-#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+#[derive(Debug, Clone, PartialEq, Eq, Encode)]
+#[cfg_attr(test, derive(minicbor::Decode))]
 #[cbor(map)]
 pub struct SchemaParts {
     /// The fields, in the order of forms.

@@ -47,7 +47,7 @@ pub struct Schema {
 
 impl Schema {
     pub(crate) fn decode(bytes: &[u8], bundle_id: [u8; 32]) -> Result<Self> {
-        Self::new(cbor::decode_quickly(bytes, "section SCHM")?, bundle_id)
+        Self::new(cbor::decode(bytes, "section SCHM")?, bundle_id)
     }
 
     /// Checks `parts`. `bundle_id` is the bundle that applications of this schema are for; zeros

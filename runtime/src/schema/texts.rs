@@ -5,14 +5,14 @@
 
 use std::sync::OnceLock;
 
-use minicbor::{Decode, Encode};
+use minicbor::Encode;
 
-use crate::bundle::canonical::{Reader, major};
-use crate::bundle::cbor;
+use crate::bundle::cbor::{self, Reader, major, structure};
 use crate::error::{Error, Result};
 
 /// The texts of a bundle.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Encode, Decode)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Encode)]
+#[cfg_attr(test, derive(minicbor::Decode))]
 #[cbor(map)]
 pub struct Texts {
     /// BCP-47 tags; the first is the default.
@@ -24,7 +24,8 @@ pub struct Texts {
 }
 
 /// One text in every language.
-#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+#[derive(Debug, Clone, PartialEq, Eq, Encode)]
+#[cfg_attr(test, derive(minicbor::Decode))]
 pub struct TextEntry {
     /// Its key.
     #[n(0)]
@@ -33,6 +34,12 @@ pub struct TextEntry {
     #[n(1)]
     pub texts: Vec<String>,
 }
+
+structure!(Texts {
+    0: languages,
+    1: entries
+});
+structure!(TextEntry [key, texts]);
 
 /// TEXT, checked when the bundle is opened and made into [`Texts`] when a text is first asked for:
 /// most of a bundle's allocations would otherwise be for words that nobody reads.
@@ -45,7 +52,8 @@ impl LazyTexts {
     /// Refuses what [`Texts::decode`] refuses.
     pub fn check(bytes: &[u8]) -> Result<Self> {
         let texts = Self::default();
-        // In WebAssembly there is only one way of reading: see `cbor::decode_quickly`.
+        // In WebAssembly there is only one way of reading: what a browser has to load counts for more
+        // there than microseconds.
         if cfg!(target_arch = "wasm32") || !are_sound(bytes).is_some_and(|sound| sound) {
             let _ = texts.decoded.set(Texts::decode(bytes)?);
         }

@@ -1,10 +1,10 @@
 //! TRNS: from fields to the features that a model reads. All arithmetic in f64, in the order
 //! written here, the result rounded once to f32.
 
-use minicbor::{Decode, Encode};
+use minicbor::Encode;
 
-use crate::bundle::canonical::{structure, variants};
 use crate::bundle::cbor;
+use crate::bundle::cbor::{structure, variants};
 use crate::error::{Error, Result};
 use crate::kernels::arch::fp_state::DefaultFpState;
 use crate::schema::{Application, Field, FieldKind, MAX_FIELDS, resolve};
@@ -12,7 +12,8 @@ use crate::schema::{Application, Field, FieldKind, MAX_FIELDS, resolve};
 /// TRNS as it is stored.
 ///
 /// A *source* is an index: below the count of fields it is that field, above it a column.
-#[derive(Debug, Clone, PartialEq, Encode, Decode)]
+#[derive(Debug, Clone, PartialEq, Encode)]
+#[cfg_attr(test, derive(minicbor::Decode))]
 #[cbor(map)]
 pub struct TransformParts {
     /// Numbers derived from fields or earlier columns.
@@ -24,7 +25,8 @@ pub struct TransformParts {
 }
 
 /// A number derived from others; missing where an operand is, or a divisor is zero.
-#[derive(Debug, Clone, PartialEq, Encode, Decode)]
+#[derive(Debug, Clone, PartialEq, Encode)]
+#[cfg_attr(test, derive(minicbor::Decode))]
 pub enum Column {
     /// First divided by second.
     #[n(0)]
@@ -38,7 +40,8 @@ pub enum Column {
 }
 
 /// One block: source → impute → clip → log → encode, then the missing flag.
-#[derive(Debug, Clone, PartialEq, Encode, Decode)]
+#[derive(Debug, Clone, PartialEq, Encode)]
+#[cfg_attr(test, derive(minicbor::Decode))]
 #[cbor(map)]
 pub struct Block {
     /// Its name in the recipe.
@@ -66,7 +69,8 @@ pub struct Block {
 }
 
 /// How a number becomes features.
-#[derive(Debug, Clone, PartialEq, Encode, Decode)]
+#[derive(Debug, Clone, PartialEq, Encode)]
+#[cfg_attr(test, derive(minicbor::Decode))]
 pub enum Encoding {
     /// One feature, the number.
     #[n(0)]
@@ -159,7 +163,7 @@ pub struct Transforms {
 
 impl Transforms {
     pub(crate) fn decode(bytes: &[u8], fields: &[Field]) -> Result<Self> {
-        Self::new(cbor::decode_quickly(bytes, "section TRNS")?, fields)
+        Self::new(cbor::decode(bytes, "section TRNS")?, fields)
     }
 
     /// Checks `parts` against the schema's `fields`.
