@@ -310,6 +310,10 @@ export class FieldscoreForm extends LitElement {
     return this.engine?.scorer.schema.fields ?? [];
   }
 
+  private get scoresAsTyped(): boolean {
+    return this.mode === 'agent' && this.engine?.scorer.info.scoreAsTyped === true;
+  }
+
   private check(field: Field): Check {
     return check(field, this.answers[field.name], this.language);
   }
@@ -336,15 +340,15 @@ export class FieldscoreForm extends LitElement {
     return { id: this.applicationId, asOf: today(), automation: this.consent, values: values(this.fields, this.answers, this.language) };
   }
 
-  /** Agents see the score as they type. */
+  /** Staff see the score as they type, where the bundle allows it. */
   private scoreLive(): void {
     this.live = undefined;
-    if (this.mode !== 'agent' || !this.engine || !this.valid) return;
+    clearTimeout(this.sayTimer);
+    if (!this.scoresAsTyped || !this.engine || !this.valid) return;
     try {
       this.live = this.engine.scorer.explain(this.application());
       this.close('score');
       const { score, outcome } = this.live;
-      clearTimeout(this.sayTimer);
       this.sayTimer = setTimeout(() => this.announce(score, outcome), 1000);
     } catch (error) {
       const fault = faultOf(error);
@@ -726,7 +730,7 @@ export class FieldscoreForm extends LitElement {
       <div class="beside">
         <section class="card" aria-labelledby="result-title">
           <h2 id="result-title" tabindex="-1">${say('result')}</h2>
-          ${shown ? this.result(shown) : html`<p class="help">${say('resultWaits')}</p>`}
+          ${shown ? this.result(shown) : html`<p class="help">${say(this.scoresAsTyped ? 'resultWaits' : 'resultSubmit')}</p>`}
           ${this.savedLine()}
         </section>
       </div>

@@ -5,16 +5,18 @@ import { after, before, test } from 'node:test';
 import { Decrypter, generateIdentity, identityToRecipient } from 'age-encryption';
 import { openBundle } from 'fieldscore';
 import { BAD, GOOD, fill, launch, notice, open, outcome, site, submit } from './browser.js';
-import { applications, golden, goldenKey } from './bundles.js';
+import { applications, signed, testKey } from './bundles.js';
 
 const PASSPHRASE = 'three green boats';
 const DAY = 86_400_000;
+/** It lets staff see the score as they type. */
+const bundle = signed({ scoreAsTyped: true });
 let browser, served, identity;
 
 before(async () => {
   identity = await generateIdentity();
   const recipient = await identityToRecipient(identity);
-  served = await site({ config: { recipient, 'retention-days': 7 } });
+  served = await site({ bundle, keys: testKey, config: { recipient, 'retention-days': 7 } });
   browser = await launch();
 });
 after(async () => {
@@ -22,9 +24,9 @@ after(async () => {
   await served?.close();
 });
 
-async function agent(options = {}) {
+async function agent({ url = served.url, ...options } = {}) {
   const context = await browser.newContext({ locale: 'en-GB', acceptDownloads: true, ...options });
-  const page = await open(context, `${served.url}/index.html`);
+  const page = await open(context, `${url}/index.html`);
   await page.locator('#f-seniority').waitFor();
   return { context, page };
 }
@@ -38,7 +40,7 @@ async function unlock(page, first = true) {
 
 test('the score follows the answers, and is the one that the package gives', async () => {
   const { context, page } = await agent();
-  const scorer = await openBundle(golden, [goldenKey]);
+  const scorer = await openBundle(bundle, [testKey]);
   for (const row of [...applications().slice(0, 3), GOOD, BAD]) {
     const { id: _, as_of: __, ...answers } = row;
     await fill(page, answers);
@@ -63,6 +65,24 @@ test('the score follows the answers, and is the one that the package gives', asy
   }
   assert.deepEqual(page.faults, []);
   await context.close();
+});
+
+test('where the bundle does not allow scoring as one types, the result waits for the button', async () => {
+  const own = await site({ bundle: signed(), keys: testKey });
+  const { context, page } = await agent({ url: own.url });
+  await page.getByText('press the button below them').waitFor();
+  await fill(page, GOOD);
+  // Longer than a score as one types is announced after.
+  await page.waitForTimeout(1500);
+  assert.equal(await outcome(page).count(), 0);
+  assert.equal(await page.locator('[data-score]').count(), 0);
+  await submit(page);
+  await page.locator('[data-outcome=approve]').waitFor();
+  await page.locator('#f-income').fill('190');
+  await page.getByText('press the button below them').waitFor();
+  assert.equal(await outcome(page).count(), 0, 'another answer is another decision');
+  await context.close();
+  await own.close();
 });
 
 test('without consent a person decides, and the result says why', async () => {
@@ -176,7 +196,7 @@ test('exports: CSV, JSON lines, age; exported ones are deleted after their days'
 
   const json = JSON.parse((await download('json')).bytes.toString('utf8'));
   assert.equal(json.decision, 1);
-  const scorer = await openBundle(golden, [goldenKey]);
+  const scorer = await openBundle(bundle, [testKey]);
   const again = scorer.explain({ id: 'C-1', asOf: json.as_of, automation: true, values: json.values });
   assert.equal(json.record, Buffer.from(again.record).toString('base64'), 'the record is the package’s, byte for byte');
 

@@ -36,6 +36,7 @@ export const en = {
   done: 'Finish',
   result: 'Result',
   resultWaits: 'The result appears here when all required answers are given.',
+  resultSubmit: 'When all required answers are given, press the button below them: the result appears here.',
   score: 'Score',
   outcome: 'Outcome',
   approve: 'Approved',

@@ -35,6 +35,7 @@ export const es: Words = {
   done: 'Terminar',
   result: 'Resultado',
   resultWaits: 'El resultado aparece aquí cuando estén todas las respuestas obligatorias.',
+  resultSubmit: 'Cuando estén todas las respuestas obligatorias, pulse el botón que hay debajo: el resultado aparece aquí.',
   score: 'Puntuación',
   outcome: 'Decisión',
   approve: 'Aprobada',

@@ -35,6 +35,7 @@ export const fr: Words = {
   done: 'Terminer',
   result: 'Résultat',
   resultWaits: 'Le résultat apparaît ici quand toutes les réponses obligatoires sont données.',
+  resultSubmit: 'Une fois toutes les réponses obligatoires données, appuyez sur le bouton en dessous : le résultat s’affiche ici.',
   score: 'Score',
   outcome: 'Décision',
   approve: 'Acceptée',

@@ -35,6 +35,7 @@ export const sw: Words = {
   done: 'Maliza',
   result: 'Matokeo',
   resultWaits: 'Matokeo yataonekana hapa majibu yote ya lazima yakitolewa.',
+  resultSubmit: 'Majibu yote ya lazima yakishatolewa, bonyeza kitufe kilicho chini yake: matokeo yataonekana hapa.',
   score: 'Alama',
   outcome: 'Uamuzi',
   approve: 'Limekubaliwa',

@@ -35,6 +35,7 @@ export const zh: Words = {
   done: '结束',
   result: '结果',
   resultWaits: '填完所有必填项后，结果显示在这里。',
+  resultSubmit: '填完所有必填项后，请按下面的按钮，结果会显示在这里。',
   score: '评分',
   outcome: '决定',
   approve: '通过',
