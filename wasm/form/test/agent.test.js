@@ -4,7 +4,7 @@ import { readFile } from 'node:fs/promises';
 import { after, before, test } from 'node:test';
 import { Decrypter, generateIdentity, identityToRecipient } from 'age-encryption';
 import { openBundle } from 'fieldscore';
-import { BAD, GOOD, fill, launch, notice, open, outcome, site, submit } from './browser.js';
+import { BAD, GOOD, fill, launch, notice, open, outcome, site, submit, unlock } from './browser.js';
 import { applications, signed, testKey } from './bundles.js';
 
 const PASSPHRASE = 'three green boats';
@@ -29,13 +29,6 @@ async function agent({ url = served.url, ...options } = {}) {
   const page = await open(context, `${url}/index.html`);
   await page.locator('#f-seniority').waitFor();
   return { context, page };
-}
-
-async function unlock(page, first = true) {
-  await page.locator('#staff-passphrase').fill(PASSPHRASE);
-  if (first) await page.locator('#staff-again').fill(PASSPHRASE);
-  await page.locator('section form button').click();
-  await page.locator('[data-lock]').waitFor();
 }
 
 test('the score follows the answers, and is the one that the package gives', async () => {
@@ -118,7 +111,7 @@ test('decisions are saved behind the passphrase and counted; drafts come back', 
   await page.locator('#application-id').fill('B-17');
   await submit(page);
   await page.locator('[data-saved="0"]').waitFor();
-  await unlock(page);
+  await unlock(page, PASSPHRASE, true);
   await submit(page);
   await page.locator('[data-saved="1"]').waitFor();
   await page.locator('#f-time').fill('30');
@@ -134,9 +127,9 @@ test('decisions are saved behind the passphrase and counted; drafts come back', 
   await page.locator('#f-seniority').waitFor();
   assert.equal(await page.locator('[data-entry]').count(), 0, 'nothing is listed before the passphrase');
   await page.locator('#staff-passphrase').fill('not the passphrase');
-  await page.locator('section form button').click();
+  await page.locator('section form button').first().click();
   await page.getByText('That is not the passphrase.').waitFor();
-  await unlock(page, false);
+  await unlock(page, PASSPHRASE);
   await page.locator('[data-draft="B-18"] button').first().click();
   assert.equal(await page.locator('#f-seniority').inputValue(), '7');
   await page.locator('[data-entry="B-17"] button').click();
@@ -146,7 +139,7 @@ test('decisions are saved behind the passphrase and counted; drafts come back', 
 
 test('what lies in the database shows no value and no id', async () => {
   const { context, page } = await agent();
-  await unlock(page);
+  await unlock(page, PASSPHRASE, true);
   await fill(page, { ...GOOD, assets: '8731642' });
   await fill(page, { assets: '873164' });
   await page.locator('#application-id').fill('SECRET-99');
@@ -177,7 +170,7 @@ test('what lies in the database shows no value and no id', async () => {
 test('exports: CSV, JSON lines, age; exported ones are deleted after their days', async () => {
   const { context, page } = await agent();
   await page.clock.install();
-  await unlock(page);
+  await unlock(page, PASSPHRASE, true);
   await fill(page, GOOD);
   await page.locator('#application-id').fill('=1+1');
   assert.equal(await page.locator('#application-id-said').textContent(), 'Letters, digits, dots and dashes, at most 64.');
@@ -210,12 +203,12 @@ test('exports: CSV, JSON lines, age; exported ones are deleted after their days'
   await page.clock.fastForward(6 * DAY);
   await page.locator('#staff-passphrase').waitFor();
   assert.equal(await page.locator('[data-entry]').count(), 0, 'staff who are away lock');
-  await unlock(page, false);
+  await unlock(page, PASSPHRASE);
   await page.locator('[data-entry="C-1"]').waitFor();
   await page.clock.fastForward(2 * DAY);
   await page.reload();
   await page.locator('#staff-passphrase').waitFor();
-  await unlock(page, false);
+  await unlock(page, PASSPHRASE);
   await page.getByText('Nothing is saved yet.').waitFor();
   await context.close();
 });
