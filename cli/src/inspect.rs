@@ -135,6 +135,14 @@ fn head(out: &mut String, opened: &Opened, language: &str) {
                 scorer.kernels()
             ),
         ),
+        (
+            "score",
+            match meta.score_as_typed {
+                true => "shown to staff as they type",
+                false => "shown once an application is complete and handed in",
+            }
+            .to_owned(),
+        ),
         ("key", hex(&container.key_id)),
         ("signature", signature.to_owned()),
         ("bundle id", hex(scorer.bundle_id())),

@@ -27,6 +27,7 @@ pub(crate) fn object(opened: &Opened, language: &str) -> Value {
         "format": format!("{}.{}", container.format.0, container.format.1),
         "least_runtime": container.least_runtime.to_string(),
         "engine": meta.engine.to_string(),
+        "score_as_typed": meta.score_as_typed,
         "kernels": scorer.kernels(),
         "key_id": hex(&container.key_id),
         "signature": opened.signature.name(),

@@ -257,6 +257,9 @@ fn inspect_and_verify_call_out_the_development_key() {
     let inspected = fieldscore(&["inspect", &at("credit.fsb"), "--json"]);
     let json: serde_json::Value = serde_json::from_slice(&inspected.stdout).unwrap();
     assert_eq!(json["signature"], "development key");
+    assert_eq!(json["score_as_typed"], true);
+    let text = fieldscore(&["inspect", &at("credit.fsb")]).stdout;
+    assert!(String::from_utf8_lossy(&text).contains("shown to staff as they type"));
     let verified = fieldscore(&["verify", &at("own.fsb"), "--key", &at("keys/public.pem")]);
     assert_eq!(verified.status.code(), Some(0), "{}", err(&verified));
     let wrong = fieldscore(&["verify", &at("credit.fsb"), "--key", &at("keys/public.pem")]);

@@ -221,6 +221,7 @@ impl Parts {
                 not_before: Date::from_ymd(2026, 1, 1),
                 not_after: Date::from_ymd(2026, 12, 31),
                 engine: EngineKind::Plan,
+                score_as_typed: false,
             },
             schema,
             transforms,

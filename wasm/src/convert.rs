@@ -40,6 +40,7 @@ pub fn info(scorer: &Scorer) -> Object {
     set(&info, "bundleId", hex(scorer.bundle_id()));
     set(&info, "notBefore", date(meta.not_before));
     set(&info, "notAfter", date(meta.not_after));
+    set(&info, "scoreAsTyped", meta.score_as_typed);
     let languages = scorer.texts().languages.iter().map(String::as_str);
     set(&info, "languages", list(languages));
     set(&info, "kernels", scorer.kernels());

@@ -4,6 +4,9 @@ use std::fmt::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+
 use crate::cross::{Toolchain, debian, npm};
 use crate::run::{self, Failure, Result};
 use crate::tools::WASM_BINDGEN;
@@ -239,7 +242,7 @@ impl Build {
         let text =
             String::from_utf8_lossy(&read(&glue.join(format!("{name}_bg.js")))?).into_owned();
         write(format!("glue-{name}.js"), per_instance(&text)?)?;
-        let inline = format!("export default \"{}\";\n", base64(&read(&small)?));
+        let inline = format!("export default \"{}\";\n", STANDARD.encode(read(&small)?));
         write(format!("inline-{name}.js"), inline)
     }
 }
@@ -278,41 +281,9 @@ fn per_instance(glue: &str) -> Result<String> {
     Ok(out)
 }
 
-/// RFC 4648, section 4.
-fn base64(bytes: &[u8]) -> String {
-    const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    let mut out = String::with_capacity(bytes.len().div_ceil(3) * 4);
-    for chunk in bytes.chunks(3) {
-        let at = |index: usize| chunk.get(index).copied().map_or(0, u32::from);
-        let bits = at(0) << 16 | at(1) << 8 | at(2);
-        for digit in 0..4 {
-            out.push(if digit <= chunk.len() {
-                char::from(DIGITS[(bits >> (18 - 6 * digit) & 63) as usize])
-            } else {
-                '='
-            });
-        }
-    }
-    out
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn base64_as_the_rfc_has_it() {
-        let pairs = [
-            ("", ""),
-            ("f", "Zg=="),
-            ("fo", "Zm8="),
-            ("foo", "Zm9v"),
-            ("foob", "Zm9vYg=="),
-        ];
-        for (bytes, text) in pairs {
-            assert_eq!(base64(bytes.as_bytes()), text);
-        }
-    }
 
     #[test]
     fn imports_are_followed_but_those_that_wait() {

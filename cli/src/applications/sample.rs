@@ -194,6 +194,7 @@ pub(crate) fn bundle(key: &Signing) -> Vec<u8> {
         not_before: Date::from_ymd(2026, 1, 1),
         not_after: Date::from_ymd(2036, 12, 31),
         engine: EngineKind::Plan,
+        score_as_typed: false,
     };
     let answers = KnownAnswers {
         records: Vec::new(),

@@ -95,6 +95,7 @@ fn assemble(contents: Contents<'_>, answers: &KnownAnswers, key: &Signing) -> Ve
         not_before: lowered.dates.0,
         not_after: lowered.dates.1,
         engine: EngineKind::Plan,
+        score_as_typed: recipe.product.score_as_typed,
     };
     let mut sections = vec![
         (SectionKind::META, true, encode(&meta)),

@@ -76,6 +76,9 @@ pub struct Product {
     pub not_before: Option<toml::value::Datetime>,
     /// Last day.
     pub not_after: Option<toml::value::Datetime>,
+    /// Whether staff may see the score while they fill in an application.
+    #[serde(default)]
+    pub score_as_typed: bool,
 }
 
 /// `[texts]`

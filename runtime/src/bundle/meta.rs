@@ -52,6 +52,12 @@ pub struct Meta {
     /// The engine that its models need.
     #[n(4)]
     pub engine: EngineKind,
+    /// Whether a form may show staff the score of an application while they are still filling it
+    /// in. Whoever tries answers out against a score learns what the model wants to hear, so it
+    /// takes the signer's word; where it is not so, the entry is left out.
+    #[n(5)]
+    #[cbor(skip_if = "std::ops::Not::not")]
+    pub score_as_typed: bool,
 }
 
 variants!(EngineKind {
@@ -78,5 +84,62 @@ impl Meta {
             ));
         }
         Ok(meta)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::ErrorKind;
+    use crate::bundle::encode;
+
+    fn meta(score_as_typed: bool) -> Meta {
+        Meta {
+            product: "credit".to_owned(),
+            sequence: 7,
+            not_before: None,
+            not_after: None,
+            engine: EngineKind::Plan,
+            score_as_typed,
+        }
+    }
+
+    /// The entries of `meta(false)`, and one more behind them.
+    fn with(entry: &[u8]) -> Vec<u8> {
+        let mut bytes = encode(&meta(false));
+        bytes[0] += 1;
+        bytes.extend_from_slice(entry);
+        bytes
+    }
+
+    #[test]
+    fn scoring_as_staff_type_is_written_only_where_it_is_allowed() {
+        let not = encode(&meta(false));
+        assert_eq!(not, b"\xa3\x00\x66credit\x01\x07\x04\x00");
+        assert_eq!(Meta::decode(&not).unwrap(), meta(false));
+        let allowed = encode(&meta(true));
+        assert_eq!(allowed, with(&[5, 0xf5]));
+        assert_eq!(Meta::decode(&allowed).unwrap(), meta(true));
+        assert_eq!(Meta::decode(&with(&[5, 0xf4])).unwrap(), meta(false));
+    }
+
+    #[test]
+    fn scoring_as_staff_type_is_true_or_false() {
+        for wrong in [
+            &[5, 1][..],
+            &[5, 0xf6],
+            &[5, 0x64, b't', b'r', b'u', b'e'],
+            &[5],
+        ] {
+            let error = Meta::decode(&with(wrong)).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Malformed, "{wrong:?}");
+            assert_eq!(error.place(), "section META");
+        }
+    }
+
+    #[test]
+    fn what_a_newer_writer_adds_is_skipped() {
+        assert_eq!(Meta::decode(&with(&[6, 0xf5])).unwrap(), meta(false));
     }
 }

@@ -54,6 +54,24 @@ fn a_value_of_the_wrong_type_is_named_with_its_key() {
 }
 
 #[test]
+fn the_bundle_says_whether_staff_may_see_the_score_as_they_type() {
+    for (said, meant) in [("", false), ("= false", false), ("= true", true)] {
+        let (_folder, project) = project();
+        if !said.is_empty() {
+            project.change(
+                "sequence = 3",
+                &format!("sequence = 3\nscore_as_typed {said}"),
+            );
+        }
+        let bundle = project.build().unwrap().bundle.expect("gates hold");
+        let scorer = Scorer::open(bundle, &[Signing::development().public()]).unwrap();
+        assert_eq!(scorer.meta().score_as_typed, meant, "{said}");
+    }
+    let spoil = |p: &Project| p.change("sequence = 3", "sequence = 3\nscore_as_typed = \"yes\"");
+    says(spoil, &["recipe.toml", "product.score_as_typed"]);
+}
+
+#[test]
 fn a_missing_key_is_named() {
     says(
         |p| p.change("floor = 300\n", ""),

@@ -1,9 +1,10 @@
 // Pictures of the form for the README: node scripts/screenshots.js
 import { fileURLToPath } from 'node:url';
+import { signed, testKey } from '../test/bundles.js';
 import { GOOD, fill, launch, open, outcome, site, submit } from '../test/browser.js';
 
 const images = fileURLToPath(new URL('../../../docs/images/', import.meta.url));
-const served = await site();
+const served = await site({ bundle: signed({ scoreAsTyped: true }), keys: testKey });
 const browser = await launch();
 
 const phone = await browser.newContext({ locale: 'en-GB', viewport: { width: 390, height: 844 }, deviceScaleFactor: 2, isMobile: true, hasTouch: true, serviceWorkers: 'block' });

@@ -8,9 +8,10 @@ import { Fault, faultOf, storageFault } from './faults.js';
 import { check, checkId, newId, today, values, type Answers, type Check } from './fields.js';
 import { language, languages, type Language } from './i18n/index.js';
 import { Idle } from './idle.js';
+import { Passphrases } from './passphrases.js';
 import { isApple, isInstalled, only, persist } from './platform.js';
 import { Database } from './store/db.js';
-import { Records, type Draft, type Entry } from './store/records.js';
+import { Records, STAFF_DRAFTS, type Draft, type Entry, type Saved } from './store/records.js';
 import { Vault } from './store/vault.js';
 import { styles } from './styles.js';
 import { fieldView } from './view/field.js';
@@ -44,6 +45,11 @@ export interface ErrorDetail {
   field?: string;
   text: string;
 }
+
+/** Where a decision is kept: saved here, in a file that was downloaded, nowhere. */
+type Kept = 'saved' | 'file' | 'nowhere';
+/** A decision that is yet to be counted. */
+type Unnumbered = Omit<Saved, 'decision'>;
 
 const HOUR = 3_600_000;
 const STAFF_IDLE = 15 * 60;
@@ -87,6 +93,7 @@ export class FieldscoreForm extends LitElement {
   private engine: Engine | undefined;
   private vault: Vault | undefined;
   private records: Records | undefined;
+  private passphrases: Passphrases | undefined;
   private fatal: Fault | undefined;
   private notices: Notice[] = [];
   private language: Language = language('');
@@ -100,14 +107,13 @@ export class FieldscoreForm extends LitElement {
   private consent = false;
   private left = new Set<string>();
   private live: Explanation | undefined;
-  private decided: { explanation: Explanation; decision: number; saved: boolean } | undefined;
+  private decided: { explanation: Explanation; decision: number; kept: Kept } | undefined;
   private tried = false;
   private busy = false;
   private said = '';
 
   private entries: Entry[] = [];
   private drafts: Draft[] = [];
-  private passFault: Parameters<Language['say']>[0] | undefined;
   private leads = true;
   private lead: { give(): void } | undefined;
   private draftTimer: ReturnType<typeof setTimeout> | undefined;
@@ -214,6 +220,7 @@ export class FieldscoreForm extends LitElement {
       if (globalThis.crypto?.subtle) {
         this.vault = await Vault.open(db);
         this.records = new Records(db, this.vault);
+        this.passphrases = new Passphrases(this.vault, this.records, () => this.requestUpdate());
       }
       return db;
     } catch (error) {
@@ -310,6 +317,10 @@ export class FieldscoreForm extends LitElement {
     return this.engine?.scorer.schema.fields ?? [];
   }
 
+  private get scoresAsTyped(): boolean {
+    return this.mode === 'agent' && this.engine?.scorer.info.scoreAsTyped === true;
+  }
+
   private check(field: Field): Check {
     return check(field, this.answers[field.name], this.language);
   }
@@ -325,6 +336,8 @@ export class FieldscoreForm extends LitElement {
 
   private changed(): void {
     if (this.mode === 'agent') this.decided = undefined;
+    // What it offers is about the answers as they were.
+    this.close('keep');
     this.scoreLive();
     this.saveDraftSoon();
     const detail: ChangeDetail = { id: this.applicationId, values: values(this.fields, this.answers, this.language), valid: this.valid };
@@ -336,15 +349,15 @@ export class FieldscoreForm extends LitElement {
     return { id: this.applicationId, asOf: today(), automation: this.consent, values: values(this.fields, this.answers, this.language) };
   }
 
-  /** Agents see the score as they type. */
+  /** Staff see the score as they type, where the bundle allows it. */
   private scoreLive(): void {
     this.live = undefined;
-    if (this.mode !== 'agent' || !this.engine || !this.valid) return;
+    clearTimeout(this.sayTimer);
+    if (!this.scoresAsTyped || !this.engine || !this.valid) return;
     try {
       this.live = this.engine.scorer.explain(this.application());
       this.close('score');
       const { score, outcome } = this.live;
-      clearTimeout(this.sayTimer);
       this.sayTimer = setTimeout(() => this.announce(score, outcome), 1000);
     } catch (error) {
       const fault = faultOf(error);
@@ -364,7 +377,7 @@ export class FieldscoreForm extends LitElement {
   private async draftSlot(): Promise<string | undefined> {
     if (!this.records || !this.vault || !this.leads || this.mode === 'kiosk') return undefined;
     if (this.mode === 'applicant') return 'applicant';
-    return this.vault.isOpen ? `agent ${await this.vault.tag(this.applicationId)}` : undefined;
+    return this.vault.isOpen ? `${STAFF_DRAFTS}${await this.vault.tag(this.applicationId)}` : undefined;
   }
 
   private saveDraftSoon(): void {
@@ -377,7 +390,8 @@ export class FieldscoreForm extends LitElement {
     if (!slot || this.decided || !Object.values(this.answers).some(Boolean)) return;
     const draft = { id: this.applicationId, savedAt: new Date().toISOString(), consent: this.consent, answers: this.answers };
     try {
-      await this.records?.saveDraft(slot, draft, this.mode === 'agent' ? 'staff' : 'device');
+      const saved = await this.records?.saveDraft(slot, draft, this.mode === 'agent' ? 'staff' : 'device');
+      if (!saved) return this.requestUpdate();
       this.said = this.language.say('draftSaved');
       this.toggleAttribute('draft-saved', true);
       this.requestUpdate();
@@ -407,23 +421,20 @@ export class FieldscoreForm extends LitElement {
     }
     this.busy = true;
     this.requestUpdate();
+    const application = this.application();
+    let instead: (() => void) | undefined;
     try {
-      const application = this.application();
       const explanation = this.engine.scorer.explain(application);
-      const decision = await this.keep(application, explanation);
-      this.decided = { explanation, decision: decision ?? 1, saved: decision !== undefined };
-      await this.dropDraft();
-      this.close('keep');
-      const { reasons, ...rest } = explanation;
-      const detail: DecisionDetail = {
-        ...rest, id: application.id, asOf: application.asOf, ...this.decidedDetail(), reasons: reasons.map(({ code }) => code),
-      };
-      this.emit('decision', detail);
-      this.announce(explanation.score, explanation.outcome);
-      if (this.vault?.isOpen) await this.refresh();
+      const saved = this.saved(application, explanation);
+      instead = () => void this.keepInFile(saved, explanation);
+      const decision = await this.keep(saved, explanation);
+      await this.decidedAs(saved, explanation, decision ?? 1, decision === undefined ? 'nowhere' : 'saved');
     } catch (error) {
-      const fault = error instanceof Fault ? error : faultOf(error);
-      this.tell({ ...fault, code: 'keep', kind: 'bad', closes: true }, fault);
+      const fault = faultOf(error);
+      // A kiosk gives nothing away, and what is not decided cannot be kept.
+      const run = fault.code === 'storage.full' && this.mode !== 'kiosk' ? instead : undefined;
+      const actions = run && { actions: [{ word: 'fileInstead' as const, main: true, run }] };
+      this.tell({ ...fault, code: 'keep', kind: 'bad', closes: true, ...actions }, fault);
     }
     this.busy = false;
     this.requestUpdate();
@@ -432,12 +443,39 @@ export class FieldscoreForm extends LitElement {
     else this.renderRoot.querySelector('[data-notice=keep]')?.scrollIntoView({ block: 'center' });
   }
 
-  private decidedDetail(): { decision: number; saved: boolean } {
-    return { decision: this.decided?.decision ?? 1, saved: this.decided?.saved ?? false };
+  /** Shows and tells a decision that is kept as well as it can be. */
+  private async decidedAs({ id, asOf }: Unnumbered, explanation: Explanation, decision: number, kept: Kept): Promise<void> {
+    this.decided = { explanation, decision, kept };
+    await this.dropDraft();
+    this.close('keep');
+    const { reasons, ...rest } = explanation;
+    const detail: DecisionDetail = {
+      ...rest, id, asOf, decision, saved: kept === 'saved', reasons: reasons.map(({ code }) => code),
+    };
+    this.emit('decision', detail);
+    this.announce(explanation.score, explanation.outcome);
+    if (this.vault?.isOpen) await this.refresh();
+  }
+
+  /** Where storage is full, a file serves: for the lender's eyes only where its key is known. */
+  private async keepInFile(saved: Unnumbered, explanation: Explanation): Promise<void> {
+    try {
+      const decision = (await this.records?.next(saved.id)) ?? 1;
+      const entry = { ...saved, decision, decisions: decision };
+      const { name, blob } = await file(this.recipient ? 'age' : 'json', [entry], [], this.recipient);
+      download(name, blob);
+      await this.decidedAs(saved, explanation, decision, 'file');
+    } catch (error) {
+      const fault = error instanceof Fault ? error : new Fault('export.failed', 'storageFailed');
+      this.tell({ ...fault, kind: 'bad', closes: true }, fault);
+    }
+    this.requestUpdate();
+    await this.updateComplete;
+    this.renderRoot.querySelector<HTMLElement>('#result-title')?.focus();
   }
 
   /** Writes the decision where it is to be kept; gives its number, or nothing where nothing is kept. */
-  private async keep(application: ReturnType<FieldscoreForm['application']>, explanation: Explanation): Promise<number | undefined> {
+  private async keep(saved: Unnumbered, explanation: Explanation): Promise<number | undefined> {
     if (this.sink) {
       await this.write(this.sink, explanation.record);
       // What the kiosk's own program has on disk leaves from there; a second copy here never would.
@@ -445,26 +483,28 @@ export class FieldscoreForm extends LitElement {
     }
     // Staff who have not given the passphrase see a result, and nothing is kept.
     if (!this.records || (this.mode === 'agent' && !this.vault?.isOpen)) return undefined;
-    const { score, probabilityPpm, outcome, flags, reasons, bundleId, record } = explanation;
-    const number = await this.records
-      .save({
-        id: application.id,
-        asOf: application.asOf,
-        decidedAt: new Date().toISOString(),
-        automation: application.automation,
-        answers: this.answers,
-        values: application.values,
-        score, probabilityPpm, outcome, flags, bundleId,
-        reasons: reasons.map(({ code }) => code),
-        record: base64(record),
-      })
-      .catch((error: unknown) => {
-        throw storageFault(error);
-      });
+    const number = await this.records.save(saved).catch((error: unknown) => {
+      throw storageFault(error);
+    });
     if (!(await persist()) && this.mode === 'agent') {
       this.tell({ code: 'persist', word: 'persistRefused', kind: 'warn', closes: true });
     }
     return number;
+  }
+
+  private saved(application: ReturnType<FieldscoreForm['application']>, explanation: Explanation): Unnumbered {
+    const { score, probabilityPpm, outcome, flags, reasons, bundleId, record } = explanation;
+    return {
+      id: application.id,
+      asOf: application.asOf,
+      decidedAt: new Date().toISOString(),
+      automation: application.automation,
+      answers: this.answers,
+      values: application.values,
+      score, probabilityPpm, outcome, flags, bundleId,
+      reasons: reasons.map(({ code }) => code),
+      record: base64(record),
+    };
   }
 
   private async write(sink: string, record: Uint8Array): Promise<void> {
@@ -489,11 +529,10 @@ export class FieldscoreForm extends LitElement {
     this.decided = undefined;
     this.tried = false;
     this.said = '';
-    this.requestUpdate();
+    this.close('keep');
   }
 
   private async startOver(): Promise<void> {
-    this.close('keep');
     this.renew();
     await this.updateComplete;
     this.renderRoot.querySelector<HTMLElement>('h1')?.focus();
@@ -530,7 +569,7 @@ export class FieldscoreForm extends LitElement {
     };
     setTimeout(tick, 1000);
     this.requestUpdate();
-    void this.updateComplete.then(() => this.renderRoot.querySelector('dialog')?.showModal());
+    void this.updateComplete.then(() => this.renderRoot.querySelector<HTMLDialogElement>('dialog.idle')?.showModal());
   }
 
   private stay(): void {
@@ -545,7 +584,6 @@ export class FieldscoreForm extends LitElement {
     this.started = false;
     this.chosen = '';
     this.language = language(this.lang);
-    this.notices = this.notices.filter(({ code }) => code !== 'keep');
     this.renew();
     scrollTo(0, 0);
     void this.lookForUpdate();
@@ -554,26 +592,46 @@ export class FieldscoreForm extends LitElement {
   // ---- Staff ---------------------------------------------------------------------------------
 
   private async givePassphrase(passphrase: string, again: string | undefined): Promise<void> {
-    const vault = this.vault;
-    if (!vault || !this.records) return;
-    this.passFault = undefined;
-    if (!vault.hasStaff && passphrase.length < 10) this.passFault = 'passShort';
-    else if (!vault.hasStaff && passphrase !== again) this.passFault = 'passDiffers';
-    this.busy = !this.passFault;
-    this.requestUpdate();
-    if (this.passFault) return;
+    const opened = await this.staffTry((its) => its.give(passphrase, again));
+    if (!opened) return;
+    await this.refresh();
+    this.saveDraftSoon();
+  }
+
+  private async changePassphrase(present: string, next: string, again: string): Promise<boolean> {
+    const changed = await this.staffTry((its) => its.change(present, next, again));
+    if (changed) this.tell({ code: 'passphrase', word: 'passChanged', kind: 'info', closes: true });
+    return changed;
+  }
+
+  /** Asks before it resets: modally, as there is no way back. */
+  private async askReset(): Promise<void> {
+    await this.staffTry((its) => its.ask().then(() => true));
+    await this.updateComplete;
+    this.renderRoot.querySelector<HTMLDialogElement>('dialog.reset')?.showModal();
+  }
+
+  private async resetPassphrase(sure: boolean): Promise<void> {
+    if (!(await this.staffTry((its) => its.reset(sure)))) return;
+    this.tell({ code: 'passphrase', word: 'resetDone', kind: 'info', closes: true });
+    await this.refresh();
+    await this.updateComplete;
+    this.renderRoot.querySelector<HTMLElement>('#staff-passphrase')?.focus();
+  }
+
+  private keepPassphrase(): void {
+    // Closed before it goes, so that the focus returns to where it came from.
+    this.renderRoot.querySelector<HTMLDialogElement>('dialog.reset')?.close();
+    this.passphrases?.keep();
+  }
+
+  private async staffTry(work: (its: Passphrases) => Promise<boolean>): Promise<boolean> {
     try {
-      await (vault.hasStaff ? vault.unlock(passphrase) : vault.setPassphrase(passphrase));
-      await this.records.closeForStaff();
-      await this.refresh();
-      this.saveDraftSoon();
+      return this.passphrases ? await work(this.passphrases) : false;
     } catch (error) {
-      const fault = storageFault(error);
-      if (fault.word === 'passWrong') this.passFault = 'passWrong';
-      else this.warn(fault);
+      this.warn(storageFault(error));
+      return false;
     }
-    this.busy = false;
-    this.requestUpdate();
   }
 
   private lock(): void {
@@ -585,12 +643,12 @@ export class FieldscoreForm extends LitElement {
 
   private async refresh(): Promise<void> {
     this.entries = (await this.records?.list()) ?? [];
-    this.drafts = (await this.records?.drafts('agent ')) ?? [];
+    this.drafts = (await this.records?.drafts(STAFF_DRAFTS)) ?? [];
     this.requestUpdate();
   }
 
   private async discard(draft: Draft): Promise<void> {
-    await this.records?.removeDraft(`agent ${await this.vault?.tag(draft.id)}`);
+    await this.records?.removeDraft(`${STAFF_DRAFTS}${await this.vault?.tag(draft.id)}`);
     await this.refresh();
   }
 
@@ -704,17 +762,21 @@ export class FieldscoreForm extends LitElement {
   private desk(): TemplateResult {
     const { say } = this.language;
     const shown = this.decided?.explanation ?? this.live;
-    const staff = this.vault
+    const staff = this.passphrases
       ? staffView({
           language: this.language,
-          hasStaff: this.vault.hasStaff,
-          isOpen: this.vault.isOpen,
-          fault: this.passFault,
-          busy: this.busy,
+          passphrase: {
+            language: this.language,
+            passphrases: this.passphrases,
+            give: (passphrase, again) => void this.givePassphrase(passphrase, again),
+            change: (present, next, again) => this.changePassphrase(present, next, again),
+            ask: () => void this.askReset(),
+            reset: (sure) => void this.resetPassphrase(sure),
+            keep: () => this.keepPassphrase(),
+          },
           entries: this.entries,
           drafts: this.drafts,
           canEncrypt: Boolean(this.recipient),
-          give: (passphrase, again) => void this.givePassphrase(passphrase, again),
           lock: () => this.lock(),
           open: (what) => this.take(what),
           discard: (draft) => void this.discard(draft),
@@ -726,7 +788,7 @@ export class FieldscoreForm extends LitElement {
       <div class="beside">
         <section class="card" aria-labelledby="result-title">
           <h2 id="result-title" tabindex="-1">${say('result')}</h2>
-          ${shown ? this.result(shown) : html`<p class="help">${say('resultWaits')}</p>`}
+          ${shown ? this.result(shown) : html`<p class="help">${say(this.scoresAsTyped ? 'resultWaits' : 'resultSubmit')}</p>`}
           ${this.savedLine()}
         </section>
       </div>
@@ -753,9 +815,10 @@ export class FieldscoreForm extends LitElement {
   private savedLine(): TemplateResult | typeof nothing {
     if (!this.decided) return nothing;
     const { say } = this.language;
-    const { saved, decision } = this.decided;
-    return html`<p class="status" data-saved=${saved ? decision : 0}>
-      ${saved ? say('saved', { n: decision }) : say('notSaved')} <span dir="ltr">${this.applicationId}</span>
+    const { kept, decision } = this.decided;
+    const words = { saved: say('saved', { n: decision }), file: say('inFile'), nowhere: say('notSaved') };
+    return html`<p class="status" data-saved=${kept === 'saved' ? decision : 0} data-kept=${kept}>
+      ${words[kept]} <span dir="ltr">${this.applicationId}</span>
     </p>`;
   }
 
@@ -821,7 +884,7 @@ export class FieldscoreForm extends LitElement {
         <span>${say(agent ? 'consent' : 'consentSelf')}<br /><span class="help" id="consent-help">${say('consentHelp')}</span></span>
       </label>
       <div class="row">
-        <button class="main" ?disabled=${this.busy}>${say(keeps ? 'save' : 'decide')}</button>
+        <button class="main">${say(keeps ? 'save' : 'decide')}</button>
         ${agent ? html`<button type="button" @click=${() => void this.startOver()}>${say('startOver')}</button>` : nothing}
         <span class="status">${say('progress', { done, all: required.length })}</span>
       </div>
@@ -874,7 +937,7 @@ export class FieldscoreForm extends LitElement {
       event.preventDefault();
       this.stay();
     };
-    return html`<dialog aria-labelledby="idle-title" @cancel=${cancel}>
+    return html`<dialog class="idle" aria-labelledby="idle-title" @cancel=${cancel}>
       <h2 id="idle-title">${say('kioskIdle')}</h2>
       <p>${say('kioskIdleHelp', { s: seconds })}</p>
       <div class="row">

@@ -1,5 +1,8 @@
 /** Saved decisions as files. */
-import type { Entry } from './store/records.js';
+import type { Saved } from './store/records.js';
+
+/** A decision, and how often its application was decided. */
+type Exported = Saved & { decisions: number };
 
 export type Format = 'csv' | 'json' | 'age';
 
@@ -7,8 +10,8 @@ const ENVELOPE = ['id', 'as_of', 'decided_at', 'decision', 'decisions', 'automat
 const DECISION = ['score', 'probability_ppm', 'outcome', 'flags', 'reasons', 'bundle_id', 'record'] as const;
 
 /** JSON lines: an object a decision, its canonical record in base64, as the command's `replay` reads them. */
-export function jsonLines(entries: readonly Entry[]): string {
-  const line = (entry: Entry) =>
+export function jsonLines(entries: readonly Exported[]): string {
+  const line = (entry: Exported) =>
     JSON.stringify({
       id: entry.id,
       as_of: entry.asOf,
@@ -29,7 +32,7 @@ export function jsonLines(entries: readonly Entry[]): string {
 }
 
 /** Comma-separated, RFC 4180, with a byte order mark so that spreadsheets read UTF-8. */
-export function csv(entries: readonly Entry[], fields: readonly string[]): string {
+export function csv(entries: readonly Exported[], fields: readonly string[]): string {
   const rows: (string | number | boolean)[][] = [[...ENVELOPE, ...fields, ...DECISION]];
   for (const entry of entries) {
     rows.push([
@@ -51,7 +54,7 @@ function cell(value: string | number | boolean): string {
 
 /** The file of an export. The encrypted one holds the JSON lines. */
 export async function file(
-  format: Format, entries: readonly Entry[], fields: readonly string[], recipient: string | null,
+  format: Format, entries: readonly Exported[], fields: readonly string[], recipient: string | null,
 ): Promise<{ name: string; blob: Blob }> {
   const stem = `fieldscore-${new Date().toISOString().slice(0, 19).replace(/[-:]/g, '')}`;
   if (format === 'csv') {

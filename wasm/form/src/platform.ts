@@ -45,3 +45,9 @@ export async function only(name: string, steal: boolean, lost: () => void): Prom
     });
   });
 }
+
+/** Runs `work` while no other tab runs what does not go together with it. */
+export async function together<T>(name: string, mode: LockMode, work: () => Promise<T>): Promise<T> {
+  const { locks } = navigator;
+  return locks ? ((await locks.request(name, { mode }, work)) as T) : work();
+}

@@ -103,6 +103,8 @@ export const styles = css`
   dialog { border: 0; border-radius: 16px; padding: 2rem; max-width: 30rem; color: inherit; }
   dialog::backdrop { background: rgb(10 30 30 / 60%); }
   dialog > * + * { margin-top: 1rem; }
+  summary { padding-block: 0.625rem; color: var(--accent); font-weight: 600; cursor: pointer; }
+  button.plain { border-color: transparent; text-decoration: underline; }
   .kiosk { --target: 64px; font-size: 1.2rem; max-width: 56rem; }
   .kiosk input[type='radio'], .kiosk input[type='checkbox'] { width: 1.75rem; height: 1.75rem; }
   .kiosk .option { padding-inline: 1.25rem; min-width: 10rem; }

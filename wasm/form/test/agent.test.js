@@ -4,17 +4,19 @@ import { readFile } from 'node:fs/promises';
 import { after, before, test } from 'node:test';
 import { Decrypter, generateIdentity, identityToRecipient } from 'age-encryption';
 import { openBundle } from 'fieldscore';
-import { BAD, GOOD, fill, launch, notice, open, outcome, site, submit } from './browser.js';
-import { applications, golden, goldenKey } from './bundles.js';
+import { BAD, GOOD, fill, launch, notice, open, outcome, site, submit, unlock } from './browser.js';
+import { applications, signed, testKey } from './bundles.js';
 
 const PASSPHRASE = 'three green boats';
 const DAY = 86_400_000;
+/** It lets staff see the score as they type. */
+const bundle = signed({ scoreAsTyped: true });
 let browser, served, identity;
 
 before(async () => {
   identity = await generateIdentity();
   const recipient = await identityToRecipient(identity);
-  served = await site({ config: { recipient, 'retention-days': 7 } });
+  served = await site({ bundle, keys: testKey, config: { recipient, 'retention-days': 7 } });
   browser = await launch();
 });
 after(async () => {
@@ -22,23 +24,16 @@ after(async () => {
   await served?.close();
 });
 
-async function agent(options = {}) {
+async function agent({ url = served.url, ...options } = {}) {
   const context = await browser.newContext({ locale: 'en-GB', acceptDownloads: true, ...options });
-  const page = await open(context, `${served.url}/index.html`);
+  const page = await open(context, `${url}/index.html`);
   await page.locator('#f-seniority').waitFor();
   return { context, page };
 }
 
-async function unlock(page, first = true) {
-  await page.locator('#staff-passphrase').fill(PASSPHRASE);
-  if (first) await page.locator('#staff-again').fill(PASSPHRASE);
-  await page.locator('section form button').click();
-  await page.locator('[data-lock]').waitFor();
-}
-
 test('the score follows the answers, and is the one that the package gives', async () => {
   const { context, page } = await agent();
-  const scorer = await openBundle(golden, [goldenKey]);
+  const scorer = await openBundle(bundle, [testKey]);
   for (const row of [...applications().slice(0, 3), GOOD, BAD]) {
     const { id: _, as_of: __, ...answers } = row;
     await fill(page, answers);
@@ -63,6 +58,24 @@ test('the score follows the answers, and is the one that the package gives', asy
   }
   assert.deepEqual(page.faults, []);
   await context.close();
+});
+
+test('where the bundle does not allow scoring as one types, the result waits for the button', async () => {
+  const own = await site({ bundle: signed(), keys: testKey });
+  const { context, page } = await agent({ url: own.url });
+  await page.getByText('press the button below them').waitFor();
+  await fill(page, GOOD);
+  // Longer than a score as one types is announced after.
+  await page.waitForTimeout(1500);
+  assert.equal(await outcome(page).count(), 0);
+  assert.equal(await page.locator('[data-score]').count(), 0);
+  await submit(page);
+  await page.locator('[data-outcome=approve]').waitFor();
+  await page.locator('#f-income').fill('190');
+  await page.getByText('press the button below them').waitFor();
+  assert.equal(await outcome(page).count(), 0, 'another answer is another decision');
+  await context.close();
+  await own.close();
 });
 
 test('without consent a person decides, and the result says why', async () => {
@@ -98,7 +111,7 @@ test('decisions are saved behind the passphrase and counted; drafts come back', 
   await page.locator('#application-id').fill('B-17');
   await submit(page);
   await page.locator('[data-saved="0"]').waitFor();
-  await unlock(page);
+  await unlock(page, PASSPHRASE, true);
   await submit(page);
   await page.locator('[data-saved="1"]').waitFor();
   await page.locator('#f-time').fill('30');
@@ -114,9 +127,9 @@ test('decisions are saved behind the passphrase and counted; drafts come back', 
   await page.locator('#f-seniority').waitFor();
   assert.equal(await page.locator('[data-entry]').count(), 0, 'nothing is listed before the passphrase');
   await page.locator('#staff-passphrase').fill('not the passphrase');
-  await page.locator('section form button').click();
+  await page.locator('section form button').first().click();
   await page.getByText('That is not the passphrase.').waitFor();
-  await unlock(page, false);
+  await unlock(page, PASSPHRASE);
   await page.locator('[data-draft="B-18"] button').first().click();
   assert.equal(await page.locator('#f-seniority').inputValue(), '7');
   await page.locator('[data-entry="B-17"] button').click();
@@ -126,7 +139,7 @@ test('decisions are saved behind the passphrase and counted; drafts come back', 
 
 test('what lies in the database shows no value and no id', async () => {
   const { context, page } = await agent();
-  await unlock(page);
+  await unlock(page, PASSPHRASE, true);
   await fill(page, { ...GOOD, assets: '8731642' });
   await fill(page, { assets: '873164' });
   await page.locator('#application-id').fill('SECRET-99');
@@ -157,7 +170,7 @@ test('what lies in the database shows no value and no id', async () => {
 test('exports: CSV, JSON lines, age; exported ones are deleted after their days', async () => {
   const { context, page } = await agent();
   await page.clock.install();
-  await unlock(page);
+  await unlock(page, PASSPHRASE, true);
   await fill(page, GOOD);
   await page.locator('#application-id').fill('=1+1');
   assert.equal(await page.locator('#application-id-said').textContent(), 'Letters, digits, dots and dashes, at most 64.');
@@ -176,7 +189,7 @@ test('exports: CSV, JSON lines, age; exported ones are deleted after their days'
 
   const json = JSON.parse((await download('json')).bytes.toString('utf8'));
   assert.equal(json.decision, 1);
-  const scorer = await openBundle(golden, [goldenKey]);
+  const scorer = await openBundle(bundle, [testKey]);
   const again = scorer.explain({ id: 'C-1', asOf: json.as_of, automation: true, values: json.values });
   assert.equal(json.record, Buffer.from(again.record).toString('base64'), 'the record is the package’s, byte for byte');
 
@@ -190,12 +203,12 @@ test('exports: CSV, JSON lines, age; exported ones are deleted after their days'
   await page.clock.fastForward(6 * DAY);
   await page.locator('#staff-passphrase').waitFor();
   assert.equal(await page.locator('[data-entry]').count(), 0, 'staff who are away lock');
-  await unlock(page, false);
+  await unlock(page, PASSPHRASE);
   await page.locator('[data-entry="C-1"]').waitFor();
   await page.clock.fastForward(2 * DAY);
   await page.reload();
   await page.locator('#staff-passphrase').waitFor();
-  await unlock(page, false);
+  await unlock(page, PASSPHRASE);
   await page.getByText('Nothing is saved yet.').waitFor();
   await context.close();
 });

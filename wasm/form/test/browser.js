@@ -1,5 +1,7 @@
 // Chromium for tests, and what tests do with the form.
-import { mkdtemp, rm } from 'node:fs/promises';
+import assert from 'node:assert/strict';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -77,3 +79,24 @@ export async function fill(page, answers, consent = true) {
 export const submit = (page) => page.locator('form.card button.main').click();
 export const notice = (page, code) => page.locator(`[data-notice="${code}"]`);
 export const outcome = (page) => page.locator('[data-outcome]');
+
+/** Gives the staff passphrase; `first` sets it. */
+export async function unlock(page, passphrase, first = false) {
+  await page.locator('#staff-passphrase').fill(passphrase);
+  if (first) await page.locator('#staff-again').fill(passphrase);
+  await page.locator('section form button').first().click();
+  await page.locator('[data-lock]').waitFor();
+}
+
+const axe = readFile(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
+
+/** axe-core finds nothing; the context must let its script past the page's policy. */
+export async function clean(page, where) {
+  // Through the debugger: the page's own policy would refuse it.
+  const { violations } = await page.evaluate(async (source) => {
+    new Function(source).call(window);
+    return window.axe.run(document, { resultTypes: ['violations'] });
+  }, await axe);
+  const found = violations.map(({ id, nodes }) => `${id}: ${nodes.map((node) => node.html.slice(0, 200)).join(' | ')}`);
+  assert.deepEqual(found, [], where);
+}

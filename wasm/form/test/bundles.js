@@ -23,14 +23,16 @@ const rawKey = publicKey.export({ format: 'der', type: 'spki' }).subarray(-32);
 /** The key of {@link signed} bundles, made for this run. */
 export const testKey = rawKey.toString('hex');
 
-/** The golden bundle with another META, laid out and signed anew (docs/bundle-format.md). */
-export function signed({ product = 'credit', sequence = 1, notBefore = '2020-01-01', notAfter = '2099-12-31' } = {}) {
+/**
+ * The golden bundle with another META, laid out and signed anew (docs/bundle-format.md).
+ */
+export function signed({ product = 'credit', sequence = 1, notBefore = '2020-01-01', notAfter = '2099-12-31', scoreAsTyped = false } = {}) {
   const count = golden.readUInt32LE(12);
   const sections = Array.from({ length: count }, (_, at) => {
     const entry = Buffer.from(golden.subarray(HEADER + at * ENTRY, HEADER + (at + 1) * ENTRY));
     const offset = Number(entry.readBigUInt64LE(8));
     const bytes = golden.subarray(offset, offset + Number(entry.readBigUInt64LE(16)));
-    return { entry, bytes: entry.toString('ascii', 0, 4) === 'META' ? meta(product, sequence, notBefore, notAfter) : bytes };
+    return { entry, bytes: entry.toString('ascii', 0, 4) === 'META' ? meta({ product, sequence, notBefore, notAfter, scoreAsTyped }) : bytes };
   });
   let end = HEADER + count * ENTRY + 64;
   for (const section of sections) {
@@ -53,15 +55,16 @@ export function signed({ product = 'credit', sequence = 1, notBefore = '2020-01-
   return out;
 }
 
-function meta(product, sequence, notBefore, notAfter) {
+function meta({ product, sequence, notBefore, notAfter, scoreAsTyped }) {
   const day = (text) => Date.parse(`${text}T00:00:00Z`) / 86_400_000;
   const name = Buffer.from(product);
   return Buffer.concat([
-    Buffer.from([0xa5, 0x00]), head(3, name.length), name,
+    Buffer.from([scoreAsTyped ? 0xa6 : 0xa5, 0x00]), head(3, name.length), name,
     Buffer.from([0x01]), head(0, sequence),
     Buffer.from([0x02]), head(0, day(notBefore)),
     Buffer.from([0x03]), head(0, day(notAfter)),
     Buffer.from([0x04, 0x00]),
+    Buffer.from(scoreAsTyped ? [0x05, 0xf5] : []),
   ]);
 }
 

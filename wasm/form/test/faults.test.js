@@ -1,7 +1,7 @@
 // Bad surroundings: each shows what happened and what to do.
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
-import { GOOD, fill, launch, notice, open, outcome, site, submit } from './browser.js';
+import { GOOD, fill, launch, notice, open, outcome, site, submit, unlock } from './browser.js';
 import { golden, testKey } from './bundles.js';
 
 let browser, served;
@@ -205,10 +205,7 @@ test('staff are told when the browser will not keep what is saved', async () => 
     url: `${served.url}/index.html`,
     prepare: () => { StorageManager.prototype.persist = async () => false; StorageManager.prototype.persisted = async () => false; },
   });
-  await page.locator('#staff-passphrase').fill('three green boats');
-  await page.locator('#staff-again').fill('three green boats');
-  await page.locator('section form button').click();
-  await page.locator('[data-lock]').waitFor();
+  await unlock(page, 'three green boats', true);
   await fill(page, GOOD);
   await submit(page);
   await says(page, 'persist', /may delete saved applications.*Export them often/s);

@@ -4,19 +4,22 @@ import { type InitOptions, type Source, engine } from "./engine.js";
 import { type PublicKey, type Scorer, open } from "./scorer.js";
 import { AnyBundleStore, type BundleStoreOptions } from "./store.js";
 
-export { FieldscoreError } from "./error.js";
-export type { Build, InitOptions, LogLevel } from "./engine.js";
-export { Scorer, type PublicKey } from "./scorer.js";
-export type { BundleStorage, BundleStoreOptions } from "./store.js";
-export type * from "./types.js";
+/** @internal What an entry offers; `index.ts` says what each is for, to users of all of them. */
+export interface Entry {
+  init(options?: InitOptions): Promise<void>;
+  openBundle(bytes: BufferSource, keys: readonly PublicKey[]): Promise<Scorer>;
+  BundleStore: new (options: BundleStoreOptions) => AnyBundleStore;
+}
 
 /** @internal */
-export const initWith = async (source: Source, options?: InitOptions): Promise<void> => {
-  await engine(source, options);
-};
-
-/** @internal */
-export const openWith = (source: Source, bytes: BufferSource, keys: readonly PublicKey[]): Promise<Scorer> =>
-  open(bytes, keys, source);
-
-export { AnyBundleStore, type BundleStoreOptions as StoreOptions };
+export const entry = (source: Source): Entry => ({
+  init: async (options) => {
+    await engine(source, options);
+  },
+  openBundle: (bytes, keys) => open(bytes, keys, source),
+  BundleStore: class extends AnyBundleStore {
+    constructor(options: BundleStoreOptions) {
+      super(options, source);
+    }
+  },
+});

@@ -1,22 +1,18 @@
 // The entry for browsers and bundlers.
 
-import { type InitOptions, type PublicKey, type Scorer, AnyBundleStore, type BundleStoreOptions, initWith, openWith } from "./entry.js";
+import { type InitOptions, download } from "./engine.js";
+import { entry } from "./entry.js";
 import { files } from "./files.js";
-import { download } from "./engine.js";
+import type { PublicKey, Scorer } from "./scorer.js";
+import type { AnyBundleStore, BundleStoreOptions } from "./store.js";
 
-const source = files(download);
-
-export {
-  FieldscoreError,
-  Scorer,
-  type Build,
-  type BundleStorage,
-  type BundleStoreOptions,
-  type InitOptions,
-  type LogLevel,
-  type PublicKey,
-} from "./entry.js";
+export { FieldscoreError } from "./error.js";
+export type { Build, InitOptions, LogLevel } from "./engine.js";
+export { Scorer, type PublicKey } from "./scorer.js";
+export type { BundleStorage, BundleStoreOptions } from "./store.js";
 export type * from "./types.js";
+
+const its = entry(files(download));
 
 /**
  * Starts the runtime, once: a second call waits for the first, and its options change nothing but
@@ -24,9 +20,7 @@ export type * from "./types.js";
  *
  * @throws {FieldscoreError} `wasm.*`: no WebAssembly, a module that cannot be had or compiled.
  */
-export function init(options?: InitOptions): Promise<void> {
-  return initWith(source, options);
-}
+export const init: (options?: InitOptions) => Promise<void> = its.init;
 
 /**
  * Opens a signed bundle: verifies it under one of the pinned public keys, validates it, and, the
@@ -35,13 +29,8 @@ export function init(options?: InitOptions): Promise<void> {
  *
  * @throws {FieldscoreError} `bundle.*`, `wasm.*`.
  */
-export function openBundle(bytes: BufferSource, keys: readonly PublicKey[]): Promise<Scorer> {
-  return openWith(source, bytes, keys);
-}
+export const openBundle: (bytes: BufferSource, keys: readonly PublicKey[]) => Promise<Scorer> = its.openBundle;
 
 /** Keeps one product's bundle up to date, in a storage of your choice. */
-export class BundleStore extends AnyBundleStore {
-  constructor(options: BundleStoreOptions) {
-    super(options, source);
-  }
-}
+export const BundleStore: new (options: BundleStoreOptions) => BundleStore = its.BundleStore;
+export type BundleStore = AnyBundleStore;

@@ -45,6 +45,7 @@ export interface RawInfo {
   bundleId: string;
   notBefore: string | null;
   notAfter: string | null;
+  scoreAsTyped: boolean;
   languages: string[];
   kernels: string;
   evaluations: number;

@@ -107,8 +107,8 @@ export class Scorer {
     this._reopen = reopen;
     const words = this._run((session) => session.info());
     this._words = words;
-    const { product, sequence, bundleId, notBefore, notAfter, languages, kernels, evaluations, groups } = words;
-    this.info = { product, sequence, bundleId, notBefore, notAfter, languages, kernels, evaluations, groups };
+    const { product, sequence, bundleId, notBefore, notAfter, scoreAsTyped, languages, kernels, evaluations, groups } = words;
+    this.info = { product, sequence, bundleId, notBefore, notAfter, scoreAsTyped, languages, kernels, evaluations, groups };
     words.fields.forEach((field, at) => this._index.set(field.name, at));
     this.schema = {
       fields: words.fields.map((field) => this._field(field)),

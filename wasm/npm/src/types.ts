@@ -92,6 +92,9 @@ export interface BundleInfo {
   readonly notBefore: string | null;
   /** The last day on which it holds, YYYY-MM-DD. */
   readonly notAfter: string | null;
+  /** Whether a form may show staff the score while they fill in an application. Without it, score
+   *  when the application is handed in, and not before. */
+  readonly scoreAsTyped: boolean;
   /** The languages of its texts (BCP 47), the default first. */
   readonly languages: readonly string[];
   /** The arithmetic in use: `simd128` or `scalar`. */

@@ -98,6 +98,7 @@ test("the schema has what a form needs", async () => {
   assert.equal(typeof reasonText, "function");
   assert.deepEqual(info.languages, ["en", "zh"]);
   assert.equal(info.product, "credit");
+  assert.equal(info.scoreAsTyped, false, "the golden bundle does not say so");
   const names = schema.fields.map((field) => field.name);
   assert.deepEqual(names, csv.split("\n")[0].split(",").slice(2));
   const home = schema.fields.find((field) => field.name === "home");

@@ -49,13 +49,35 @@ export interface Draft {
   answers: Answers;
 }
 
+/** What only the staff passphrase opens. */
+export interface Closed {
+  records: number;
+  /** How many of them were never exported. */
+  unexported: number;
+  drafts: number;
+}
+
 const DAY = 86_400_000;
+/** Where drafts of staff lie. */
+export const STAFF_DRAFTS = 'agent ';
 
 export class Records {
   constructor(private readonly db: Database, private readonly vault: Vault) {}
 
   /** Counts one more decision of `id` and saves it; gives its number. */
   async save(saved: Omit<Saved, 'decision'>): Promise<number> {
+    return this.vault.steady('shared', async () => {
+      await this.vault.refresh();
+      return this.count(saved);
+    });
+  }
+
+  /** The number that the next decision of `id` would have. */
+  async next(id: string): Promise<number> {
+    return ((await this.db.get<Row>('records', await this.vault.tag(id)))?.decisions ?? 0) + 1;
+  }
+
+  private async count(saved: Omit<Saved, 'decision'>): Promise<number> {
     const tag = await this.vault.tag(saved.id);
     for (;;) {
       const before = (await this.db.get<Row>('records', tag))?.decisions ?? 0;
@@ -70,6 +92,7 @@ export class Records {
 
   /** Everything that can be opened, latest first. */
   async list(): Promise<Entry[]> {
+    await this.vault.refresh();
     const entries: Entry[] = [];
     for (const row of await this.db.all<Row>('records')) {
       const saved = await this.vault.unseal<Saved>(row.sealed, row.tag);
@@ -82,14 +105,47 @@ export class Records {
 
   /** Closes for staff what was saved before there was a passphrase. */
   async closeForStaff(): Promise<void> {
-    for (const row of await this.db.all<Row>('records')) {
-      if (row.sealed.to === 'staff') continue;
-      const saved = await this.vault.unseal<Saved>(row.sealed, row.tag);
-      const sealed = await this.vault.seal(saved, row.tag, 'staff');
-      await this.db.change<Row>('records', row.tag, (found) =>
-        found && found.decisions === row.decisions ? { ...found, sealed } : (found as Row),
-      );
-    }
+    await this.vault.steady('shared', async () => {
+      for (const row of await this.db.all<Row>('records')) {
+        if (row.sealed.to === 'staff') continue;
+        const saved = await this.vault.unseal<Saved>(row.sealed, row.tag);
+        const sealed = await this.vault.seal(saved, row.tag, 'staff');
+        await this.db.change<Row>('records', row.tag, (found) =>
+          found && found.decisions === row.decisions ? { ...found, sealed } : (found as Row),
+        );
+      }
+    });
+  }
+
+  /** What a lost passphrase is lost with. */
+  async closed(): Promise<Closed> {
+    const rows = (await this.db.all<Row>('records')).filter(({ sealed }) => sealed.to === 'staff');
+    const drafts = (await this.db.names('drafts')).filter((slot) => slot.startsWith(STAFF_DRAFTS));
+    return {
+      records: rows.length,
+      unexported: rows.filter(({ exportedAt }) => exportedAt === undefined).length,
+      drafts: drafts.length,
+    };
+  }
+
+  /**
+   * Deletes what only the staff passphrase opens, and then its key. Gives nothing where that is what
+   * was `known`; where it is not, it deletes nothing and gives what is there now.
+   */
+  async reset(known: Closed): Promise<Closed | undefined> {
+    return this.vault.steady('exclusive', async () => {
+      const found = await this.closed();
+      const same = found.records === known.records && found.unexported === known.unexported && found.drafts === known.drafts;
+      if (!same) return found;
+      for (const { tag, sealed } of await this.db.all<Row>('records')) {
+        if (sealed.to === 'staff') await this.db.remove('records', tag);
+      }
+      for (const slot of await this.db.names('drafts')) {
+        if (slot.startsWith(STAFF_DRAFTS)) await this.db.remove('drafts', slot);
+      }
+      await this.vault.forget();
+      return undefined;
+    });
   }
 
   /** Starts the time after which exported decisions are deleted. */
@@ -113,8 +169,14 @@ export class Records {
     return count;
   }
 
-  async saveDraft(slot: string, draft: Draft, to: Sealed['to']): Promise<void> {
-    await this.db.put('drafts', slot, await this.vault.seal(draft, `draft ${slot}`, to));
+  /** Saves a draft; not one of staff whom another tab's reset has locked out. Whether it did. */
+  async saveDraft(slot: string, draft: Draft, to: Sealed['to']): Promise<boolean> {
+    return this.vault.steady('shared', async () => {
+      await this.vault.refresh();
+      if (to === 'staff' && !this.vault.isOpen) return false;
+      await this.db.put('drafts', slot, await this.vault.seal(draft, `draft ${slot}`, to));
+      return true;
+    });
   }
 
   async draft(slot: string): Promise<Draft | undefined> {

@@ -7,6 +7,7 @@
  *   wrapped under a key drawn from the passphrase. So a kiosk writes what it cannot read.
  */
 import { Fault } from '../faults.js';
+import { together } from '../platform.js';
 import type { Database } from './db.js';
 
 /** Bytes closed for `device` or `staff`. */
@@ -18,12 +19,16 @@ export interface Sealed {
   ephemeral?: ArrayBuffer;
 }
 
-interface StaffKey {
-  publicKey: ArrayBuffer;
+/** A private key under a passphrase. */
+interface Wrapped {
   wrapped: ArrayBuffer;
   salt: Uint8Array<ArrayBuffer>;
   iv: Uint8Array<ArrayBuffer>;
   rounds: number;
+}
+
+interface StaffKey extends Wrapped {
+  publicKey: ArrayBuffer;
 }
 
 /** OWASP's figure for PBKDF2 with SHA-256. */
@@ -73,17 +78,27 @@ export class Vault {
     return Array.from(mac, (byte) => byte.toString(16).padStart(2, '0')).join('');
   }
 
+  /**
+   * Runs `work` while no tab changes the key of staff; with `exclusive`, while no tab closes anything
+   * with it either.
+   */
+  async steady<T>(mode: LockMode, work: () => Promise<T>): Promise<T> {
+    return together('fieldscore staff key', mode, work);
+  }
+
+  /** Finds out what other tabs did to the key of staff; locks where it is another one. */
+  async refresh(): Promise<void> {
+    const found = await this.db.get<StaffKey>('keys', 'staff');
+    if (!found || !this.staffKey || !equal(found.publicKey, this.staffKey.publicKey)) this.staff = undefined;
+    this.staffKey = found;
+  }
+
   /** Sets the first passphrase, and opens. */
   async setPassphrase(passphrase: string): Promise<void> {
     const pair = await crypto.subtle.generateKey(CURVE, true, ['deriveBits']);
-    const [salt, iv] = [random(16), random(12)];
-    const under = await passphraseKey(passphrase, salt, ROUNDS, 'wrapKey');
     const made: StaffKey = {
       publicKey: await crypto.subtle.exportKey('raw', pair.publicKey),
-      wrapped: await crypto.subtle.wrapKey('pkcs8', pair.privateKey, under, { name: 'AES-GCM', iv }),
-      salt,
-      iv,
-      rounds: ROUNDS,
+      ...(await wrap(pair.privateKey, passphrase)),
     };
     // Another tab may have been faster: its passphrase holds.
     this.staffKey = await this.db.add('keys', 'staff', made);
@@ -92,16 +107,25 @@ export class Vault {
 
   /** Opens; a wrong passphrase is a {@link Fault}. */
   async unlock(passphrase: string): Promise<void> {
-    const key = this.staffKey;
-    if (!key) throw new Fault('passphrase.unset', 'staffSet');
-    const under = await passphraseKey(passphrase, key.salt, key.rounds, 'unwrapKey');
-    try {
-      this.staff = await crypto.subtle.unwrapKey(
-        'pkcs8', key.wrapped, under, { name: 'AES-GCM', iv: key.iv }, CURVE, false, ['deriveBits'],
-      );
-    } catch {
-      throw new Fault('passphrase.wrong', 'passWrong');
-    }
+    await this.refresh();
+    this.staff = await unwrap(this.staffKey, passphrase, false);
+  }
+
+  /** Puts the key under another passphrase. What it closed stays as it is, and can be opened as before. */
+  async changePassphrase(present: string, next: string): Promise<void> {
+    await this.steady('exclusive', async () => {
+      await this.refresh();
+      const opened = await unwrap(this.staffKey, present, true);
+      const changed = { ...(this.staffKey as StaffKey), ...(await wrap(opened, next)) };
+      await this.db.put('keys', 'staff', changed);
+      this.staffKey = changed;
+    });
+  }
+
+  /** Forgets the key of staff, and with it what it closed: {@link Records.reset} deletes that before. */
+  async forget(): Promise<void> {
+    await this.db.remove('keys', 'staff');
+    this.staff = this.staffKey = undefined;
   }
 
   lock(): void {
@@ -135,6 +159,29 @@ export class Vault {
     const plain = await crypto.subtle.decrypt(cipher, key, sealed.data);
     return JSON.parse(new TextDecoder().decode(plain)) as T;
   }
+}
+
+/** Puts a private key under a passphrase. */
+async function wrap(key: CryptoKey, passphrase: string): Promise<Wrapped> {
+  const [salt, iv] = [random(16), random(12)];
+  const under = await passphraseKey(passphrase, salt, ROUNDS, 'wrapKey');
+  return { wrapped: await crypto.subtle.wrapKey('pkcs8', key, under, { name: 'AES-GCM', iv }), salt, iv, rounds: ROUNDS };
+}
+
+async function unwrap(key: StaffKey | undefined, passphrase: string, extractable: boolean): Promise<CryptoKey> {
+  if (!key) throw new Fault('passphrase.unset', 'staffSet');
+  const under = await passphraseKey(passphrase, key.salt, key.rounds, 'unwrapKey');
+  const cipher = { name: 'AES-GCM', iv: key.iv };
+  try {
+    return await crypto.subtle.unwrapKey('pkcs8', key.wrapped, under, cipher, CURVE, extractable, ['deriveBits']);
+  } catch {
+    throw new Fault('passphrase.wrong', 'passWrong');
+  }
+}
+
+function equal(one: ArrayBuffer, other: ArrayBuffer): boolean {
+  const bytes = new Uint8Array(other);
+  return one.byteLength === bytes.length && new Uint8Array(one).every((byte, at) => byte === bytes[at]);
 }
 
 async function passphraseKey(

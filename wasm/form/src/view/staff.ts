@@ -1,20 +1,16 @@
-/** What only staff see: the passphrase, saved applications, exports. */
+/** What only staff see: saved applications, exports. */
 import { html, nothing, type TemplateResult } from 'lit';
 import type { Format } from '../export.js';
 import type { Language, Word } from '../i18n/index.js';
 import type { Draft, Entry } from '../store/records.js';
+import { changeView, giveView, type PassphraseView } from './passphrase.js';
 
 export interface StaffView {
   language: Language;
-  hasStaff: boolean;
-  isOpen: boolean;
-  /** What is wrong with the passphrase. */
-  fault: Word | undefined;
-  busy: boolean;
+  passphrase: PassphraseView;
   entries: readonly Entry[];
   drafts: readonly Draft[];
   canEncrypt: boolean;
-  give(passphrase: string, again: string | undefined): void;
   lock(): void;
   open(what: Entry | Draft): void;
   discard(draft: Draft): void;
@@ -24,35 +20,8 @@ export interface StaffView {
 export function staffView(view: StaffView): TemplateResult {
   return html`<section class="card" aria-labelledby="staff-title">
     <h2 id="staff-title">${view.language.say('staff')}</h2>
-    ${view.isOpen ? list(view) : passphrase(view)}
+    ${view.passphrase.passphrases.isOpen ? list(view) : giveView(view.passphrase)}
   </section>`;
-}
-
-function passphrase(view: StaffView): TemplateResult {
-  const { say } = view.language;
-  const submit = (event: SubmitEvent) => {
-    event.preventDefault();
-    const form = event.target as HTMLFormElement;
-    const value = (name: string) => (form.elements.namedItem(name) as HTMLInputElement | null)?.value;
-    view.give(value('passphrase') ?? '', value('again'));
-    form.reset();
-  };
-  const box = (name: string, word: Word) => html`<div class="field">
-    <label for="staff-${name}">${say(word)}</label>
-    <div class="entry">
-      <input
-        id="staff-${name}" name=${name} type="password" dir="ltr" required
-        autocomplete=${view.hasStaff ? 'current-password' : 'new-password'}
-        aria-describedby="staff-fault" aria-invalid=${view.fault ? 'true' : 'false'}
-      />
-    </div>
-  </div>`;
-  return html`<form class="fields one" @submit=${submit} novalidate>
-    <p class="help">${say(view.hasStaff ? 'staffEnter' : 'staffSet')}</p>
-    ${box('passphrase', 'passphrase')} ${view.hasStaff ? nothing : box('again', 'passphraseAgain')}
-    <p class="error" id="staff-fault" role="alert">${view.fault ? say(view.fault) : ''}</p>
-    <div class="row"><button ?disabled=${view.busy}>${say(view.hasStaff ? 'unlock' : 'setPass')}</button></div>
-  </form>`;
 }
 
 function list(view: StaffView): TemplateResult {
@@ -115,5 +84,6 @@ function list(view: StaffView): TemplateResult {
       <button type="button" data-lock @click=${view.lock}>${say('lock')}</button>
     </div>
     ${entries.length && !view.canEncrypt ? html`<p class="help">${say('noRecipient')}</p>` : nothing}
+    ${changeView(view.passphrase)}
   `;
 }
