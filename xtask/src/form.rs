@@ -24,14 +24,11 @@ pub struct FormArgs {
     #[arg(long, default_value_t = 8417)]
     port: u16,
     /// Build only, into wasm/form/dist
-    #[arg(long, conflicts_with_all = ["test", "size"])]
+    #[arg(long, conflicts_with = "test")]
     build: bool,
     /// Run the form's tests in Chromium instead
-    #[arg(long, conflicts_with = "size")]
-    test: bool,
-    /// Print what a first visit loads, one JSON object on stdout, and fail above its limit
     #[arg(long)]
-    size: bool,
+    test: bool,
 }
 
 const FORM: &str = "wasm/form";
@@ -44,10 +41,6 @@ pub fn run(workspace: &Workspace, args: &FormArgs) -> Result<()> {
     }
     if args.test {
         return test();
-    }
-    if args.size {
-        debian("chromium", &["chromium"])?;
-        return run::run(script("size").arg(&args.bundle));
     }
     let mut serve = script("serve");
     serve
@@ -87,6 +80,13 @@ pub fn test() -> Result<()> {
             .args(["run", "--silent", "test"])
             .current_dir(FORM),
     )
+}
+
+/// What a first visit with this bundle loads, as the JSON object that the script prints.
+pub fn first_visit(workspace: &Workspace, bundle: &Path) -> Result<String> {
+    debian("chromium", &["chromium"])?;
+    build(workspace)?;
+    run::output(script("size").arg(bundle))
 }
 
 fn script(name: &str) -> Command {

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::run::{self, Failure, Result, cargo};
 use crate::workspace::Workspace;
-use crate::{bundle, device, wasm};
+use crate::{bundle, device, form, wasm};
 
 /// The sizes that were committed.
 const HISTORY: &str = "benches/sizes.json";
@@ -48,14 +48,25 @@ struct Size {
     limit_raw: Option<u64>,
 }
 
+/// Measures everything and compares it.
+pub fn check(workspace: &Workspace) -> Result<()> {
+    run(
+        workspace,
+        &SizesArgs {
+            json: false,
+            update: false,
+            only: String::new(),
+        },
+    )
+}
+
 /// The task.
 pub fn run(workspace: &Workspace, args: &SizesArgs) -> Result<()> {
     let committed = committed()?;
     let was = |name: &str| committed.iter().find(|size| size.artifact == name);
     let mut sizes = Vec::new();
-    for (artifact, files) in artifacts(workspace, &args.only)? {
-        let mut size = Size::measure(&artifact, &files)?;
-        if let Some(was) = was(&artifact) {
+    for mut size in measured(workspace, &args.only)? {
+        if let Some(was) = was(&size.artifact) {
             (size.limit, size.limit_raw) = (was.limit, was.limit_raw);
         }
         sizes.push(size);
@@ -85,27 +96,33 @@ pub fn run(workspace: &Workspace, args: &SizesArgs) -> Result<()> {
     }
 }
 
-/// Builds what is measured, where its name starts with `only`: what it is called, and its files.
-fn artifacts(workspace: &Workspace, only: &str) -> Result<Vec<(String, Vec<PathBuf>)>> {
+/// Builds and measures what has a name that starts with `only`.
+fn measured(workspace: &Workspace, only: &str) -> Result<Vec<Size>> {
     let mut all = Vec::new();
-    if "credit.fsb".starts_with(only) {
-        all.push(("credit.fsb".to_owned(), vec![bundle::credit(workspace)?]));
+    if BUNDLE.starts_with(only) {
+        all.push(Size::measure(BUNDLE, &[bundle::credit(workspace)?])?);
     }
     if MINIMAL.starts_with(only) {
         run::run(cargo().args(["build", "--profile", "min", "-p", MINIMAL]))?;
-        all.push((MINIMAL.to_owned(), vec![workspace.program("min", MINIMAL)]));
+        let program = workspace.program("min", MINIMAL);
+        all.push(Size::measure(MINIMAL, &[program])?);
     }
     if DEVICE.starts_with(only) {
-        all.push((DEVICE.to_owned(), vec![device::native(workspace, None)?]));
+        let program = device::native(workspace, None)?;
+        all.push(Size::measure(DEVICE, &[program])?);
     }
     let builds = wasm::BUILDS.map(|build| (format!("npm {}", build.name), build));
     if builds.iter().any(|(name, _)| name.starts_with(only)) {
         let package = wasm::package(workspace)?;
         for (name, build) in builds {
             if name.starts_with(only) {
-                all.push((name, package.loaded(build)?));
+                all.push(Size::measure(&name, &package.loaded(build)?)?);
             }
         }
+    }
+    if FORM.starts_with(only) {
+        let text = form::first_visit(workspace, &bundle::credit(workspace)?)?;
+        all.push(serde_json::from_str(&text).map_err(Failure::at("form"))?);
     }
     match all.is_empty() {
         true => Err(Failure::new(format!(
@@ -115,8 +132,11 @@ fn artifacts(workspace: &Workspace, only: &str) -> Result<Vec<(String, Vec<PathB
     }
 }
 
+const BUNDLE: &str = "credit.fsb";
 const MINIMAL: &str = "fieldscore-minimal";
 const DEVICE: &str = "fieldscore-device";
+/// The form's first visit, with the credit bundle.
+const FORM: &str = "form";
 
 impl Size {
     /// The sum of the files, each zipped by itself, as a server sends them.

@@ -137,11 +137,10 @@ impl Package {
     }
 }
 
-/// The files of the same folder that a module imports at once.
+/// The files of the same folder that a packed module imports at once.
 fn imports(text: &str) -> impl Iterator<Item = &str> {
-    text.lines()
-        .filter(|line| line.starts_with("import ") || line.starts_with("export "))
-        .filter_map(|line| line.split_once(" from \"./")?.1.split('"').next())
+    let behind = text.split("from\"./").skip(1);
+    behind.filter_map(|rest| rest.split('"').next())
 }
 
 /// Builds and packs it.
@@ -153,10 +152,11 @@ pub fn package(workspace: &Workspace) -> Result<Package> {
     }
     let dist = folder.join("dist");
     std::fs::create_dir_all(&dist).map_err(Failure::at(dist.display()))?;
-    // Comments are for whoever reads the types, not for what a browser loads.
-    for options in [
-        ["--declaration", "false", "--removeComments", "true"],
-        ["--declaration", "true", "--emitDeclarationOnly", "true"],
+    let parts = workspace.folder("wasm")?.join("parts");
+    // Comments are for whoever reads the types.
+    for (options, out) in [
+        (["--declaration", "false"], &parts),
+        (["--declaration", "--emitDeclarationOnly"], &dist),
     ] {
         run::run(
             Command::new("node")
@@ -164,12 +164,17 @@ pub fn package(workspace: &Workspace) -> Result<Package> {
                 .args(["-p", SOURCES])
                 .args(options)
                 .arg("--outDir")
-                .arg(&dist),
+                .arg(out),
         )?;
     }
     for build in BUILDS {
-        build.into_package(workspace, &modules, &dist)?;
+        build.into_package(workspace, &modules, &parts, &dist)?;
     }
+    run::run(
+        Command::new("node")
+            .arg(Path::new(SOURCES).join("scripts/bundle.mjs"))
+            .args([&parts, &dist]),
+    )?;
     for (from, to) in [
         ("wasm/npm/package.json", "package.json"),
         ("wasm/npm/README.md", "README.md"),
@@ -190,8 +195,14 @@ pub fn package(workspace: &Workspace) -> Result<Package> {
 }
 
 impl Build {
-    /// Builds the module, and puts it into `dist`: as a file, as JavaScript, and its glue.
-    fn into_package(self, workspace: &Workspace, modules: &Path, dist: &Path) -> Result<()> {
+    /// Builds the module into `dist`; it as JavaScript, and its glue, go to the other `parts`.
+    fn into_package(
+        self,
+        workspace: &Workspace,
+        modules: &Path,
+        parts: &Path,
+        dist: &Path,
+    ) -> Result<()> {
         let name = self.name;
         let folder = workspace.folder(&format!("wasm-{name}"))?;
         let toolchain = Toolchain::rebuilding(TARGET)?;
@@ -223,7 +234,9 @@ impl Build {
         run::run(
             Command::new("node")
                 .arg(modules.join("binaryen/bin/wasm-opt"))
-                .args(["-Oz", "--mvp-features"])
+                // Functions that are called once stay functions: zipped, that is less.
+                .args(["-Oz", "--one-caller-inline-max-function-size=20"])
+                .arg("--mvp-features")
                 .args(self.features)
                 .args([
                     "--strip-debug",
@@ -236,7 +249,7 @@ impl Build {
         )?;
         let read = |path: &Path| std::fs::read(path).map_err(Failure::at(path.display()));
         let write = |file: String, text: String| {
-            let path = dist.join(file);
+            let path = parts.join(file);
             std::fs::write(&path, text).map_err(Failure::at(path.display()))
         };
         let text =
@@ -287,8 +300,7 @@ mod tests {
 
     #[test]
     fn imports_are_followed_but_those_that_wait() {
-        let text = "import { a } from \"./a.js\";\nexport { b } from \"./b.js\";\nimport \"node:fs\";\n  \
-                    await import(\"./c.js\");\n";
+        let text = "import{a}from\"./a.js\";export{b}from\"./b.js\";import\"node:fs\";await import(\"./c.js\");";
         assert_eq!(imports(text).collect::<Vec<_>>(), ["a.js", "b.js"]);
     }
 

@@ -3,6 +3,9 @@
 //! Bytes are widened to i16 and multiplied with `i32x4.dot_i16x8_s`, exact for inputs up to 255.
 //! Its results are sums of pairs, which are kept apart until the end.
 
+// Where the feature is on for the whole build, its intrinsics are safe, and so are the macro's calls.
+#![allow(unused_unsafe)]
+
 use std::arch::wasm32::*;
 
 use crate::kernels::arch::scalar;

@@ -1,0 +1,28 @@
+// Puts the package's modules together, as small as they get: bundle.mjs FROM TO.
+//
+// What the entries share becomes one module, so that a browser without a bundler waits for two files
+// after the entry, not for eight; the glue and the inlined modules stay apart, and only the one that
+// serves is loaded.
+
+import { rolldown } from "rolldown";
+
+const [from, to] = process.argv.slice(2);
+const entries = ["index", "inline", "node", "glue-simd128", "glue-scalar", "inline-simd128", "inline-scalar"];
+
+const bundle = await rolldown({
+  input: entries.map((name) => `${from}/${name}.js`),
+  platform: "neutral",
+  external: /^node:/,
+  transform: { target: "es2020" },
+  onLog(level, log) {
+    throw new Error(`${level}: ${log.message}`);
+  },
+});
+await bundle.write({
+  dir: to,
+  format: "es",
+  minify: true,
+  entryFileNames: "[name].js",
+  chunkFileNames: "[name].js",
+});
+await bundle.close();
