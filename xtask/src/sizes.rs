@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::run::{self, Failure, Result, cargo};
 use crate::workspace::Workspace;
-use crate::{bundle, device, wasm};
+use crate::{bundle, device, form, wasm};
 
 /// The sizes that were committed.
 const HISTORY: &str = "benches/sizes.json";
@@ -96,7 +96,10 @@ fn artifacts(workspace: &Workspace, only: &str) -> Result<Vec<(String, Vec<PathB
         all.push((MINIMAL.to_owned(), vec![workspace.program("min", MINIMAL)]));
     }
     if DEVICE.starts_with(only) {
-        all.push((DEVICE.to_owned(), vec![device::native(workspace, None)?]));
+        // As it ships: with the form inside.
+        form::build(workspace)?;
+        let program = device::native(workspace, Some(&device::built_form()?))?;
+        all.push((DEVICE.to_owned(), vec![program]));
     }
     let builds = wasm::BUILDS.map(|build| (format!("npm {}", build.name), build));
     if builds.iter().any(|(name, _)| name.starts_with(only)) {
