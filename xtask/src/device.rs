@@ -1,5 +1,5 @@
-//! `cargo xtask device`: the kiosk's binary for each target, how large it is, and the golden suite
-//! through it.
+//! `cargo xtask device`: the kiosk's binary for each target, how large it is, the golden suite through
+//! it, and whether it serves.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -8,9 +8,10 @@ use crate::bundle::GOLDEN;
 use crate::cross::{Toolchain, debian};
 use crate::form;
 use crate::run::{self, Failure, Result, cargo};
+use crate::serves;
 use crate::workspace::Workspace;
 
-/// Build the kiosk's binary for each target and run the golden suite through it
+/// Build the kiosk's binary for each target, run the golden suite through it, and see it serve
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Targets: this machine; aarch64 and armv7 under qemu-user. With the form inside, where \
@@ -82,6 +83,8 @@ pub fn measure(workspace: &Workspace, only_native: bool, json: bool) -> Result<(
     let program = native(workspace, form.as_deref())?;
     let machine = || Command::new(&program);
     let expected = golden(std::env::consts::ARCH, &machine, &first)?;
+    let kiosk = workspace.folder("device")?.join("kiosk");
+    serves::check(&mut machine(), &kiosk, form.is_some())?;
     report(std::env::consts::ARCH, &program, json)?;
     if only_native {
         return Ok(());
@@ -99,6 +102,7 @@ pub fn measure(workspace: &Workspace, only_native: bool, json: bool) -> Result<(
                 "{target}: `explain` says something else than on this machine"
             )));
         }
+        serves::check(&mut machine(), &kiosk, form.is_some())?;
         report(target, &program, json)?;
     }
     Ok(())

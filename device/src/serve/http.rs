@@ -351,3 +351,76 @@ fn verify(kiosk: &Kiosk, record: &[u8]) -> Result<(), Answer> {
         )),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use hyper::Request;
+
+    fn ask(port: u16, method: &str, uri: &str, headers: &[(&str, &[u8])]) -> Result<Asked, u16> {
+        let mut request = Request::builder().method(method).uri(uri);
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let (head, ()) = request.body(()).unwrap().into_parts();
+        asked(&Door::new(port), &head).map_err(|refused| refused.status)
+    }
+
+    #[test]
+    fn a_head_says_what_is_asked() {
+        let host: (&str, &[u8]) = ("host", b"LOCALHOST:8321");
+        for (uri, expected) in [
+            ("/", Asked::File("/".into())),
+            ("/a.js?v=1", Asked::File("/a.js".into())),
+            ("//etc/passwd", Asked::File("//etc/passwd".into())),
+            ("/kiosk/../x", Asked::File("/kiosk/../x".into())),
+            ("/config.json", Asked::Settings),
+            ("/kiosk/bundle.fsb", Asked::Bundle),
+            ("/kiosk/status?", Asked::Status),
+            // As one would ask a proxy.
+            ("http://localhost:8321/kiosk/status", Asked::File("".into())),
+        ] {
+            assert_eq!(ask(8321, "GET", uri, &[host]), Ok(expected), "{uri}");
+            assert_eq!(ask(8321, "DELETE", uri, &[host]), Err(405), "{uri}");
+        }
+        assert_eq!(ask(8321, "OPTIONS", "*", &[host]), Err(405));
+    }
+
+    #[test]
+    fn only_this_machines_names_are_let_in() {
+        for (port, host, known) in [
+            (8321, &b"127.0.0.1:8321"[..], true),
+            (8321, b"127.0.0.1:80", false),
+            (8321, b"127.0.0.1", false),
+            (8321, b"", false),
+            (8321, b"\xff", false),
+            (80, b"127.0.0.1", true),
+            (80, b"localhost:80", true),
+        ] {
+            let expected = if known { Ok(Asked::Status) } else { Err(421) };
+            assert_eq!(ask(port, "GET", STATUS, &[("host", host)]), expected);
+        }
+        assert_eq!(ask(8321, "GET", STATUS, &[]), Err(421));
+    }
+
+    #[test]
+    fn a_record_is_announced_with_its_type_and_length() {
+        let host: (&str, &[u8]) = ("host", b"localhost:8321");
+        let kind: (&str, &[u8]) = ("content-type", b"application/cbor");
+        let len: (&str, &[u8]) = ("content-length", b"1048576");
+        for (headers, expected) in [
+            (vec![host, kind, len], Ok(Asked::Keep)),
+            (vec![host, len], Err(415)),
+            (vec![host, kind], Err(411)),
+            (vec![host, kind, ("content-length", b"1048577")], Err(413)),
+            (
+                vec![host, kind, len, ("transfer-encoding", b"chunked")],
+                Err(411),
+            ),
+            (vec![host, kind, len, ("origin", b"\xff")], Err(403)),
+        ] {
+            assert_eq!(ask(8321, "POST", RECORDS, &headers), expected);
+        }
+    }
+}

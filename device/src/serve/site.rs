@@ -48,7 +48,7 @@ impl Site {
             return Err(match folder {
                 Some(folder) => {
                     Error::input(folder.display().to_string(), "a folder with kiosk.html")
-                        .hint("`npm run build` in wasm/form writes it to wasm/form/dist/app")
+                        .hint("`cargo xtask form --build` writes it to wasm/form/dist/app")
                 }
                 None => Error::input("form", "the form's files: none were built in")
                     .hint("--form DIR names their folder; FIELDSCORE_FORM=DIR builds them in"),
