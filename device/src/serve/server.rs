@@ -233,8 +233,9 @@ async fn receive(mut body: Incoming) -> Result<Vec<u8>, Answer> {
 /// Reads what nobody wants, within bounds: who is still sending when the connection closes may never
 /// see the answer.
 async fn discard(head: &Parts, mut body: Incoming) {
-    // Who asks whether to send it at all is told by the answer.
-    if body.is_end_stream() || head.headers.contains_key(header::EXPECT) {
+    // Who asks whether to send it at all is told by the answer; and what is too much is not begun.
+    let expects = head.headers.contains_key(header::EXPECT);
+    if body.is_end_stream() || expects || body.size_hint().lower() > MAX_DISCARDED_BYTES as u64 {
         return;
     }
     let read = async {

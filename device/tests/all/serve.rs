@@ -394,6 +394,13 @@ fn records_that_are_not_sent_to_the_end_are_given_up() {
         stream.read_to_end(&mut said).unwrap();
         assert!(said.starts_with(b"HTTP/1.1 408 "), "{}", text(&said));
     }
+    // Nor is one kept whose sender goes away.
+    let mut gone = TcpStream::connect(&kiosk.address).unwrap();
+    half(&mut gone);
+    gone.shutdown(std::net::Shutdown::Write).unwrap();
+    let mut said = Vec::new();
+    gone.read_to_end(&mut said).unwrap();
+    assert!(said.starts_with(b"HTTP/1.1 400 "), "{}", text(&said));
     assert_eq!(kiosk.status()["records"]["waiting"], 0);
     let left = std::fs::read_dir(place.path("data/records")).unwrap();
     assert_eq!(left.count(), 0);
