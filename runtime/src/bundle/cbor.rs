@@ -209,9 +209,20 @@ impl<'b> Reader<'b> {
     /// The value of `key`, which is greater than those asked for before.
     #[inline]
     pub fn entry<T: Read<'b>>(&mut self, entries: &mut Entries, key: u64) -> Option<T> {
+        self.entry_or(entries, key, T::absent)
+    }
+
+    /// As [`Reader::entry`], with another value for an absent entry.
+    #[inline]
+    pub fn entry_or<T: Read<'b>>(
+        &mut self,
+        entries: &mut Entries,
+        key: u64,
+        absent: fn() -> Option<T>,
+    ) -> Option<T> {
         match self.find(entries, key)? {
             true => T::read(self),
-            false => T::absent(),
+            false => absent(),
         }
     }
 
@@ -329,14 +340,20 @@ impl<'b, A: Read<'b>, B: Read<'b>> Read<'b> for (A, B) {
     }
 }
 
-/// A structure that is a map from these keys, or an array of its fields in this order.
+/// A structure that is a map from these keys, with what stands for an absent one, or an array of its
+/// fields in this order.
 macro_rules! structure {
-    ($name:ident { $($key:literal: $field:ident),* $(,)? }) => {
+    (@absent) => { $crate::bundle::cbor::Read::absent };
+    (@absent $absent:literal) => { || Some($absent) };
+    ($name:ident { $($key:literal: $field:ident $(= $absent:literal)?),* $(,)? }) => {
         impl<'b> $crate::bundle::cbor::Read<'b> for $name {
             #[inline]
             fn read(from: &mut $crate::bundle::cbor::Reader<'b>) -> Option<Self> {
                 let mut entries = from.map()?;
-                $(let $field = from.entry(&mut entries, $key)?;)*
+                $(
+                    let absent = $crate::bundle::cbor::structure!(@absent $($absent)?);
+                    let $field = from.entry_or(&mut entries, $key, absent)?;
+                )*
                 from.end(entries)?;
                 Some(Self { $($field),* })
             }

@@ -71,6 +71,7 @@ structure!(Meta {
     2: not_before,
     3: not_after,
     4: engine,
+    5: score_as_typed = false,
 });
 
 impl Meta {
