@@ -288,7 +288,7 @@ export class FieldscoreForm extends LitElement {
     } catch (error) {
       const fault = faultOf(error);
       // What is refused at the door changes nothing: the present rules stay.
-      this.tell({ code: fault.code, word: 'refusedUpdate', kind: 'warn', closes: true }, fault);
+      this.warn(fault);
     }
   }
 

@@ -5,7 +5,7 @@ import { after, before, test } from 'node:test';
 import { Decrypter, generateIdentity, identityToRecipient } from 'age-encryption';
 import { openBundle } from 'fieldscore';
 import { GOOD, fill, launch, notice, open, outcome, site, submit, unlock } from './browser.js';
-import { golden, goldenKey, testKey } from './bundles.js';
+import { golden, goldenKey, testKey } from '../../test/bundles.mjs';
 
 let browser, served;
 
