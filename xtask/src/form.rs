@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::process::Command;
 
+use crate::bundle;
 use crate::cross::{debian, npm};
 use crate::run::{self, Result};
 use crate::wasm;
@@ -43,7 +44,7 @@ pub fn run(workspace: &Workspace, args: &FormArgs) -> Result<()> {
         return Ok(());
     }
     if args.test {
-        return test();
+        return test(workspace);
     }
     if args.size {
         debian("chromium", &["chromium"])?;
@@ -80,11 +81,16 @@ pub fn build(workspace: &Workspace) -> Result<()> {
 }
 
 /// Runs the form's tests; [`build`] comes before.
-pub fn test() -> Result<()> {
+pub fn test(workspace: &Workspace) -> Result<()> {
     debian("chromium", &["chromium"])?;
+    let command = bundle::command(workspace)?;
     run::run(
         Command::new("npm")
             .args(["run", "--silent", "test"])
+            .env(
+                "FIELDSCORE_COMMAND",
+                std::path::absolute(&command).map_err(run::Failure::at(command.display()))?,
+            )
             .current_dir(FORM),
     )
 }
