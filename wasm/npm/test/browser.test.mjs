@@ -144,6 +144,35 @@ test("a policy that forbids wasm is named as what is wrong", async () => {
   assert.equal(await inPage("none", decide, given("index")), "FieldscoreError wasm.compile");
 });
 
+/** The first JavaScript of a README, as a reader would copy it. */
+const snippet = (path) => /```js\n([^]*?)```/.exec(readFileSync(here(path), "utf8"))[1];
+
+test("the READMEs' ten lines to a decision run as they stand", async () => {
+  const lines = snippet("../README.md");
+  assert.equal(snippet("../../../README.md"), lines, "the project's README has the same lines");
+  assert.ok(lines.trim().split("\n").length <= 10);
+  const root = join(app, "readme");
+  rmSync(root, { recursive: true, force: true });
+  mkdirSync(join(root, "public"), { recursive: true });
+  writeFileSync(join(root, "main.js"), lines);
+  writeFileSync(join(root, "index.html"), '<!doctype html><title>ten lines</title><link rel="icon" href="data:,"><script type="module" src="/main.js"></script>');
+  writeFileSync(join(root, "public/credit.fsb"), bundle);
+  await vite.build({ root, configFile: false, logLevel: "error", build: { target: "es2022" } });
+  const server = await serve("page", { "": join(root, "dist") });
+  const page = await browser.newPage();
+  try {
+    const said = page.waitForEvent("console", { timeout: 30_000 });
+    await page.goto(server.url);
+    const [score, outcome, reasons] = await Promise.all((await said).args().map((value) => value.jsonValue()));
+    assert.ok(Number.isInteger(score) && score > 300);
+    assert.equal(outcome, "approve");
+    assert.ok(reasons.length > 0 && reasons.every((text) => text.length > 5));
+  } finally {
+    await page.close();
+    server.close();
+  }
+});
+
 /** Has a page's store do one thing; what is current afterwards, or the code of what went wrong. */
 const stored = (page, doing, bytes) =>
   page.evaluate(
