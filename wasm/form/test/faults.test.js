@@ -265,6 +265,18 @@ test('offline at the first visit', async () => {
   await context.close();
 });
 
+test('offline at the first visit, the scoring program not there either', async () => {
+  const { context, page } = await visit({ url: 'about:blank' });
+  let offline = true;
+  await context.route(/\.(wasm|fsb)$|inline-|glue-/, (route) => (offline ? route.abort('internetdisconnected') : route.continue()));
+  await page.goto(`${served.url}/apply.html`);
+  await says(page, 'wasm.load', /could not be loaded, and none are saved.*Connect to the network once/s);
+  offline = false;
+  await page.getByRole('button', { name: 'Try again' }).click();
+  await decides(page);
+  await context.close();
+});
+
 test('two tabs: drafts are saved in one, and the other can take over', async () => {
   const { context, page: first } = await visit();
   await first.locator('#f-income').fill('111');
