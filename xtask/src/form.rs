@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::process::Command;
 
+use crate::bundle;
 use crate::cross::{debian, npm};
 use crate::run::{self, Result};
 use crate::wasm;
@@ -40,7 +41,7 @@ pub fn run(workspace: &Workspace, args: &FormArgs) -> Result<()> {
         return Ok(());
     }
     if args.test {
-        return test();
+        return test(workspace);
     }
     let mut serve = script("serve");
     serve
@@ -73,11 +74,16 @@ pub fn build(workspace: &Workspace) -> Result<()> {
 }
 
 /// Runs the form's tests; [`build`] comes before.
-pub fn test() -> Result<()> {
+pub fn test(workspace: &Workspace) -> Result<()> {
     debian("chromium", &["chromium"])?;
+    let command = bundle::command(workspace)?;
     run::run(
         Command::new("npm")
             .args(["run", "--silent", "test"])
+            .env(
+                "FIELDSCORE_COMMAND",
+                std::path::absolute(&command).map_err(run::Failure::at(command.display()))?,
+            )
             .current_dir(FORM),
     )
 }

@@ -48,7 +48,7 @@ pub fn run(workspace: &Workspace, args: &TestArgs) -> Result<()> {
     })?;
     steps.step("form in Chromium", || {
         form::build(workspace)?;
-        form::test()
+        form::test(workspace)
     })?;
     steps.step("form at the kiosk, in Chromium", || {
         device::test_form(workspace)

@@ -162,6 +162,10 @@ pub fn parse_value(kind: &FieldKind, value: &toml::Value, key: &str) -> Result<i
                 Error::input(key, format!("one of the categories {}", codes.join(", ")))
             }),
         (FieldKind::Date, toml::Value::Datetime(date)) => Ok(to_date(date, key)?.days().into()),
+        // What toml makes of a date where a table is read once more, as merged recipes are.
+        (FieldKind::Date, toml::Value::String(text)) => {
+            Ok(Date::parse(text).ok_or_else(wrong)?.days().into())
+        }
         (kind, toml::Value::Integer(x)) if kind.is_numeric() => {
             number(&x.to_string(), kind).ok_or_else(wrong)
         }

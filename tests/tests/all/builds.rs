@@ -2,7 +2,8 @@
 
 use fieldscore_models::keys::Signing;
 use fieldscore_models::{Fault, recipe};
-use fieldscore_runtime::Scorer;
+use fieldscore_runtime::decide::Test;
+use fieldscore_runtime::{Date, Scorer};
 use fieldscore_tests::onnx::Onnx;
 use fieldscore_tests::project::{Project, RECIPE, data, model};
 
@@ -69,6 +70,41 @@ fn the_bundle_says_whether_staff_may_see_the_score_as_they_type() {
     }
     let spoil = |p: &Project| p.change("sequence = 3", "sequence = 3\nscore_as_typed = \"yes\"");
     says(spoil, &["recipe.toml", "product.score_as_typed"]);
+}
+
+#[test]
+fn dates_stand_in_ranges_and_rules_as_toml_writes_them() {
+    let (_folder, project) = project();
+    project.change("fields = [\"home\"]", "fields = [\"home\", \"born\"]");
+    project.change(
+        "[features.a]",
+        "[[policy.knock_out]]\ncode = \"K1\"\nwhen = [{ field = \"born\", above = 2005-02-03 }]\n\
+         outcome = \"refer\"\ntext = { en = \"Young\" }\n\n[features.a]",
+    );
+    project.change(
+        "[fields.home]",
+        "[fields.born]\ntype = \"date\"\nrange = [1930-01-01, 2008-12-31]\nsensitivity = \"personal\"\n\
+         changeable = false\nlabel = { en = \"Born\" }\n\
+         reason = { code = \"R4\", text = { en = \"Age\" } }\n\n[fields.home]",
+    );
+    project.write(
+        "data.csv",
+        data(600)
+            .lines()
+            .enumerate()
+            .map(|(at, line)| match at {
+                0 => format!("{line},born\n"),
+                _ => format!("{line},19{}-05-06\n", 40 + at % 50),
+            })
+            .collect::<String>(),
+    );
+    let bundle = project.build().unwrap().bundle.expect("gates hold");
+    let scorer = Scorer::open(bundle, &[Signing::development().public()]).unwrap();
+    let born = &scorer.schema().fields()[scorer.schema().index_of("born").unwrap()];
+    let day = |year, month, day| i64::from(Date::from_ymd(year, month, day).unwrap().days());
+    assert_eq!(born.range, Some((day(1930, 1, 1), day(2008, 12, 31))));
+    let rule = &scorer.policy().knock_outs[0].when[0];
+    assert_eq!(rule.test, Test::Above(day(2005, 2, 3)));
 }
 
 #[test]

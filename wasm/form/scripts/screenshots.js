@@ -1,6 +1,6 @@
 // Pictures of the form for the README: node scripts/screenshots.js
 import { fileURLToPath } from 'node:url';
-import { signed, testKey } from '../test/bundles.js';
+import { signed, testKey } from '../../test/bundles.mjs';
 import { GOOD, fill, launch, open, outcome, site, submit } from '../test/browser.js';
 
 const images = fileURLToPath(new URL('../../../docs/images/', import.meta.url));

@@ -14,8 +14,9 @@ import { Database } from './store/db.js';
 import { Records, STAFF_DRAFTS, type Draft, type Entry, type Saved } from './store/records.js';
 import { Vault } from './store/vault.js';
 import { styles } from './styles.js';
-import { fieldView } from './view/field.js';
+import { lastCallView, startView } from './view/kiosk.js';
 import { noticesView, type Notice } from './view/notices.js';
+import { questionsView } from './view/questions.js';
 import { resultView } from './view/result.js';
 import { staffView } from './view/staff.js';
 
@@ -288,7 +289,7 @@ export class FieldscoreForm extends LitElement {
     } catch (error) {
       const fault = faultOf(error);
       // What is refused at the door changes nothing: the present rules stay.
-      this.tell({ code: fault.code, word: 'refusedUpdate', kind: 'warn', closes: true }, fault);
+      this.warn(fault);
     }
   }
 
@@ -408,8 +409,7 @@ export class FieldscoreForm extends LitElement {
 
   // ---- Deciding ------------------------------------------------------------------------------
 
-  private async decide(event: Event): Promise<void> {
-    event.preventDefault();
+  private async decide(): Promise<void> {
     if (this.busy || !this.engine) return;
     this.tried = true;
     for (const field of this.fields) this.left.add(field.name);
@@ -731,18 +731,13 @@ export class FieldscoreForm extends LitElement {
   private opened(): TemplateResult {
     const { say } = this.language;
     if (this.mode === 'kiosk' && !this.started) {
-      return html`<div class="start">
-        ${this.languageChoice()}
-        <h1 tabindex="-1">${say('title')}</h1>
-        <p>${say('kioskWelcome')}</p>
-        <button type="button" class="main" @click=${() => this.begin()}>${say('kioskStart')}</button>
-      </div>`;
+      return startView(this.language, this.languageChoice(), () => this.begin());
     }
     return html`${keyed(
       this.round,
       html`<header><h1 tabindex="-1">${say('title')}</h1>${this.languageChoice()}</header>
         ${this.mode === 'agent' ? this.desk() : this.once()}`,
-    )}${this.ending === undefined ? nothing : this.lastCallView(this.ending)}`;
+    )}${this.ending === undefined ? nothing : lastCallView(this.ending, this.language, () => this.stay(), () => this.clear())}`;
   }
 
   private languageChoice(): TemplateResult {
@@ -846,105 +841,34 @@ export class FieldscoreForm extends LitElement {
   }
 
   private questions(): TemplateResult {
-    const { say } = this.language;
-    const required = this.fields.filter((field) => field.required);
-    const done = required.filter((field) => !this.check(field).error).length;
-    const wrong = this.fields.filter((field) => this.check(field).error);
-    const agent = this.mode === 'agent';
-    const keeps = agent && this.vault?.isOpen;
-    return html`<form class="card" novalidate autocomplete="off" @submit=${(event: Event) => void this.decide(event)}>
-      ${this.tried && wrong.length ? this.summary(wrong) : nothing}
-      <div class="fields">${agent ? this.idView() : nothing}
-        ${this.fields.map((field) =>
-          fieldView(field, {
-            language: this.language,
-            texts: this.texts,
-            answer: this.answers[field.name] ?? '',
-            check: this.check(field),
-            left: this.left.has(field.name),
-            change: (answer) => this.edit(field.name, answer),
-            leave: () => {
-              this.left.add(field.name);
-              this.requestUpdate();
-            },
-          }),
-        )}
-      </div>
-      <label class="check">
-        <input
-          type="checkbox"
-          id="consent"
-          aria-describedby="consent-help"
-          .checked=${this.consent}
-          @change=${(event: Event) => {
-            this.consent = (event.target as HTMLInputElement).checked;
-            this.changed();
-          }}
-        />
-        <span>${say(agent ? 'consent' : 'consentSelf')}<br /><span class="help" id="consent-help">${say('consentHelp')}</span></span>
-      </label>
-      <div class="row">
-        <button class="main">${say(keeps ? 'save' : 'decide')}</button>
-        ${agent ? html`<button type="button" @click=${() => void this.startOver()}>${say('startOver')}</button>` : nothing}
-        <span class="status">${say('progress', { done, all: required.length })}</span>
-      </div>
-    </form>`;
-  }
-
-  private idView(): TemplateResult {
-    const { say } = this.language;
-    const { error } = checkId(this.applicationId, this.language);
-    return html`<div class="field">
-      <label for="application-id">${say('applicationId')}</label>
-      <div class="entry">
-        <input
-          id="application-id" dir="ltr" autocomplete="off" spellcheck="false"
-          aria-describedby="application-id-said" aria-invalid=${error ? 'true' : 'false'}
-          .value=${this.applicationId}
-          @input=${(event: Event) => {
-            this.applicationId = (event.target as HTMLInputElement).value.trim();
-            this.changed();
-          }}
-        />
-      </div>
-      <p class="error" id="application-id-said" aria-live="polite">${error ?? ''}</p>
-    </div>`;
-  }
-
-  private summary(wrong: readonly Field[]): TemplateResult {
-    const { say, tag } = this.language;
-    const go = (event: Event, name: string) => {
-      event.preventDefault();
-      this.renderRoot.querySelector<HTMLElement>(`#f-${CSS.escape(name)}`)?.focus();
-    };
-    return html`<div class="notice bad summary" role="alert" tabindex="-1">
-      <p>${say('errSummary', { n: wrong.length })}</p>
-      <ul>
-        ${wrong.map(
-          (field) => html`<li>
-            <a href="#f-${field.name}" @click=${(event: Event) => go(event, field.name)}
-              ><span lang=${this.texts} dir="auto">${field.label(tag)}</span></a
-            >: ${this.check(field).error}
-          </li>`,
-        )}
-      </ul>
-    </div>`;
-  }
-
-  private lastCallView(seconds: number): TemplateResult {
-    const { say } = this.language;
-    const cancel = (event: Event) => {
-      event.preventDefault();
-      this.stay();
-    };
-    return html`<dialog class="idle" aria-labelledby="idle-title" @cancel=${cancel}>
-      <h2 id="idle-title">${say('kioskIdle')}</h2>
-      <p>${say('kioskIdleHelp', { s: seconds })}</p>
-      <div class="row">
-        <button type="button" class="main" @click=${() => this.stay()}>${say('kioskStay')}</button>
-        <button type="button" @click=${() => this.clear()}>${say('kioskClear')}</button>
-      </div>
-    </dialog>`;
+    return questionsView({
+      language: this.language,
+      texts: this.texts,
+      fields: this.fields,
+      answer: (field) => this.answers[field.name] ?? '',
+      check: (field) => this.check(field),
+      left: (field) => this.left.has(field.name),
+      tried: this.tried,
+      consent: this.consent,
+      agent: this.mode === 'agent',
+      id: this.applicationId,
+      saves: this.mode === 'agent' && this.vault?.isOpen === true,
+      change: (field, answer) => this.edit(field.name, answer),
+      leave: (field) => {
+        this.left.add(field.name);
+        this.requestUpdate();
+      },
+      agree: (consent) => {
+        this.consent = consent;
+        this.changed();
+      },
+      rename: (id) => {
+        this.applicationId = id;
+        this.changed();
+      },
+      decide: () => void this.decide(),
+      startOver: () => void this.startOver(),
+    });
   }
 }
 

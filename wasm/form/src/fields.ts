@@ -23,15 +23,15 @@ const MAX_TEXT = 1000;
 /** The application ids that the form takes; they name files and rows. */
 const ID = /^[\p{L}\p{N}._-]{1,64}$/u;
 
-/** Arabic-Indic, Persian and full-width digits, minus and decimal signs as ASCII. */
+/** Arabic-Indic, Persian and full-width digits, minus and decimal signs and full stops as ASCII. */
 function ascii(text: string): string {
   return text
     .trim()
     .replace(/[\u0660-\u0669]/g, (digit) => String(digit.charCodeAt(0) - 0x660))
     .replace(/[\u06F0-\u06F9]/g, (digit) => String(digit.charCodeAt(0) - 0x6f0))
     .replace(/[\uFF10-\uFF19]/g, (digit) => String(digit.charCodeAt(0) - 0xff10))
-    .replace(/\u066B/g, '.')
-    .replace(/\u2212/g, '-');
+    .replace(/[\u066B\uFF0E]/g, '.')
+    .replace(/[\u2212\uFF0D]/g, '-');
 }
 
 function isNumeric(field: Field): boolean {

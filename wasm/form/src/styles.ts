@@ -100,7 +100,8 @@ export const styles = css`
   .start h1 { font-size: 2.5rem; }
   .start p { font-size: 1.35rem; max-width: 34rem; color: var(--soft); }
   .start button { font-size: 1.5rem; padding: 1.25rem 3rem; }
-  dialog { border: 0; border-radius: 16px; padding: 2rem; max-width: 30rem; color: inherit; }
+  dialog { border: 0; border-radius: 16px; padding: 2rem; max-width: min(30rem, 100vw - 2rem); color: inherit; }
+  .card > dialog { margin: auto; }
   dialog::backdrop { background: rgb(10 30 30 / 60%); }
   dialog > * + * { margin-top: 1rem; }
   summary { padding-block: 0.625rem; color: var(--accent); font-weight: 600; cursor: pointer; }

@@ -5,7 +5,7 @@ import { after, before, test } from 'node:test';
 import { Decrypter, generateIdentity, identityToRecipient } from 'age-encryption';
 import { openBundle } from 'fieldscore';
 import { BAD, GOOD, fill, launch, notice, open, outcome, site, submit, unlock } from './browser.js';
-import { applications, signed, testKey } from './bundles.js';
+import { applications, signed, testKey } from '../../test/bundles.mjs';
 
 const PASSPHRASE = 'three green boats';
 const DAY = 86_400_000;

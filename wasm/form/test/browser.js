@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { chromium } from 'playwright-core';
 import { serve } from '../scripts/server.js';
-import { golden, goldenKey } from './bundles.js';
+import { golden, goldenKey } from '../../test/bundles.mjs';
 
 export const ROOT = fileURLToPath(new URL('../dist/app', import.meta.url));
 

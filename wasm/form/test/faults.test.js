@@ -1,8 +1,11 @@
 // Bad surroundings: each shows what happened and what to do.
 import assert from 'node:assert/strict';
+import { readFile } from 'node:fs/promises';
 import { after, before, test } from 'node:test';
+import { Decrypter, generateIdentity, identityToRecipient } from 'age-encryption';
+import { openBundle } from 'fieldscore';
 import { GOOD, fill, launch, notice, open, outcome, site, submit, unlock } from './browser.js';
-import { golden, testKey } from './bundles.js';
+import { golden, goldenKey, testKey } from '../../test/bundles.mjs';
 
 let browser, served;
 
@@ -81,27 +84,113 @@ test('full storage at the first visit: the bundle decides all the same', async (
   await context.close();
 });
 
-test('full storage at a decision: what could not be saved is no decision, and can be tried again', async () => {
-  // Chromium lets small writes pass for a while after its quota is used up, so the store says it here.
-  const { context, page } = await visit({
-    prepare: () => {
-      const { put } = IDBObjectStore.prototype;
-      IDBObjectStore.prototype.put = function (...given) {
-        if (this.name === 'records' && globalThis.full) throw new DOMException('Quota exceeded.', 'QuotaExceededError');
-        return put.apply(this, given);
-      };
-    },
-  });
+/** A page whose origin has used up its quota, by what it wrote itself, down to the last hundred bytes. */
+async function full({ config = {}, ...options } = {}) {
+  const own = await site({ config });
+  const { context, page } = await visit({ ...options, url: 'about:blank' });
+  const devtools = await context.newCDPSession(page);
+  // Room for the first visit; the service worker, which writes when it likes, is not part of this.
+  await devtools.send('Storage.overrideQuotaForOrigin', { origin: own.url, quotaSize: 600_000 });
+  const use = (work) => page.evaluate(async (work) => {
+    const db = await new Promise((resolve) => { indexedDB.open('fieldscore').onsuccess = ({ target }) => resolve(target.result); });
+    const write = (change) => new Promise((resolve) => {
+      const transaction = db.transaction('notes', 'readwrite');
+      change(transaction.objectStore('notes'));
+      transaction.oncomplete = () => resolve(true);
+      transaction.onabort = () => resolve(transaction.error.name !== 'QuotaExceededError');
+    });
+    if (work === 'free') {
+      await write((notes) => notes.delete(IDBKeyRange.bound('filler', 'fillerz')));
+    } else {
+      let count = 0;
+      for (let size = 1 << 17; size >= 64; size /= 2) {
+        while (await write((notes) => notes.put('x'.repeat(size), `filler${count}`))) count += 1;
+      }
+    }
+    db.close();
+  }, work);
+  return { own, context, page, fillUp: () => use('fill'), free: () => use('free'), url: own.url };
+}
+
+const FULL = { context: { serviceWorkers: 'block', acceptDownloads: true } };
+
+test('full storage at a decision: nothing typed is lost, and once there is room it can be tried again', async () => {
+  const { own, context, page, fillUp, free, url } = await full(FULL);
+  await page.goto(`${url}/apply.html`);
   await fill(page, GOOD);
-  await page.evaluate(() => { globalThis.full = true; });
+  await page.waitForSelector('fieldscore-form[draft-saved]');
+  await fillUp();
   await submit(page);
   await says(page, 'keep', /storage is full, so this was not saved.*free some space/s);
-  assert.equal(await outcome(page).count(), 0);
-  await page.evaluate(() => { globalThis.full = false; });
+  assert.equal(await outcome(page).count(), 0, 'what could not be saved is no decision');
+  for (const name of ['seniority', 'income', 'price']) assert.equal(await page.locator(`#f-${name}`).inputValue(), GOOD[name]);
+  await free();
   await submit(page);
   await page.locator('[data-outcome=approve]').waitFor();
   await page.locator('[data-saved="1"]').waitFor();
+  assert.deepEqual(page.faults, []);
   await context.close();
+  await own.close();
+});
+
+test('full storage at a decision: a file serves instead, and is what would have been saved', async () => {
+  const { own, context, page, fillUp, url } = await full(FULL);
+  await page.goto(`${url}/apply.html`);
+  await fill(page, GOOD);
+  await fillUp();
+  await submit(page);
+  const instead = notice(page, 'keep').getByRole('button', { name: 'Put it into a file instead' });
+  await instead.waitFor();
+  await page.locator('#f-income').fill('190');
+  assert.equal(await notice(page, 'keep').count(), 0, 'it was about other answers');
+  await submit(page);
+  const [download] = await Promise.all([page.waitForEvent('download'), instead.click()]);
+  await page.locator('[data-outcome=approve]').waitFor();
+  await page.locator('[data-kept=file]').getByText('Only in the file that you downloaded.').waitFor();
+  const saved = JSON.parse(await readFile(await download.path(), 'utf8'));
+  assert.deepEqual([saved.decision, saved.values.income, saved.outcome], [1, '190', 'approve']);
+  const scorer = await openBundle(golden, [goldenKey]);
+  const again = scorer.explain({ id: saved.id, asOf: saved.as_of, automation: true, values: saved.values });
+  assert.equal(saved.record, Buffer.from(again.record).toString('base64'));
+  await context.close();
+  await own.close();
+});
+
+test('full storage with staff at work: the file is for the lender alone where its key is known', async () => {
+  const identity = await generateIdentity();
+  const { own, context, page, fillUp, url } = await full({ ...FULL, config: { recipient: await identityToRecipient(identity) } });
+  await page.goto(`${url}/index.html`);
+  await unlock(page, 'three green boats', true);
+  await page.locator('#application-id').fill('F-1');
+  await fill(page, GOOD);
+  await submit(page);
+  await page.locator('[data-saved="1"]').waitFor();
+  await page.locator('#f-time').fill('30');
+  await page.waitForTimeout(600);
+  await fillUp();
+  await submit(page);
+  const instead = notice(page, 'keep').getByRole('button', { name: 'Put it into a file instead' });
+  const [download] = await Promise.all([page.waitForEvent('download'), instead.click()]);
+  await page.locator('[data-kept=file]').waitFor();
+  const decrypter = new Decrypter();
+  decrypter.addIdentity(identity);
+  const saved = JSON.parse(await decrypter.decrypt(await readFile(await download.path()), 'text'));
+  assert.deepEqual([saved.id, saved.decision, saved.values.time], ['F-1', 2, '30']);
+  await context.close();
+  await own.close();
+});
+
+test('full storage at a kiosk: nothing is given away', async () => {
+  const { own, context, page, fillUp, url } = await full(FULL);
+  await page.goto(`${url}/kiosk.html`);
+  await page.getByRole('button', { name: 'Touch to start' }).click();
+  await fill(page, GOOD);
+  await fillUp();
+  await submit(page);
+  await says(page, 'keep', /storage is full/);
+  assert.equal(await page.getByRole('button', { name: 'Put it into a file instead' }).count(), 0);
+  await context.close();
+  await own.close();
 });
 
 test('an altered bundle', async () => {
@@ -170,6 +259,18 @@ test('offline at the first visit', async () => {
   await context.route('**/*.{fsb,json}', (route) => (offline ? route.abort('internetdisconnected') : route.continue()));
   await page.goto(`${served.url}/apply.html`);
   await says(page, 'bundle.offline', /could not be loaded, and none are saved.*Connect to the network once/s);
+  offline = false;
+  await page.getByRole('button', { name: 'Try again' }).click();
+  await decides(page);
+  await context.close();
+});
+
+test('offline at the first visit, the scoring program not there either', async () => {
+  const { context, page } = await visit({ url: 'about:blank' });
+  let offline = true;
+  await context.route(/\.(wasm|fsb)$|inline-|glue-/, (route) => (offline ? route.abort('internetdisconnected') : route.continue()));
+  await page.goto(`${served.url}/apply.html`);
+  await says(page, 'wasm.load', /could not be loaded, and none are saved.*Connect to the network once/s);
   offline = false;
   await page.getByRole('button', { name: 'Try again' }).click();
   await decides(page);

@@ -10,6 +10,7 @@ import { fileURLToPath } from "node:url";
 import { chromium as playwright } from "playwright-core";
 import * as vite from "vite";
 
+import { damaged, foreigner, signed, testKey } from "../../test/bundles.mjs";
 import { recorded } from "./golden.mjs";
 import { app, application, bundle, chromium, csv, digests, key } from "./setup.mjs";
 
@@ -59,6 +60,7 @@ before(async () => {
   writeFileSync(join(data, "credit.fsb"), bundle);
   writeFileSync(join(data, "applications.csv"), csv);
   cpSync(here("golden.mjs"), join(data, "golden.mjs"));
+  cpSync(here("../examples/indexeddb/storage.js"), join(data, "storage.js"));
   browser = await playwright.launch({
     executablePath: chromium(),
     args: [
@@ -140,6 +142,99 @@ test("where nothing may be fetched the modules come as scripts", async () => {
 
 test("a policy that forbids wasm is named as what is wrong", async () => {
   assert.equal(await inPage("none", decide, given("index")), "FieldscoreError wasm.compile");
+});
+
+/** The first JavaScript of a README, as a reader would copy it. */
+const snippet = (path) => /```js\n([^]*?)```/.exec(readFileSync(here(path), "utf8"))[1];
+
+test("the READMEs' ten lines to a decision run as they stand", async () => {
+  const lines = snippet("../README.md");
+  assert.equal(snippet("../../../README.md"), lines, "the project's README has the same lines");
+  assert.ok(lines.trim().split("\n").length <= 10);
+  const root = join(app, "readme");
+  rmSync(root, { recursive: true, force: true });
+  mkdirSync(join(root, "public"), { recursive: true });
+  writeFileSync(join(root, "main.js"), lines);
+  writeFileSync(join(root, "index.html"), '<!doctype html><title>ten lines</title><link rel="icon" href="data:,"><script type="module" src="/main.js"></script>');
+  writeFileSync(join(root, "public/credit.fsb"), bundle);
+  await vite.build({ root, configFile: false, logLevel: "error", build: { target: "es2022" } });
+  const server = await serve("page", { "": join(root, "dist") });
+  const page = await browser.newPage();
+  try {
+    const said = page.waitForEvent("console", { timeout: 30_000 });
+    await page.goto(server.url);
+    const [score, outcome, reasons] = await Promise.all((await said).args().map((value) => value.jsonValue()));
+    assert.ok(Number.isInteger(score) && score > 300);
+    assert.equal(outcome, "approve");
+    assert.ok(reasons.length > 0 && reasons.every((text) => text.length > 5));
+  } finally {
+    await page.close();
+    server.close();
+  }
+});
+
+/** Has a page's store do one thing; what is current afterwards, or the code of what went wrong. */
+const stored = (page, doing, bytes) =>
+  page.evaluate(
+    async ({ doing, bytes, key }) => {
+      const { BundleStore } = await import("/package/dist/index.js");
+      const { indexedDbStorage } = await import("/data/storage.js");
+      const store = new BundleStore({ storage: await indexedDbStorage("credit"), product: "credit", keys: [key] });
+      try {
+        return (await store[doing](bytes && Uint8Array.from(bytes))).info.sequence;
+      } catch (error) {
+        return error.code;
+      }
+    },
+    { doing, bytes: bytes && [...bytes], key: testKey },
+  );
+
+test("updates in Chromium, kept in IndexedDB over reloads", async () => {
+  const server = await serve("strict", { package: join(app, "node_modules/fieldscore"), data });
+  const context = await browser.newContext();
+  const page = await context.newPage();
+  try {
+    await page.goto(server.url);
+    assert.equal(await stored(page, "current"), "store.empty");
+    for (const [bytes, answer, current] of [
+      [signed({ sequence: 5 }), 5, 5],
+      [signed({ sequence: 4 }), "store.refused", 5],
+      [signed({ sequence: 6 }), 6, 6],
+      [signed({ sequence: 9, product: "other" }), "store.refused", 6],
+      [signed({ sequence: 9, by: foreigner }), "bundle.untrusted_key", 6],
+      [damaged(signed({ sequence: 9 })), "bundle.altered", 6],
+      [signed({ sequence: 7, notAfter: "2026-01-31" }), 7, 7],
+    ]) {
+      assert.equal(await stored(page, "install", bytes), answer);
+      await page.reload();
+      assert.equal(await stored(page, "current"), current);
+    }
+  } finally {
+    await context.close();
+    server.close();
+  }
+});
+
+test("two tabs install at once: the newer bundle is current in the end, in both", async () => {
+  const server = await serve("strict", { package: join(app, "node_modules/fieldscore"), data });
+  const context = await browser.newContext();
+  try {
+    const tabs = await Promise.all([0, 1].map(() => context.newPage()));
+    for (const tab of tabs) await tab.goto(server.url);
+    assert.equal(await stored(tabs[0], "install", signed({ sequence: 1 })), 1);
+    for (let sequence = 2; sequence < 12; sequence += 2) {
+      const [older, newer] = await Promise.all([
+        stored(tabs[0], "install", signed({ sequence })),
+        stored(tabs[1], "install", signed({ sequence: sequence + 1 })),
+      ]);
+      assert.ok(older === sequence || older === "store.refused", `${older}`);
+      assert.equal(newer, sequence + 1);
+      for (const tab of tabs) assert.equal(await stored(tab, "current"), sequence + 1);
+    }
+  } finally {
+    await context.close();
+    server.close();
+  }
 });
 
 /** The React example with its data, in a folder of its own. */

@@ -6,6 +6,7 @@ import { mkdtempSync, cpSync, readFileSync, readdirSync, rmSync, writeFileSync }
 import { join } from "node:path";
 import { after, test } from "node:test";
 
+import { damaged, foreigner, signed, testKey } from "../../test/bundles.mjs";
 import { applications, decided, recorded } from "./golden.mjs";
 import { miscounting, trapping } from "./patch.mjs";
 import { app, application, bundle, csv, digests, dist, key, load, run } from "./setup.mjs";
@@ -329,13 +330,63 @@ test("the store installs, opens again, and refuses what is foreign or damaged", 
   const other = new BundleStore({ storage: new Map(), product: "mortgage", keys: [key] });
   await assert.rejects(other.install(bundle), thrown("store.refused"));
   await assert.rejects(again.install(bundle.subarray(0, 1000)), (error) => /^bundle\./.test(error.code));
-  // An older one: the state knows a higher sequence number, here as CBOR {2: 7}.
-  const ahead = new BundleStore({ storage: new Map([["state", Uint8Array.of(0xa1, 2, 7)]]), product: "credit", keys: [key] });
-  await assert.rejects(ahead.install(bundle), thrown("store.refused"));
   storage.get(`${id}.fsb`)[9000] ^= 1;
   await assert.rejects(again.current(), thrown("store.empty"));
   assert.equal((await again.install(bundle)).info.bundleId, id);
   assert.equal((await again.current()).info.bundleId, id);
+});
+
+/** What a store must do with each of these, whatever its storage: the current one, a code. */
+const OFFERS = [
+  [signed({ sequence: 6 }), 6],
+  [signed({ sequence: 5 }), "store.refused"],
+  [signed({ sequence: 6, notAfter: "2098-12-31" }), "store.refused"],
+  [signed({ sequence: 9, product: "other" }), "store.refused"],
+  [signed({ sequence: 9, by: foreigner }), "bundle.untrusted_key"],
+  [damaged(signed({ sequence: 9 })), "bundle.altered"],
+  [signed({ sequence: 9 }).subarray(0, 5000), /^bundle\./],
+  [signed({ sequence: 8 }), 8],
+];
+
+test("updates: newer ones are taken and last; older, foreign and damaged ones change nothing", async () => {
+  const { BundleStore } = await load();
+  const storage = new Map();
+  const store = () => new BundleStore({ storage, product: "credit", keys: [testKey] });
+  let current = (await store().install(signed({ sequence: 5 }))).info.sequence;
+  for (const [bundle, expected] of OFFERS) {
+    const before = new Map(storage);
+    if (typeof expected === "number") {
+      current = (await store().install(bundle)).info.sequence;
+      assert.equal(current, expected);
+    } else {
+      await assert.rejects(store().install(bundle), ({ code }) => (expected.test ? expected.test(code) : expected === code));
+      assert.deepEqual(storage, before, `${expected}`);
+    }
+    // A new page: another store over the same bytes.
+    assert.equal((await store().current()).info.sequence, current);
+  }
+});
+
+test("an update that has expired is taken, and leaves decisions to a person", async () => {
+  const { BundleStore } = await load();
+  const store = new BundleStore({ storage: new Map(), product: "credit", keys: [testKey] });
+  await store.install(signed({ sequence: 5 }));
+  const scorer = await store.install(signed({ sequence: 6, notAfter: "2026-01-31" }));
+  const { outcome, flags } = scorer.score(application);
+  assert.deepEqual([outcome, flags], ["refer", ["expired"]]);
+});
+
+test("where the current bundle is damaged the last good one opens, and takes its update again", async () => {
+  const { BundleStore } = await load();
+  const storage = new Map();
+  const store = new BundleStore({ storage, product: "credit", keys: [testKey] });
+  await store.install(signed({ sequence: 5 }));
+  const { bundleId } = (await store.install(signed({ sequence: 6 }))).info;
+  storage.get(`${bundleId}.fsb`)[9000] ^= 1;
+  assert.equal((await store.current()).info.sequence, 5);
+  await assert.rejects(store.install(signed({ sequence: 5, notAfter: "2098-12-31" })), thrown("store.refused"));
+  assert.equal((await store.install(signed({ sequence: 7 }))).info.sequence, 7);
+  assert.equal((await store.current()).info.sequence, 7);
 });
 
 test("a storage that fails is an error of its own, and what was there stays", async () => {

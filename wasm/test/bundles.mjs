@@ -1,9 +1,10 @@
-// Bundles for tests: the golden one, signed anew with other words in META.
+// Bundles for the tests of the package and of the form: the golden one, signed anew with other words
+// in META.
 import { createHash, generateKeyPairSync, sign } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 
-const GOLDEN = fileURLToPath(new URL('../../../tests/golden/credit/', import.meta.url));
+const GOLDEN = fileURLToPath(new URL('../../tests/golden/credit/', import.meta.url));
 const HEADER = 128;
 const ENTRY = 64;
 
@@ -17,16 +18,23 @@ export function applications() {
   return rows.map((row) => Object.fromEntries(row.split(',').map((text, at) => [names[at], text])));
 }
 
-const { publicKey, privateKey } = generateKeyPairSync('ed25519');
-const rawKey = publicKey.export({ format: 'der', type: 'spki' }).subarray(-32);
+/** A key pair of this run. */
+function signer() {
+  const { publicKey, privateKey } = generateKeyPairSync('ed25519');
+  return { privateKey, raw: publicKey.export({ format: 'der', type: 'spki' }).subarray(-32) };
+}
+
+const lender = signer();
+/** Whose bundles no test pins. */
+export const foreigner = signer();
 
 /** The key of {@link signed} bundles, made for this run. */
-export const testKey = rawKey.toString('hex');
+export const testKey = lender.raw.toString('hex');
 
 /**
  * The golden bundle with another META, laid out and signed anew (docs/bundle-format.md).
  */
-export function signed({ product = 'credit', sequence = 1, notBefore = '2020-01-01', notAfter = '2099-12-31', scoreAsTyped = false } = {}) {
+export function signed({ product = 'credit', sequence = 1, notBefore = '2020-01-01', notAfter = '2099-12-31', scoreAsTyped = false, by = lender } = {}) {
   const count = golden.readUInt32LE(12);
   const sections = Array.from({ length: count }, (_, at) => {
     const entry = Buffer.from(golden.subarray(HEADER + at * ENTRY, HEADER + (at + 1) * ENTRY));
@@ -45,13 +53,13 @@ export function signed({ product = 'credit', sequence = 1, notBefore = '2020-01-
   const out = Buffer.alloc(end);
   golden.copy(out, 0, 0, HEADER);
   out.writeBigUInt64LE(BigInt(end), 24);
-  createHash('sha256').update(rawKey).digest().copy(out, 40, 0, 8);
+  createHash('sha256').update(by.raw).digest().copy(out, 40, 0, 8);
   sections.forEach(({ entry, bytes, offset }, at) => {
     entry.copy(out, HEADER + at * ENTRY);
     bytes.copy(out, offset);
   });
   const signedPart = out.subarray(0, HEADER + count * ENTRY);
-  sign(null, signedPart, privateKey).copy(out, signedPart.length);
+  sign(null, signedPart, by.privateKey).copy(out, signedPart.length);
   return out;
 }
 
@@ -74,4 +82,11 @@ function head(major, value) {
   if (value < 24) return Buffer.from([first | value]);
   if (value < 0x100) return Buffer.from([first | 24, value]);
   return Buffer.from([first | 25, value >> 8, value & 0xff]);
+}
+
+/** A bundle as it arrives over a bad line: one bit of its weights, or of what follows, is another. */
+export function damaged(bundle) {
+  const copy = Buffer.from(bundle);
+  copy[copy.length - 40] ^= 1;
+  return copy;
 }
