@@ -2,15 +2,13 @@
 
 /** How far answers may lie from what is expected, in parts of the answers' spread, root mean square. */
 const CLOSE = { f32: 1e-3, int8: 0.2 };
-/** The same for a bundle whose net is pruned: its own gates hold it against the float net. */
-const CLOSE_PRUNED = 0.35;
 
 /**
  * Checks the answers to all rows. Ours are to be the very decisions of this project's native build;
  * a peer's are to be those of the float net, and through the bundle's calibration those are to be
  * ours.
  */
-export function agree({ model, calibration, pruned, rows }, { engine, precision }, answers) {
+export function agree({ model, calibration, rows }, { engine, precision }, answers) {
   const at = `${model} in ${engine} ${precision}`;
   if (engine === "fieldscore") {
     rows.forEach(({ score, probabilityPpm }, row) => {
@@ -21,7 +19,7 @@ export function agree({ model, calibration, pruned, rows }, { engine, precision 
     });
     const expected = rows.map(({ output }) => calibrated(calibration, output));
     const found = answers.map(({ probabilityPpm: ppm }) => Math.log(ppm / (1e6 - ppm)));
-    return close(at, expected, found, pruned ? CLOSE_PRUNED : CLOSE.int8);
+    return close(at, expected, found, CLOSE.int8);
   }
   const expected = rows.map(({ output }) => output);
   return close(at, expected, answers.map(({ output }) => output), CLOSE[precision]);

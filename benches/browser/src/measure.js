@@ -186,6 +186,9 @@ try {
     if (model === SLOW_MODEL) await slowly(browser, server.url, of);
   }
   report.finish();
+} catch (error) {
+  console.error(`error: ${error.message}`);
+  process.exitCode = 1;
 } finally {
   await browser.close();
   server.close();

@@ -29,7 +29,6 @@ const about = {
     [-8, -4],
     [8, 4],
   ],
-  pruned: false,
   rows: [-2, -1, 0, 1, 2].map((output) => ({ output, score: output, probabilityPpm: ppm(output / 2) })),
 };
 const ours = { engine: "fieldscore", precision: "int8" };

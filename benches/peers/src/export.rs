@@ -16,7 +16,7 @@ use serde_json::{Map, Value};
 
 use crate::engines::tract;
 use crate::failure::{Failure, Result};
-use crate::subjects::{self, Subject, applications_file, shipped, subject};
+use crate::subjects::{self, Subject, applications_file, of_form, shipped};
 
 /// Applications of each subject.
 const ROWS: usize = 64;
@@ -37,8 +37,6 @@ struct About {
     key: String,
     /// The bundle's calibration, from the net's log-odds to a probability's: linear between.
     calibration: Vec<(f64, f64)>,
-    /// Whether the bundle's plan is pruned: then it is another net than the two files.
-    pruned: bool,
     rows: Vec<Row>,
 }
 
@@ -74,7 +72,7 @@ impl To {
         std::fs::create_dir_all(&self.folder).map_err(place)?;
         for name in subjects::chosen(asked)? {
             eprintln!("{name}: compiling");
-            self.subject(&subject(name)?)?;
+            self.subject(&of_form(name)?)?;
         }
         Ok(())
     }
@@ -123,7 +121,6 @@ fn about(subject: &Subject, bundle: &[u8]) -> Result<About> {
         model: subject.name,
         key: subject.key.iter().map(|b| format!("{b:02x}")).collect(),
         calibration: knots.map(|k| (log_odds(k.0), log_odds(k.1))).collect(),
-        pruned: subject.shipped.is_some(),
         rows,
     })
 }

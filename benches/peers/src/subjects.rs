@@ -79,14 +79,25 @@ pub fn chosen(asked: &[String]) -> Result<Vec<&'static str>> {
 /// Where a file is missing or the compiler refuses the net.
 pub fn subject(name: &str) -> Result<Subject> {
     match NETS.iter().find(|net| net.0 == name) {
-        Some((name, widths)) => random(name, widths),
+        Some((name, widths)) => random(name, widths, widths[0]),
+        None => credit(),
+    }
+}
+
+/// As [`subject`], with int8 ranges for the features that a form's few fields become.
+///
+/// # Errors
+/// As [`subject`].
+pub fn of_form(name: &str) -> Result<Subject> {
+    match NETS.iter().find(|net| net.0 == name) {
+        Some((name, widths)) => random(name, widths, FORM_FIELDS),
         None => credit(),
     }
 }
 
 /// A net of random weights that keep values at their size (He et al. 2015, "Delving deep into
-/// rectifiers", section 2.2).
-fn random(name: &'static str, widths: &[usize]) -> Result<Subject> {
+/// rectifiers", section 2.2), for features that repeat `fields` values.
+fn random(name: &'static str, widths: &[usize], fields: usize) -> Result<Subject> {
     let mut random = Random::new(20_260_901);
     let last = widths.len() - 2;
     let layers = widths.windows(2).enumerate().map(|(at, pair)| {
@@ -108,8 +119,12 @@ fn random(name: &'static str, widths: &[usize]) -> Result<Subject> {
         layers: layers.collect(),
     };
     let width = written.inputs();
-    let values = (0..ROWS * width).map(|_| random.float(-2.0, 2.0));
-    let rows = Rows::new(width, values.collect());
+    let mut values = Vec::with_capacity(ROWS * width);
+    for _ in 0..ROWS {
+        let given: Vec<f32> = (0..fields).map(|_| random.float(-2.0, 2.0)).collect();
+        values.extend(given.iter().cycle().take(width));
+    }
+    let rows = Rows::new(width, values);
     let onnx = onnx::float(&written);
     // Through the file, as any model comes.
     let folder = tempfile::tempdir().map_err(Failure::at("temporary folder"))?;

@@ -17,12 +17,13 @@ export async function open({ model, precision }) {
     executionProviders: ["wasm"],
     graphOptimizationLevel: "all",
   });
-  const run = async (feeds) => (await session.run(feeds)).output.data[0];
+  const [[input], [output]] = [session.inputNames, session.outputNames];
+  const run = async (feeds) => (await session.run(feeds))[output].data[0];
   return {
     kernels: "simd128",
     prepare: (rows) =>
       rows.map(({ features }) => ({
-        features: new ort.Tensor("float32", Float32Array.from(features), [1, features.length]),
+        [input]: new ort.Tensor("float32", Float32Array.from(features), [1, features.length]),
       })),
     async score(feeds) {
       return { output: await run(feeds) };
