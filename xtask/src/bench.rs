@@ -7,11 +7,13 @@ use clap::ValueEnum;
 
 use crate::run::{self, Failure, Result, cargo};
 use crate::workspace::Workspace;
-use crate::{instructions, million};
+use crate::{browser, instructions, million};
 
 /// A package of its own workspace: the peers are heavy.
 const MANIFEST: &str = "benches/peers/Cargo.toml";
 
+/// All of them, as the measuring program knows them.
+const MODELS: [&str; 4] = ["mlp_s", "mlp_l", "mlp_xl", CREDIT];
 /// The model that bundles, decisions and instructions are measured on.
 const CREDIT: &str = "credit";
 /// Applications for `fieldscore score`: so many that opening the bundle doesn't count.
@@ -30,6 +32,8 @@ enum Part {
     Decisions,
     /// Of a decision on ARM, under qemu
     Instructions,
+    /// Beside onnxruntime-web in Chromium: to load, to the first score, a score, memory
+    Browser,
 }
 
 /// A peer's shared library, as a Python wheel carries it.
@@ -60,12 +64,13 @@ const TFLITE: Library = Library {
     name: "libtensorflowlite_c.so",
 };
 
-/// Measure side by side with tract, rten, ONNX Runtime and TensorFlow Lite
+/// Measure side by side with tract, rten, ONNX Runtime and TensorFlow Lite, in the browser with
+/// onnxruntime-web
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Ratios within one run count: absolute times move with whatever else the machine \
                   does.\nThe libraries of ONNX Runtime and TensorFlow Lite are downloaded with pip, \
-                  unless they are named."
+                  unless they are named; onnxruntime-web comes with npm (150 MB)."
 )]
 pub struct BenchArgs {
     /// One JSON object per figure on stdout
@@ -77,7 +82,7 @@ pub struct BenchArgs {
     /// Only these kinds of figures; all without
     #[arg(long, value_name = "KIND", value_delimiter = ',')]
     only: Vec<Part>,
-    /// How many rounds, at least 15
+    /// How many rounds, at least 15; in the browser any count
     #[arg(long, value_name = "N")]
     rounds: Option<u64>,
     /// ONNX Runtime's shared library
@@ -91,11 +96,11 @@ pub struct BenchArgs {
 /// The task.
 pub fn run(workspace: &Workspace, args: &BenchArgs) -> Result<()> {
     let wanted = |part: &Part| args.only.is_empty() || args.only.contains(part);
-    let (emulated, mut here): (Vec<Part>, Vec<Part>) = Part::value_variants()
+    let (elsewhere, mut here): (Vec<Part>, Vec<Part>) = Part::value_variants()
         .iter()
         .copied()
         .filter(wanted)
-        .partition(|part| *part == Part::Instructions);
+        .partition(|part| matches!(part, Part::Instructions | Part::Browser));
     let credit = args.models.is_empty() || args.models.iter().any(|model| model == CREDIT);
     if !credit {
         here.retain(|part| *part != Part::Decisions);
@@ -106,18 +111,37 @@ pub fn run(workspace: &Workspace, args: &BenchArgs) -> Result<()> {
     if credit && here.contains(&Part::Decisions) {
         million::throughput(workspace, ROWS, args.json)?;
     }
-    if credit && !emulated.is_empty() {
+    if credit && elsewhere.contains(&Part::Instructions) {
         instructions::measure(workspace, args.json)?;
     }
+    if elsewhere.contains(&Part::Browser) {
+        let models = match args.models.as_slice() {
+            [] => MODELS.map(str::to_owned).to_vec(),
+            some => some.to_vec(),
+        };
+        browser::measure(workspace, &models, args.rounds, args.json, |folder| {
+            let mut command = measuring(workspace, &models);
+            run::run(command.arg("export").arg(folder))
+        })?;
+    }
     Ok(())
+}
+
+/// The measuring program, for some models.
+fn measuring(workspace: &Workspace, models: &[String]) -> Command {
+    let mut command = cargo();
+    command.args(["run", "--locked", "--release", "--manifest-path", MANIFEST]);
+    command.arg("--target-dir").arg(&workspace.target).arg("--");
+    if !models.is_empty() {
+        command.arg(format!("--models={}", models.join(",")));
+    }
+    command
 }
 
 /// Starts the measuring program for some kinds of figures.
 fn peers(workspace: &Workspace, args: &BenchArgs, parts: &[Part]) -> Result<()> {
     let given = [(ONNXRUNTIME, &args.onnxruntime), (TFLITE, &args.tflite)];
-    let mut command = cargo();
-    command.args(["run", "--locked", "--release", "--manifest-path", MANIFEST]);
-    command.arg("--target-dir").arg(&workspace.target).arg("--");
+    let mut command = measuring(workspace, &args.models);
     for (library, given) in given {
         let path = match given {
             Some(path) => path.clone(),
@@ -130,9 +154,6 @@ fn peers(workspace: &Workspace, args: &BenchArgs, parts: &[Part]) -> Result<()> 
     }
     if let Some(rounds) = args.rounds {
         command.arg(format!("--rounds={rounds}"));
-    }
-    if !args.models.is_empty() {
-        command.arg(format!("--models={}", args.models.join(",")));
     }
     let names: Vec<String> = parts
         .iter()

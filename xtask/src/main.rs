@@ -10,6 +10,7 @@
 )]
 
 mod bench;
+mod browser;
 mod bundle;
 mod check;
 mod cross;

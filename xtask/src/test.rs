@@ -5,7 +5,7 @@ use std::process::Command;
 use crate::run::{Result, cargo};
 use crate::steps::Steps;
 use crate::workspace::Workspace;
-use crate::{bundle, device, form, fuzz, million, parity, run, sizes, splits, wasm};
+use crate::{browser, bundle, device, form, fuzz, million, parity, run, sizes, splits, wasm};
 
 /// Run all tests: units, documentation, features, the command, accuracy, memory, parity, fuzzing
 #[derive(Debug, clap::Args)]
@@ -46,6 +46,8 @@ pub fn run(workspace: &Workspace, args: &TestArgs) -> Result<()> {
     steps.step("npm package, node, Chromium", || {
         wasm::test(workspace, &wasm::package(workspace)?)
     })?;
+    // What measures in the browser runs outside of tests: its peer is 150 MB.
+    steps.step("the browser benchmark's figures", browser::test)?;
     steps.step("form in Chromium", || {
         form::build(workspace)?;
         form::test(workspace)

@@ -8,6 +8,7 @@
 )]
 
 mod engines;
+mod export;
 mod failure;
 mod memory;
 mod onnx;
@@ -29,7 +30,7 @@ use fieldscore_tests::alloc::Counting;
 use rten::ThreadPool;
 
 use crate::engines::{onnxruntime, tflite};
-use crate::failure::{Failure, Result};
+use crate::failure::Result;
 use crate::memory::Libraries;
 use crate::report::Report;
 use crate::runs::Peers;
@@ -82,6 +83,8 @@ enum Child {
     /// Print the peak memory of one engine with one model
     #[command(hide = true)]
     MemoryOf(memory::One),
+    /// Write the models as files, with rows and their answers, for engines that run elsewhere
+    Export(export::To),
 }
 
 fn main() -> ExitCode {
@@ -102,8 +105,10 @@ fn run(args: &Args, pool: &Arc<ThreadPool>) -> Result<()> {
         onnxruntime: args.onnxruntime.as_deref(),
         tflite: args.tflite.as_deref(),
     };
-    if let Some(Child::MemoryOf(one)) = &args.child {
-        return one.run(libraries, pool);
+    match &args.child {
+        Some(Child::MemoryOf(one)) => return one.run(libraries, pool),
+        Some(Child::Export(to)) => return to.run(&args.models),
+        None => (),
     }
     let wanted = |part: Part| args.only.is_empty() || args.only.contains(&part);
     let mut report = Report::new(args.json);
@@ -129,21 +134,7 @@ fn run(args: &Args, pool: &Arc<ThreadPool>) -> Result<()> {
         None => report.missing("tflite", "no --tflite FILE"),
     }
     let rounds = args.rounds as usize;
-    let known: Vec<&str> = subjects::names().collect();
-    if let Some(name) = args
-        .models
-        .iter()
-        .find(|name| !known.contains(&name.as_str()))
-    {
-        let known = known.join(", ");
-        return Err(Failure::new(format!(
-            "--models {name}: expected one of {known}"
-        )));
-    }
-    for name in known {
-        if !args.models.is_empty() && !args.models.iter().any(|model| model == name) {
-            continue;
-        }
+    for name in subjects::chosen(&args.models)? {
         eprintln!("{name}: compiling");
         let subject = subjects::subject(name)?;
         eprintln!("{name}: measuring");

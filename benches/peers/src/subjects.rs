@@ -10,6 +10,7 @@ use fieldscore_models::keys::Signing;
 use fieldscore_models::recipe::Precision;
 use fieldscore_runtime::bundle::container::SectionKind;
 use fieldscore_runtime::schema::transform::Encoding;
+use fieldscore_runtime::schema::{FieldKind, Group, TextEntry};
 use fieldscore_runtime::{DecimalMark, Scorer};
 use fieldscore_tests::fixture::{self, Parts};
 use fieldscore_tests::random::Random;
@@ -56,9 +57,20 @@ pub struct Subject {
     pub key: [u8; 32],
 }
 
-/// The names of all subjects.
-pub fn names() -> impl Iterator<Item = &'static str> {
-    NETS.iter().map(|net| net.0).chain(["credit"])
+/// The names of the subjects that are asked for; of all, if none is.
+///
+/// # Errors
+/// Where one is asked for that there isn't.
+pub fn chosen(asked: &[String]) -> Result<Vec<&'static str>> {
+    let mut names: Vec<&str> = NETS.iter().map(|net| net.0).chain(["credit"]).collect();
+    if let Some(name) = asked.iter().find(|name| !names.contains(&name.as_str())) {
+        let known = names.join(", ");
+        return Err(Failure::new(format!(
+            "--models {name}: expected one of {known}"
+        )));
+    }
+    names.retain(|name| asked.is_empty() || asked.iter().any(|asked| asked == name));
+    Ok(names)
 }
 
 /// The subject of that name.
@@ -67,14 +79,25 @@ pub fn names() -> impl Iterator<Item = &'static str> {
 /// Where a file is missing or the compiler refuses the net.
 pub fn subject(name: &str) -> Result<Subject> {
     match NETS.iter().find(|net| net.0 == name) {
-        Some((name, widths)) => random(name, widths),
+        Some((name, widths)) => random(name, widths, widths[0]),
+        None => credit(),
+    }
+}
+
+/// As [`subject`], with int8 ranges for the features that a form's few fields become.
+///
+/// # Errors
+/// As [`subject`].
+pub fn of_form(name: &str) -> Result<Subject> {
+    match NETS.iter().find(|net| net.0 == name) {
+        Some((name, widths)) => random(name, widths, FORM_FIELDS),
         None => credit(),
     }
 }
 
 /// A net of random weights that keep values at their size (He et al. 2015, "Delving deep into
-/// rectifiers", section 2.2).
-fn random(name: &'static str, widths: &[usize]) -> Result<Subject> {
+/// rectifiers", section 2.2), for features that repeat `fields` values.
+fn random(name: &'static str, widths: &[usize], fields: usize) -> Result<Subject> {
     let mut random = Random::new(20_260_901);
     let last = widths.len() - 2;
     let layers = widths.windows(2).enumerate().map(|(at, pair)| {
@@ -96,8 +119,12 @@ fn random(name: &'static str, widths: &[usize]) -> Result<Subject> {
         layers: layers.collect(),
     };
     let width = written.inputs();
-    let values = (0..ROWS * width).map(|_| random.float(-2.0, 2.0));
-    let rows = Rows::new(width, values.collect());
+    let mut values = Vec::with_capacity(ROWS * width);
+    for _ in 0..ROWS {
+        let given: Vec<f32> = (0..fields).map(|_| random.float(-2.0, 2.0)).collect();
+        values.extend(given.iter().cycle().take(width));
+    }
+    let rows = Rows::new(width, values);
     let onnx = onnx::float(&written);
     // Through the file, as any model comes.
     let folder = tempfile::tempdir().map_err(Failure::at("temporary folder"))?;
@@ -118,6 +145,64 @@ fn of_features(width: usize) -> Parts {
         .map(|at| fixture::block(&format!("x{at}"), 0, Encoding::Plain))
         .collect();
     parts
+}
+
+/// The fields of a form's bundle, in groups of two: as many as the credit bundle has, about.
+const FORM_FIELDS: usize = 12;
+/// As many as `fieldscore build` puts into a bundle.
+const KNOWN_ANSWERS: usize = 16;
+
+/// The subject in a bundle as it would ship: with a form's fields, where the subject's own has one
+/// field alone, and with known answers, which a browser runs when it opens the bundle.
+///
+/// # Errors
+/// Where the subject's bundle is refused.
+pub fn shipped(subject: &Subject) -> Result<Vec<u8>> {
+    if subject.shipped.is_some() {
+        return Ok(subject.bundle.clone());
+    }
+    let scorer = Scorer::open(subject.bundle.clone(), &[subject.key])?;
+    let mut parts = fixture::linear(&[("x", "R1", 1.0)]);
+    parts.plan = scorer.executable().plan().clone();
+    parts.weights = subject.int8.weights().to_vec();
+    let (name, code) = (|at| format!("x{at}"), |at| format!("R{at}"));
+    let decimal = FieldKind::Decimal { decimals: 3 };
+    parts.schema.fields = (0..FORM_FIELDS)
+        .map(|at| {
+            let mut field = fixture::field(&name(at), decimal.clone(), at as u16 / 2, &code(at));
+            field.range = Some((-2000, 2000));
+            field
+        })
+        .collect();
+    parts.schema.groups = (0..FORM_FIELDS / 2)
+        .map(|at| Group {
+            name: format!("group{at}"),
+            code: format!("G{at}"),
+        })
+        .collect();
+    parts.transforms.blocks = (0..subject.rows.width)
+        .map(|at| {
+            let source = (at % FORM_FIELDS) as u16;
+            fixture::block(&format!("f{at}"), source, Encoding::Plain)
+        })
+        .collect();
+    let system = |entry: &TextEntry| entry.key.starts_with("system.");
+    parts.texts.entries.retain(system);
+    for at in 0..FORM_FIELDS {
+        for what in ["label", "reason"] {
+            parts.texts.entries.push(TextEntry {
+                key: format!("field.{}.{what}", name(at)),
+                texts: vec![format!("{} {what}", name(at)), String::new()],
+            });
+        }
+    }
+    parts.texts.entries.sort_by(|a, b| a.key.cmp(&b.key));
+    let mut reference = parts.application("reference");
+    for at in 0..FORM_FIELDS {
+        reference.set(&name(at), 0)?;
+    }
+    parts.set_reference(&reference);
+    Ok(parts.with_answers(KNOWN_ANSWERS).bundle())
 }
 
 /// The float model that the credit bundle was made of, and the bundle.
@@ -141,12 +226,17 @@ fn credit() -> Result<Subject> {
     Ok(subject)
 }
 
+/// Where the golden applications of the credit bundle are.
+pub fn applications_file() -> PathBuf {
+    root().join("tests/golden/credit/applications.csv")
+}
+
 /// The first of the golden applications of the credit bundle.
 ///
 /// # Errors
 /// Where the file is missing or doesn't fit the bundle.
 pub fn applications(scorer: &Scorer) -> Result<Batch> {
-    let path = root().join("tests/golden/credit/applications.csv");
+    let path = applications_file();
     let file = std::fs::File::open(&path).map_err(Failure::at(path.display()))?;
     let options = ReadOptions {
         mark: DecimalMark::Point,
