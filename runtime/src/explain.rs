@@ -11,6 +11,7 @@ use crate::decide::{
 };
 use crate::engine::{Engine, Memory};
 use crate::error::{Error, Result};
+use crate::kernels::add;
 use crate::memory::wipe;
 use crate::plan::MAX_ROWS;
 use crate::schema::transform::Transforms;
@@ -500,12 +501,6 @@ fn raise<'c>(
         add(from, change(to), &mut head[to * len..]);
     }
     to
-}
-
-fn add(a: &[i32], b: &[i32], sum: &mut [i32]) {
-    for ((sum, a), b) in sum.iter_mut().zip(a).zip(b) {
-        *sum = a.wrapping_add(*b);
-    }
 }
 
 /// The place of each code in the sorted list of codes, which differ.

@@ -12,7 +12,6 @@ pub mod decide;
 mod engine;
 mod error;
 mod explain;
-pub mod kernels;
 #[cfg(feature = "mmap")]
 mod map;
 mod memory;
@@ -24,5 +23,6 @@ pub use bundle::store::{BundleStore, FileStorage, Storage};
 pub use decide::{Decision, Flags, Outcome, Reason, Reasons, Record};
 pub use error::{Error, ErrorKind, Result};
 pub use explain::Explanation;
+pub use fieldscore_kernels as kernels;
 pub use schema::{Application, Date, DecimalMark, FieldSet, Value, is_right_to_left};
 pub use scorer::{KnownAnswers, OpenOptions, Replay, Scorer};

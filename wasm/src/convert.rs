@@ -2,7 +2,7 @@
 
 use fieldscore_runtime::decide::SystemReason;
 use fieldscore_runtime::schema::{Field, FieldKind};
-use fieldscore_runtime::{Date, Decision, Explanation, FieldSet, Flags, Outcome, Reason, Scorer};
+use fieldscore_runtime::{Date, Decision, Explanation, Flags, Outcome, Reason, Scorer};
 use js_sys::{Array, Object, Reflect};
 use wasm_bindgen::JsValue;
 
@@ -134,15 +134,9 @@ pub fn decision(decision: &Decision, out: &mut Vec<i32>) {
         &decision.unlisted,
         &decision.referred,
     ] {
-        words(set, out);
-    }
-}
-
-fn words(set: &FieldSet, out: &mut Vec<i32>) {
-    let start = out.len();
-    out.resize(start + 8, 0);
-    for index in set.iter() {
-        out[start + index / 32] |= 1 << (index % 32);
+        for word in set.words() {
+            out.extend([word as i32, (word >> 32) as i32]);
+        }
     }
 }
 

@@ -1,7 +1,7 @@
 //! An opened bundle and the application that is being filled in.
 
 use fieldscore_runtime::{
-    Application, Date, DecimalMark, Error, ErrorKind, Explanation, Result, Scorer, Value,
+    Application, Date, DecimalMark, Error, ErrorKind, Explanation, Result, Scorer,
 };
 use js_sys::Object;
 use wasm_bindgen::prelude::wasm_bindgen;
@@ -18,6 +18,7 @@ pub struct Session {
     explanation: Explanation,
     numbers: Vec<i32>,
     record: Vec<u8>,
+    refusal: Option<Error>,
 }
 
 /// Pinned public keys, 32 bytes each, one behind the other.
@@ -41,8 +42,14 @@ impl Session {
             explanation: Explanation::empty(decision.bundle_id),
             numbers: Vec::new(),
             record: Vec::new(),
+            refusal: None,
             scorer,
         })
+    }
+
+    fn taken(&mut self, set: Result<()>) -> bool {
+        self.refusal = set.err();
+        self.refusal.is_none()
     }
 
     /// Runs `decide` and leaves nothing of the application behind.
@@ -73,6 +80,15 @@ impl Session {
     #[wasm_bindgen(js_name = selfTest)]
     pub fn self_test(&self) -> std::result::Result<u32, Thrown> {
         Ok(self.scorer.self_test()? as u32)
+    }
+
+    /// Runs as much of the self-test as an opening has time for, and says how many vectors there are.
+    ///
+    /// # Errors
+    /// As [`Scorer::brief_self_test`].
+    #[wasm_bindgen(js_name = briefSelfTest)]
+    pub fn brief_self_test(&self) -> std::result::Result<u32, Thrown> {
+        Ok(self.scorer.brief_self_test()? as u32)
     }
 
     /// The bundle, its fields and groups, and the words for what a decision's numbers mean.
@@ -110,38 +126,37 @@ impl Session {
         Ok(self.scorer.schema().index_of(name)? as u32)
     }
 
-    /// Sets a field to a number.
-    ///
-    /// # Errors
-    /// As [`Application::set_at`].
+    /// Sets a field to a number; whether it was taken. [`Session::refusal`] says why it wasn't.
     #[wasm_bindgen(js_name = setNumber)]
-    pub fn set_number(&mut self, field: u32, value: f64) -> std::result::Result<(), Thrown> {
-        Ok(self
-            .application
-            .set_at(field as usize, Value::Number(value))?)
+    pub fn set_number(&mut self, field: u32, value: f64) -> bool {
+        let set = self.application.set_at(field as usize, value.into());
+        self.taken(set)
     }
 
-    /// Sets a field to true or false.
-    ///
-    /// # Errors
-    /// As [`Application::set_at`].
+    /// Sets a field to true or false; whether it was taken.
     #[wasm_bindgen(js_name = setBoolean)]
-    pub fn set_boolean(&mut self, field: u32, value: bool) -> std::result::Result<(), Thrown> {
-        Ok(self
-            .application
-            .set_at(field as usize, Value::Boolean(value))?)
+    pub fn set_boolean(&mut self, field: u32, value: bool) -> bool {
+        let set = self.application.set_at(field as usize, value.into());
+        self.taken(set)
     }
 
-    /// Sets a field from its text form.
+    /// Sets a field from its text form; whether it was taken.
+    #[wasm_bindgen(js_name = setText)]
+    pub fn set_text(&mut self, field: u32, value: &str) -> bool {
+        let mark = DecimalMark::Point;
+        let set = self.application.set_text_at(field as usize, value, mark);
+        self.taken(set)
+    }
+
+    /// Throws why the last value was not taken: an answer of one bit costs less than a result for
+    /// each value.
     ///
     /// # Errors
-    /// As [`Application::set_text_at`].
-    #[wasm_bindgen(js_name = setText)]
-    pub fn set_text(&mut self, field: u32, value: &str) -> std::result::Result<(), Thrown> {
-        let set = self
-            .application
-            .set_text_at(field as usize, value, DecimalMark::Point);
-        Ok(set?)
+    /// As [`Application::set_at`] and [`Application::set_text_at`].
+    pub fn refusal(&mut self) -> std::result::Result<(), Thrown> {
+        self.refusal
+            .take()
+            .map_or(Ok(()), |error| Err(error.into()))
     }
 
     /// Scores the application; [`Session::record`] then has the record.

@@ -29,7 +29,18 @@ impl FieldSet {
 
     /// The indices in the set, rising.
     pub fn iter(&self) -> impl Iterator<Item = usize> + '_ {
-        (0..256).filter(|&index| self.contains(index))
+        self.0.iter().enumerate().flat_map(|(word, &bits)| {
+            // Without the lowest bit each time.
+            let rest = |&bits: &u64| Some(bits & (bits - 1)).filter(|&rest| rest > 0);
+            let first = Some(bits).filter(|&bits| bits > 0);
+            std::iter::successors(first, rest)
+                .map(move |bits| word * 64 + bits.trailing_zeros() as usize)
+        })
+    }
+
+    /// The set as bits: field 0 is the lowest of the first word.
+    pub fn words(&self) -> [u64; 4] {
+        self.0
     }
 }
 

@@ -13,13 +13,15 @@ export interface Raw {
 export interface RawSession {
   free(): void;
   selfTest(): number;
+  briefSelfTest(): number;
   info(): RawInfo;
   text(key: string, language: string): string | undefined;
   begin(id: string, asOf: string, automation: boolean): void;
   field(name: string): number;
-  setNumber(field: number, value: number): void;
-  setBoolean(field: number, value: boolean): void;
-  setText(field: number, value: string): void;
+  setNumber(field: number, value: number): boolean;
+  setBoolean(field: number, value: boolean): boolean;
+  setText(field: number, value: string): boolean;
+  refusal(): void;
   score(): Int32Array;
   explain(): Int32Array;
   record(): Uint8Array;

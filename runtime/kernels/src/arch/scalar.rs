@@ -1,7 +1,7 @@
 //! The definition of every kernel, in plain Rust that a compiler can vectorise.
 #![forbid(unsafe_code)]
 
-use crate::kernels::{DEPTH, LANES, Requantise, Shape, panel_bytes};
+use crate::{DEPTH, LANES, Requantise, Shape, panel_bytes};
 
 /// Adding and subtracting this rounds an f32 of magnitude below 2^22 to the nearest integer, ties
 /// to even, under the default rounding mode: the sum's last bit has weight one.

@@ -147,6 +147,13 @@ impl std::fmt::Debug for Kernels {
     }
 }
 
+/// Adds two lists of sums, wrapping, as far as the shorter goes.
+pub fn add(a: &[i32], b: &[i32], sum: &mut [i32]) {
+    for ((sum, a), b) in sum.iter_mut().zip(a).zip(b) {
+        *sum = a.wrapping_add(*b);
+    }
+}
+
 /// Bytes of one int8 panel for `inputs` inputs.
 pub const fn panel_bytes(inputs: usize) -> usize {
     LANES * 4 + inputs.next_multiple_of(DEPTH) * LANES + LANES * 4

@@ -45,6 +45,7 @@ mod imp {
     #[cfg(test)]
     pub const STRANGE: State = 0x1f80 | 0x8040 | 0x6000;
 
+    #[inline]
     pub fn read() -> State {
         let mut state: u32 = 0;
         // SAFETY: stmxcsr stores 4 bytes at the address of a live u32.
@@ -52,6 +53,7 @@ mod imp {
         state & !0x3f
     }
 
+    #[inline]
     pub fn write(state: State) {
         // SAFETY: ldmxcsr loads 4 bytes from the address of a live u32 whose reserved bits are
         // zero: it is DEFAULT or what stmxcsr gave.
@@ -69,6 +71,7 @@ mod imp {
     #[cfg(test)]
     pub const STRANGE: State = 1 << 24 | 0b11 << 22;
 
+    #[inline]
     pub fn read() -> State {
         let state: u64;
         // SAFETY: reading FPCR has no side effect.
@@ -76,6 +79,7 @@ mod imp {
         state
     }
 
+    #[inline]
     pub fn write(state: State) {
         // SAFETY: FPCR is the thread's own; the value is DEFAULT or what was read from it.
         unsafe { asm!("msr fpcr, {}", in(reg) state, options(nomem, nostack, preserves_flags)) };
@@ -96,6 +100,7 @@ mod imp {
     /// Condition and sticky exception flags are not part of the state that we compare.
     const CONTROL: u32 = 0x07f7_9f00;
 
+    #[inline]
     pub fn read() -> State {
         let state: u32;
         // SAFETY: reading FPSCR has no side effect.
@@ -103,6 +108,7 @@ mod imp {
         state & CONTROL
     }
 
+    #[inline]
     pub fn write(state: State) {
         // SAFETY: FPSCR is the thread's own; the value is DEFAULT or what was read from it.
         unsafe { asm!("vmsr fpscr, {}", in(reg) state, options(nomem, nostack)) };
@@ -121,8 +127,10 @@ mod imp {
     #[cfg(test)]
     pub const STRANGE: State = ();
 
+    #[inline]
     pub fn read() -> State {}
 
+    #[inline]
     pub fn write(_: State) {}
 }
 

@@ -6,9 +6,9 @@
 
 use std::arch::x86_64::*;
 
-use crate::kernels::arch::scalar;
-use crate::kernels::arch::tile::{Checked, dense};
-use crate::kernels::{DEPTH, Kernels, LANES, Requantise, Shape, panel_bytes};
+use crate::arch::scalar;
+use crate::arch::tile::{Checked, dense};
+use crate::{DEPTH, Kernels, LANES, Requantise, Shape, panel_bytes};
 
 /// AVX2, if the processor has it.
 pub fn avx2() -> Option<Kernels> {

@@ -1,6 +1,6 @@
 //! What the vector paths share: checked lengths, the walk over tiles, the two dense kernels.
 
-use crate::kernels::{DEPTH, LANES, Shape, panel_bytes};
+use crate::{DEPTH, LANES, Shape, panel_bytes};
 
 /// What a kernel call works on, with every length checked: pointers from here on stay inside.
 pub struct Checked<'a> {

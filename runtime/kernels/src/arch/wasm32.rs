@@ -8,9 +8,9 @@
 
 use std::arch::wasm32::*;
 
-use crate::kernels::arch::scalar;
-use crate::kernels::arch::tile::{Checked, dense};
-use crate::kernels::{DEPTH, Kernels, LANES, Requantise, Shape, panel_bytes};
+use crate::arch::scalar;
+use crate::arch::tile::{Checked, dense};
+use crate::{DEPTH, Kernels, LANES, Requantise, Shape, panel_bytes};
 
 /// simd128.
 pub fn simd128() -> Kernels {

@@ -10,9 +10,9 @@ use std::arch::asm;
 use std::arch::x86_64::__cpuid_count;
 use std::sync::OnceLock;
 
-use crate::kernels::arch::tile::Checked;
-use crate::kernels::arch::x86_64::{avx512_vnni, zmm};
-use crate::kernels::{DEPTH, Kernels, LANES, Requantise, Shape};
+use crate::arch::tile::Checked;
+use crate::arch::x86_64::{avx512_vnni, zmm};
+use crate::{DEPTH, Kernels, LANES, Requantise, Shape};
 
 /// Rows of a tile, and groups of four inputs in its 64 bytes.
 const TILE: usize = 16;

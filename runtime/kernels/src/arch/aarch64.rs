@@ -5,9 +5,9 @@
 
 use std::arch::aarch64::*;
 
-use crate::kernels::arch::scalar;
-use crate::kernels::arch::tile::{Checked, dense};
-use crate::kernels::{DEPTH, Kernels, LANES, Requantise, Shape, panel_bytes};
+use crate::arch::scalar;
+use crate::arch::tile::{Checked, dense};
+use crate::{DEPTH, Kernels, LANES, Requantise, Shape, panel_bytes};
 
 /// NEON without dot product.
 pub fn neon() -> Kernels {
