@@ -837,3 +837,52 @@ impl Inner {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    const GOLDEN: &[u8] = include_bytes!("../../tests/golden/credit/credit.fsb");
+
+    fn open(bytes: &[u8]) -> Scorer {
+        let options = OpenOptions::default().dangerously_unverified();
+        options.open(bytes, &[]).unwrap()
+    }
+
+    #[test]
+    fn a_brief_self_test_finds_every_wrong_decision() {
+        let scorer = open(GOLDEN);
+        assert_eq!(scorer.known_answers(0).unwrap(), 16);
+        assert_eq!(scorer.brief_self_test().unwrap(), 16);
+        let section = scorer
+            .inner
+            .container
+            .find(SectionKind::KNOWN_ANSWERS)
+            .unwrap();
+        let answers = &GOLDEN[section.offset..section.offset + section.len];
+        let vectors: KnownAnswers = cbor::decode(answers, "section KATV").unwrap();
+        let (mut both, mut full_only) = (0, 0);
+        for number in [0, 1, 15] {
+            let vector: &[u8] = &vectors.records[number];
+            let start = answers.windows(vector.len()).position(|at| at == vector);
+            let start = section.offset + start.unwrap();
+            for at in start..start + vector.len() {
+                let mut bytes = GOLDEN.to_vec();
+                bytes[at] ^= 1;
+                let scorer = open(&bytes);
+                let (full, brief) = (scorer.self_test(), scorer.known_answers(0));
+                match (full.is_err(), brief.is_err()) {
+                    (true, true) => both += 1,
+                    (true, false) => {
+                        // The first is compared whole.
+                        assert_ne!(number, 0, "byte {at}");
+                        full_only += 1;
+                    }
+                    (false, brief) => assert!(!brief, "byte {at}"),
+                }
+            }
+        }
+        assert!(both > 100 && full_only > 100, "{both} {full_only}");
+    }
+}
