@@ -8,7 +8,7 @@ mod serve;
 use std::process::ExitCode;
 
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
-use fieldscore_cli::{Exit, Result, Talk, explain, inspect, score, verify};
+use fieldscore_cli::{Exit, Result, Talk, explain, inspect, replay, score, verify};
 
 /// Scores loan applications offline with a signed bundle, and serves the form at a kiosk.
 #[derive(Debug, Parser)]
@@ -29,6 +29,7 @@ struct Cli {
 enum Command {
     Score(score::ScoreArgs),
     Explain(explain::ExplainArgs),
+    Replay(replay::ReplayArgs),
     Inspect(inspect::InspectArgs),
     Verify(verify::VerifyArgs),
     SelfTest(self_test::SelfTestArgs),
@@ -40,6 +41,7 @@ impl Command {
         match self {
             Self::Score(args) => score::run(args),
             Self::Explain(args) => explain::run(args),
+            Self::Replay(args) => replay::run(args),
             Self::Inspect(args) => inspect::run(args),
             Self::Verify(args) => verify::run(args),
             Self::SelfTest(args) => self_test::run(args),
@@ -60,7 +62,8 @@ fn command() -> clap::Command {
         command = command.mut_subcommand(verb, |verb| match verb.get_after_help() {
             Some(text) => {
                 let text = text.to_string();
-                verb.after_help(text.replace("  fieldscore ", "  fieldscore-device "))
+                let text = text.replace("  fieldscore ", "  fieldscore-device ");
+                verb.after_help(text.replace("| fieldscore ", "| fieldscore-device "))
             }
             None => verb,
         });
@@ -92,6 +95,7 @@ mod tests {
             help += &verb.render_long_help().to_string();
         }
         assert!(help.contains("fieldscore-device score credit.fsb"));
-        assert!(!help.contains("  fieldscore score"), "{help}");
+        assert!(help.contains("fieldscore-device replay credit.fsb"));
+        assert!(!help.contains(" fieldscore score"), "{help}");
     }
 }

@@ -1,15 +1,17 @@
-//! `cargo xtask device`: the kiosk's binary for each target, how large it is, and the golden suite
-//! through it.
+//! `cargo xtask device`: the kiosk's binary for each target, how large it is, the golden suite through
+//! it, and whether it serves.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::bundle::GOLDEN;
 use crate::cross::{Toolchain, debian};
+use crate::form;
 use crate::run::{self, Failure, Result, cargo};
+use crate::serves;
 use crate::workspace::Workspace;
 
-/// Build the kiosk's binary for each target and run the golden suite through it
+/// Build the kiosk's binary for each target, run the golden suite through it, and see it serve
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Targets: this machine; aarch64 and armv7 under qemu-user. With the form inside, where \
@@ -23,6 +25,9 @@ pub struct DeviceArgs {
     /// Only this machine
     #[arg(long)]
     native: bool,
+    /// Build the form too, and drive it in Chromium as this machine's binary serves it instead
+    #[arg(long, conflicts_with_all = ["json", "native"])]
+    form: bool,
 }
 
 const PACKAGE: &str = "fieldscore-device";
@@ -52,16 +57,34 @@ const EMULATED: [(&str, &str, &str); 2] = [
 
 /// The task.
 pub fn run(workspace: &Workspace, args: &DeviceArgs) -> Result<()> {
+    if args.form {
+        form::build(workspace)?;
+        return test_form(workspace);
+    }
     measure(workspace, args.native, args.json)
+}
+
+/// Drives the form in Chromium as this machine's program serves it; the form is built before.
+pub fn test_form(workspace: &Workspace) -> Result<()> {
+    let program = native(workspace, Some(&built_form()?))?;
+    form::test_kiosk(&program)
 }
 
 /// Builds and runs everywhere, or only here.
 pub fn measure(workspace: &Workspace, only_native: bool, json: bool) -> Result<()> {
-    let form = form()?;
+    let form = match built_form() {
+        Ok(form) => Some(form),
+        Err(failure) => {
+            eprintln!("without the form inside: {failure}");
+            None
+        }
+    };
     let first = first_rows(workspace)?;
     let program = native(workspace, form.as_deref())?;
     let machine = || Command::new(&program);
     let expected = golden(std::env::consts::ARCH, &machine, &first)?;
+    let kiosk = workspace.folder("device")?.join("kiosk");
+    serves::check(&mut machine(), &kiosk, form.is_some())?;
     report(std::env::consts::ARCH, &program, json)?;
     if only_native {
         return Ok(());
@@ -79,6 +102,7 @@ pub fn measure(workspace: &Workspace, only_native: bool, json: bool) -> Result<(
                 "{target}: `explain` says something else than on this machine"
             )));
         }
+        serves::check(&mut machine(), &kiosk, form.is_some())?;
         report(target, &program, json)?;
     }
     Ok(())
@@ -111,15 +135,16 @@ fn cross(workspace: &Workspace, target: &str, form: Option<&Path>) -> Result<Pat
     Ok(folder.join(target).join("min").join(PACKAGE))
 }
 
-/// The form's folder, if it has been built.
-fn form() -> Result<Option<PathBuf>> {
+/// The form's folder.
+///
+/// # Errors
+/// Where it has not been built.
+pub fn built_form() -> Result<PathBuf> {
     if !Path::new(FORM).join("kiosk.html").exists() {
-        eprintln!("without the form inside: {FORM} has not been built");
-        return Ok(None);
+        return Err(Failure::new(format!("{FORM} has not been built"))
+            .with_hint("cargo xtask form --build builds it"));
     }
-    std::path::absolute(FORM)
-        .map(Some)
-        .map_err(Failure::at(FORM))
+    std::path::absolute(FORM).map_err(Failure::at(FORM))
 }
 
 fn with_form<'a>(command: &'a mut Command, form: Option<&Path>) -> &'a mut Command {

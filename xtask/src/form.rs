@@ -89,6 +89,18 @@ pub fn first_visit(workspace: &Workspace, bundle: &Path) -> Result<String> {
     run::output(script("size").arg(bundle))
 }
 
+/// Runs the tests of the form at the kiosk, with its program, which has the form inside.
+pub fn test_kiosk(program: &Path) -> Result<()> {
+    debian("chromium", &["chromium"])?;
+    let program = std::path::absolute(program).map_err(run::Failure::at("program"))?;
+    run::run(
+        Command::new("npm")
+            .args(["run", "--silent", "test:kiosk"])
+            .env("FIELDSCORE_DEVICE", program)
+            .current_dir(FORM),
+    )
+}
+
 fn script(name: &str) -> Command {
     let mut command = Command::new("node");
     command.arg(format!("{FORM}/scripts/{name}.js"));

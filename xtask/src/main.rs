@@ -20,6 +20,7 @@ mod instructions;
 mod million;
 mod parity;
 mod run;
+mod serves;
 mod sizes;
 mod splits;
 mod steps;

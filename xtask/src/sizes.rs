@@ -108,7 +108,9 @@ fn measured(workspace: &Workspace, only: &str) -> Result<Vec<Size>> {
         all.push(Size::measure(MINIMAL, &[program])?);
     }
     if DEVICE.starts_with(only) {
-        let program = device::native(workspace, None)?;
+        // As it ships: with the form inside.
+        form::build(workspace)?;
+        let program = device::native(workspace, Some(&device::built_form()?))?;
         all.push(Size::measure(DEVICE, &[program])?);
     }
     let builds = wasm::BUILDS.map(|build| (format!("npm {}", build.name), build));

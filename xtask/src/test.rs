@@ -50,6 +50,9 @@ pub fn run(workspace: &Workspace, args: &TestArgs) -> Result<()> {
         form::build(workspace)?;
         form::test()
     })?;
+    steps.step("form at the kiosk, in Chromium", || {
+        device::test_form(workspace)
+    })?;
     steps.step("the kiosk's binary", || {
         device::measure(workspace, false, false)
     })?;

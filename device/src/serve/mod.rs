@@ -5,6 +5,7 @@ mod disk;
 mod events;
 mod http;
 mod records;
+mod server;
 mod site;
 mod watch;
 
@@ -20,6 +21,7 @@ use bundles::Bundles;
 use events::Events;
 use http::Door;
 use records::Records;
+use server::Server;
 use site::Site;
 use watch::Watch;
 
@@ -76,9 +78,6 @@ fn seconds(text: &str) -> std::result::Result<Duration, &'static str> {
     }
 }
 
-/// Threads that answer requests; the form makes a few at a time.
-const THREADS: usize = 4;
-
 /// What all threads share.
 struct Kiosk {
     site: Site,
@@ -115,13 +114,12 @@ pub fn run(args: ServeArgs) -> Result<Exit> {
         events.add("bundle", "store.empty", text);
     }
     let address = SocketAddr::from((Ipv4Addr::LOCALHOST, args.port));
-    let server = tiny_http::Server::http(address).map_err(|e| {
+    let taken = |e: std::io::Error| {
         Error::input(format!("address {address}"), format!("a free port ({e})"))
             .hint("--port takes another one")
-    })?;
-    let Some(address) = server.server_addr().to_ip() else {
-        return Err(Error::input("address", "an address of this machine"));
     };
+    let server = Server::bind(address).map_err(taken)?;
+    let address = server.address().map_err(taken)?;
     let kiosk = Arc::new(Kiosk {
         site,
         door: Door::new(address.port()),
@@ -137,18 +135,8 @@ pub fn run(args: ServeArgs) -> Result<Exit> {
             meta.product, meta.sequence
         ));
     }
-    let server = Arc::new(server);
-    for _ in 0..THREADS {
-        let (kiosk, server) = (Arc::clone(&kiosk), Arc::clone(&server));
-        std::thread::spawn(move || {
-            // An error here is of one connection; the next one is none the worse.
-            loop {
-                if let Ok(request) = server.recv() {
-                    http::answer(&kiosk, request);
-                }
-            }
-        });
-    }
+    let shared = Arc::clone(&kiosk);
+    std::thread::spawn(move || server.run(shared));
     loop {
         watch::look(&kiosk);
         std::thread::sleep(args.every);

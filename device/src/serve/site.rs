@@ -3,11 +3,11 @@
 //! At a kiosk there is one page, `kiosk.html`, under whatever page's name it is asked for: the
 //! others are for staff, and for people at a device of their own.
 
-use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::path::Path;
 
 use fieldscore_cli::{Error, Result, error};
+use hyper::body::Bytes;
 use serde_json::{Map, Value};
 
 /// The files that were built in: path below the form's folder, and bytes.
@@ -24,7 +24,7 @@ pub const SETTINGS: &str = "/config.json";
 
 /// Files by the path that a browser asks for.
 pub struct Site {
-    files: BTreeMap<String, Cow<'static, [u8]>>,
+    files: BTreeMap<String, Bytes>,
     settings: Map<String, Value>,
 }
 
@@ -40,7 +40,7 @@ impl Site {
             Some(folder) => read(folder, "/", 0, &mut files)?,
             None => {
                 for (path, bytes) in BUILT_IN {
-                    files.insert(format!("/{path}"), Cow::Borrowed(*bytes));
+                    files.insert(format!("/{path}"), Bytes::from_static(bytes));
                 }
             }
         }
@@ -48,7 +48,7 @@ impl Site {
             return Err(match folder {
                 Some(folder) => {
                     Error::input(folder.display().to_string(), "a folder with kiosk.html")
-                        .hint("`npm run build` in wasm/form writes it to wasm/form/dist/app")
+                        .hint("`cargo xtask form --build` writes it to wasm/form/dist/app")
                 }
                 None => Error::input("form", "the form's files: none were built in")
                     .hint("--form DIR names their folder; FIELDSCORE_FORM=DIR builds them in"),
@@ -72,7 +72,7 @@ impl Site {
     }
 
     /// The file at `path`, and its type.
-    pub fn file(&self, path: &str) -> Option<(&[u8], &'static str)> {
+    pub fn file(&self, path: &str) -> Option<(&Bytes, &'static str)> {
         let is_page = path == "/" || (path.ends_with(".html") && self.files.contains_key(path));
         let path = if is_page || path == "/index.html" {
             PAGE
@@ -88,7 +88,7 @@ fn read(
     folder: &Path,
     prefix: &str,
     depth: usize,
-    files: &mut BTreeMap<String, Cow<'static, [u8]>>,
+    files: &mut BTreeMap<String, Bytes>,
 ) -> Result<()> {
     let at = |e: std::io::Error| error::io(folder, &e);
     for entry in std::fs::read_dir(folder).map_err(at)? {
@@ -108,7 +108,7 @@ fn read(
                 return Err(Error::input(folder.display().to_string(), expected));
             }
             let bytes = std::fs::read(entry.path()).map_err(at)?;
-            files.insert(path, Cow::Owned(bytes));
+            files.insert(path, Bytes::from(bytes));
         }
     }
     Ok(())
@@ -158,7 +158,7 @@ mod tests {
         std::os::unix::fs::symlink(secret.path(), root.join("link.txt")).unwrap();
         let site = Site::load(Some(root)).unwrap();
         for page in ["/", "/index.html", "/kiosk.html"] {
-            assert_eq!(site.file(page).unwrap().0, b"<p>");
+            assert_eq!(site.file(page).unwrap().0, "<p>");
         }
         assert_eq!(site.settings()["idle-seconds"], 60);
         assert_eq!(site.file("/assets/a.wasm").unwrap().1, "application/wasm");

@@ -1,6 +1,7 @@
 //! Every verb, with what it should read and what it should not.
 
-use super::kiosk::{PROGRAM, golden, run, text};
+use super::kiosk::{PROGRAM, golden, golden_bundle, record, resigned, run, text};
+use fieldscore_cli::keys::Signing;
 use std::process::{Command, Stdio};
 
 fn path(name: &str) -> String {
@@ -123,7 +124,7 @@ fn what_is_not_the_signers_is_refused_with_the_place() {
         assert_eq!(out.status.code(), Some(2));
         assert!(text(&out.stderr).contains(&file));
     }
-    let own = fieldscore_cli::keys::Signing::generate().unwrap();
+    let own = Signing::generate().unwrap();
     own.write(&folder.path().join("keys")).unwrap();
     let key = folder.path().join("keys/public.pem").display().to_string();
     let out = run(&[
@@ -182,4 +183,24 @@ fn a_full_disk_is_an_error_and_no_silence() {
         "{}",
         text(&out.stderr)
     );
+}
+
+#[test]
+fn a_record_as_the_kiosk_stores_it_is_made_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("one.record");
+    let record = record(&golden_bundle(), 0);
+    std::fs::write(&file, &record).unwrap();
+    let replay = |bundle: &str| run(&["replay", bundle, &file.display().to_string(), "--json"]);
+    let same = replay(&path("credit.fsb"));
+    assert_eq!(same.status.code(), Some(0), "{}", text(&same.stderr));
+    let counts: serde_json::Value = serde_json::from_slice(&same.stdout).unwrap();
+    assert_eq!(counts["same"], 1);
+    let newer = folder.path().join("newer.fsb");
+    std::fs::write(&newer, resigned(&Signing::development(), "credit", 9)).unwrap();
+    let other = replay(&newer.display().to_string());
+    assert_eq!(other.status.code(), Some(1));
+    assert!(text(&other.stdout).contains("another bundle decided"));
+    std::fs::write(&file, &record[..record.len() - 1]).unwrap();
+    assert_ne!(replay(&path("credit.fsb")).status.code(), Some(0));
 }

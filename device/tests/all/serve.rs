@@ -1,5 +1,9 @@
 //! The server: what it gives, to whom, and what it takes.
 
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
+use std::time::{Duration, Instant};
+
 use fieldscore_cli::keys::Signing;
 
 use super::kiosk::{
@@ -207,7 +211,7 @@ fn records_leave_only_through_a_stick_that_takes_them() {
     let kiosk = place.start_with_bundle();
     let record = record(&golden_bundle(), 1);
     assert_eq!(kiosk.post(&record).status, 201);
-    std::thread::sleep(std::time::Duration::from_millis(300));
+    std::thread::sleep(Duration::from_millis(300));
     assert_eq!(kiosk.status()["records"]["waiting"], 1);
     assert_eq!(std::fs::read_dir(place.path("stick")).unwrap().count(), 0);
     std::fs::create_dir(place.path("stick/fieldscore-records")).unwrap();
@@ -234,7 +238,7 @@ fn bundles_arrive_in_the_folder_and_only_newer_ones_of_the_signer_count() {
         // As a copy arrives: in parts, the first of which is no bundle yet.
         let path = place.path("stick").join(name);
         std::fs::write(&path, &bytes[..bytes.len() / 2]).unwrap();
-        std::thread::sleep(std::time::Duration::from_millis(120));
+        std::thread::sleep(Duration::from_millis(120));
         std::fs::write(&path, bytes).unwrap();
     };
     let sequence = |kiosk: &Kiosk| kiosk.status()["bundle"]["sequence"].clone();
@@ -339,9 +343,144 @@ fn requests_that_are_no_requests_do_not_end_it() {
         // Refused or hung up on: either way the next one is answered.
         let _ = kiosk.raw(bytes);
     }
-    // A connection that says nothing holds nothing up.
-    let _idle: Vec<std::net::TcpStream> = (0..16)
-        .map(|_| std::net::TcpStream::connect(&kiosk.address).unwrap())
-        .collect();
     assert_eq!(kiosk.get("/").status, 200);
+}
+
+#[test]
+fn connections_that_only_stand_open_keep_nobody_out() {
+    let place = Place::new();
+    let kiosk = place.start_with_bundle();
+    // More than may be connected at once; some have begun to ask, and stopped.
+    let mut idle = Vec::new();
+    for index in 0..200 {
+        let mut stream = TcpStream::connect(&kiosk.address).unwrap();
+        if index % 2 == 1 {
+            stream.write_all(b"GET / HTTP/1.1\r\nHost: ").unwrap();
+        }
+        idle.push(stream);
+    }
+    let asked = Instant::now();
+    assert_eq!(kiosk.get("/").status, 200);
+    assert_eq!(kiosk.post(&record(&golden_bundle(), 0)).status, 201);
+    // Not by a time-out: those take ten seconds.
+    assert!(asked.elapsed() < Duration::from_secs(5), "{asked:?}");
+}
+
+#[test]
+fn records_that_are_not_sent_to_the_end_are_given_up() {
+    let place = Place::new();
+    let kiosk = place.start_with_bundle();
+    let record = record(&golden_bundle(), 0);
+    let half = |stream: &mut TcpStream| {
+        let head = format!(
+            "POST /kiosk/records HTTP/1.1\r\nHost: {}\r\n{TYPE}\r\nContent-Length: {}\r\n\r\n",
+            kiosk.address,
+            record.len()
+        );
+        stream.write_all(head.as_bytes()).unwrap();
+        stream.write_all(&record[..record.len() / 2]).unwrap();
+    };
+    // As many as may be connected: until they are given up, nobody else is let in.
+    let mut halves: Vec<TcpStream> = (0..64)
+        .map(|_| TcpStream::connect(&kiosk.address).unwrap())
+        .collect();
+    halves.iter_mut().for_each(half);
+    assert_eq!(kiosk.get("/").status, 200);
+    for stream in &mut halves {
+        stream
+            .set_read_timeout(Some(Duration::from_secs(20)))
+            .unwrap();
+        let mut said = Vec::new();
+        stream.read_to_end(&mut said).unwrap();
+        assert!(said.starts_with(b"HTTP/1.1 408 "), "{}", text(&said));
+    }
+    // Nor is one kept whose sender goes away.
+    let mut gone = TcpStream::connect(&kiosk.address).unwrap();
+    half(&mut gone);
+    gone.shutdown(std::net::Shutdown::Write).unwrap();
+    let mut said = Vec::new();
+    gone.read_to_end(&mut said).unwrap();
+    assert!(said.starts_with(b"HTTP/1.1 400 "), "{}", text(&said));
+    assert_eq!(kiosk.status()["records"]["waiting"], 0);
+    let left = std::fs::read_dir(place.path("data/records")).unwrap();
+    assert_eq!(left.count(), 0);
+    assert_eq!(kiosk.post(&record).status, 201);
+}
+
+#[test]
+fn answers_that_nobody_takes_are_given_up() {
+    let place = Place::new();
+    std::fs::write(place.path("form/large.bin"), vec![0; 32 << 20]).unwrap();
+    let kiosk = place.start();
+    let ask = format!("GET /large.bin HTTP/1.1\r\nHost: {}\r\n\r\n", kiosk.address);
+    let mut stream = TcpStream::connect(&kiosk.address).unwrap();
+    stream.write_all(ask.as_bytes()).unwrap();
+    std::thread::sleep(Duration::from_secs(12));
+    let mut taken = Vec::new();
+    // Either way of closing: the rest never comes.
+    let _ = stream.read_to_end(&mut taken);
+    assert!(taken.starts_with(b"HTTP/1.1 200 ") && taken.len() < 32 << 20);
+}
+
+#[test]
+fn a_browser_may_ask_again_on_the_connection_that_it_has() {
+    let place = Place::new();
+    let kiosk = place.start_with_bundle();
+    let mut stream = TcpStream::connect(&kiosk.address).unwrap();
+    let mut answers = BufReader::new(stream.try_clone().unwrap());
+    for path in ["/", "/kiosk/status", "/none"] {
+        let ask = format!("GET {path} HTTP/1.1\r\nHost: {}\r\n\r\n", kiosk.address);
+        stream.write_all(ask.as_bytes()).unwrap();
+        let mut len = None;
+        loop {
+            let mut line = String::new();
+            answers.read_line(&mut line).unwrap();
+            if line == "\r\n" {
+                break;
+            }
+            len = len.or_else(|| line.strip_prefix("Content-Length: ")?.trim().parse().ok());
+        }
+        answers.read_exact(&mut vec![0; len.unwrap()]).unwrap();
+    }
+    // It is not kept for ever.
+    stream
+        .set_read_timeout(Some(Duration::from_secs(20)))
+        .unwrap();
+    assert_eq!(answers.read(&mut [0]).unwrap(), 0);
+}
+
+#[test]
+fn how_a_record_is_sent_is_looked_at_before_it_is_read() {
+    let place = Place::new();
+    let kiosk = place.start_with_bundle();
+    let head = format!(
+        "POST /kiosk/records HTTP/1.1\r\nHost: {}\r\n{TYPE}\r\n",
+        kiosk.address
+    );
+    for (lines, body, status, code) in [
+        ("", "", 411, "http.length"),
+        (
+            "Transfer-Encoding: chunked\r\n",
+            "1\r\nx\r\n0\r\n\r\n",
+            411,
+            "http.length",
+        ),
+        ("Content-Length: 1048577\r\n", "", 413, "record.malformed"),
+        (
+            "Content-Length: 99999999999999\r\n",
+            "",
+            413,
+            "record.malformed",
+        ),
+    ] {
+        // Whoever waits for a word before the body gets this one, and need not send it.
+        let bytes = format!("{head}{lines}Expect: 100-continue\r\nConnection: close\r\n\r\n{body}");
+        let answer = kiosk.raw(bytes.as_bytes()).unwrap();
+        assert_eq!(
+            (answer.status, answer.code()),
+            (status, code.into()),
+            "{lines}"
+        );
+        assert!(answer.header("Content-Security-Policy").is_some());
+    }
 }
