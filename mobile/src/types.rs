@@ -1,5 +1,7 @@
 //! What crosses the boundary by value, and how it is made.
 
+use std::fmt;
+
 use fieldscore_runtime::schema::{self, Field};
 use fieldscore_runtime::{Date, DecimalMark, FieldSet, Flags, decide};
 
@@ -191,7 +193,9 @@ impl Flag {
 }
 
 /// What comes out of scoring one application. Fields are given by their index.
-#[derive(Debug, Clone, PartialEq, Eq, uniffi::Record)]
+///
+/// Its `Debug` leaves the record out, which holds the applicant's values.
+#[derive(Clone, PartialEq, Eq, uniffi::Record)]
 pub struct Decision {
     /// The score in points on the bundle's scale.
     pub score: i32,
@@ -213,6 +217,17 @@ pub struct Decision {
     pub rules: Vec<u16>,
     /// The canonical record: what is stored, and what `replay` scores again.
     pub record: Vec<u8>,
+}
+
+impl fmt::Debug for Decision {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Decision")
+            .field("score", &self.score)
+            .field("probability_ppm", &self.probability_ppm)
+            .field("outcome", &self.outcome)
+            .field("flags", &self.flags)
+            .finish_non_exhaustive()
+    }
 }
 
 impl Decision {
