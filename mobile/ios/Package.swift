@@ -26,6 +26,11 @@ let package = Package(
             dependencies: ["FieldscoreGenerated"],
             resources: [.copy("PrivacyInfo.xcprivacy")]
         ),
-        .testTarget(name: "FieldscoreTests", dependencies: ["Fieldscore"]),
+        // The system's own names for a process's memory are not of Swift 6.
+        .testTarget(
+            name: "FieldscoreTests",
+            dependencies: ["Fieldscore"],
+            swiftSettings: [.swiftLanguageMode(.v5)]
+        ),
     ]
 )

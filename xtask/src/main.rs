@@ -17,8 +17,10 @@ mod device;
 mod form;
 mod fuzz;
 mod instructions;
+mod ios;
 mod million;
 mod parity;
+mod phones;
 mod run;
 mod serves;
 mod sizes;
@@ -57,6 +59,8 @@ enum Task {
     Bench(bench::BenchArgs),
     Wasm(wasm::WasmArgs),
     Form(form::FormArgs),
+    Phones(phones::PhonesArgs),
+    Ios(ios::IosArgs),
 }
 
 impl Task {
@@ -73,6 +77,8 @@ impl Task {
             Self::Bench(args) => bench::run(workspace, args),
             Self::Wasm(args) => wasm::run(workspace, args),
             Self::Form(args) => form::run(workspace, args),
+            Self::Phones(args) => phones::run(workspace, args),
+            Self::Ios(args) => ios::run(workspace, args),
         }
     }
 }

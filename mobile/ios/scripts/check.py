@@ -59,10 +59,10 @@ def main(generated, modulemap):
                 wrong.append(f"{path}: {name} is not generated")
 
     calls = re.findall(r"^(?:public |open )(?:static |convenience )?(?:func )?`?(\w+)`?\(([^)]*)\)\s*(\w*)", made, re.M)
-    calls = {name: effect for name, arguments, effect in calls if name[0].islower() and "_" not in name
-             and not name.startswith("uniffi") and not arguments.startswith("_ ")}
-    wrong += [f"{generated}: {name} is not generated" for name in sorted(EXPECTED - set(calls))]
-    wrong += [f"{generated}: {name} does not throw" for name, effect in calls.items() if effect != "throws"]
+    calls = [(name, effect) for name, arguments, effect in calls if name[0].islower() and "_" not in name
+             and not name.startswith("uniffi") and not arguments.startswith("_ ")]
+    wrong += [f"{generated}: {name} is not generated" for name in sorted(EXPECTED - {name for name, _ in calls})]
+    wrong += [f"{generated}: {name} does not throw" for name, effect in calls if effect != "throws"]
 
     text = modulemap.read_text().strip()
     if not re.fullmatch(r'module FieldscoreFFI \{\s*header "FieldscoreFFI\.h"\s*export \*(\s*(use|link) "\w+")*\s*\}',

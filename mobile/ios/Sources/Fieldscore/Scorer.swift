@@ -82,8 +82,8 @@ public final class Scorer: Sendable {
             case .decided(let decision)?:
                 return .success(Decision(decision, of: info))
             case .refused(let code, let place, let expected)?:
-                let code = FieldscoreError.Code(rawValue: code)
-                return .failure(FieldscoreError(code: code, place: place, expected: expected))
+                return .failure(
+                    FieldscoreError(code: .init(rawValue: code), place: place, expected: expected))
             case nil:
                 return .failure(
                     FieldscoreError(code: .fault, place: "runtime", expected: "an answer to each"))
