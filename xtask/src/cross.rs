@@ -23,7 +23,7 @@ struct Target {
     std: &'static str,
 }
 
-const TARGETS: [Target; 4] = [
+const TARGETS: [Target; 9] = [
     Target {
         name: "aarch64-unknown-linux-gnu",
         linker: Some((
@@ -56,7 +56,35 @@ const TARGETS: [Target; 4] = [
         linker: None,
         std: "-Zbuild-std=std,panic_abort",
     },
+    Target::phone("aarch64-linux-android"),
+    Target::phone("armv7-linux-androideabi"),
+    Target::phone("x86_64-linux-android"),
+    Target::phone("aarch64-apple-ios"),
+    Target::phone("aarch64-apple-ios-sim"),
 ];
+
+impl Target {
+    /// The target called `name`, its linker installed if need be.
+    fn of(name: &str) -> Result<&'static Self> {
+        let target = TARGETS
+            .iter()
+            .find(|target| target.name == name)
+            .ok_or_else(|| Failure::new(format!("{name}: no toolchain is known for it")))?;
+        if let Some((_, program, packages)) = target.linker {
+            debian(program, packages)?;
+        }
+        Ok(target)
+    }
+
+    /// A phone: for it static libraries are made, which need no linker.
+    const fn phone(name: &'static str) -> Self {
+        Self {
+            name,
+            linker: None,
+            std: "-Zbuild-std=std,panic_unwind",
+        }
+    }
+}
 
 /// Where Debian's compiler and its source are.
 const DEBIAN_CARGO: &str = "/usr/bin/cargo";
@@ -65,13 +93,7 @@ const DEBIAN_SOURCE: &str = "/usr/lib/rustlib/src/rust/library/std";
 impl Toolchain {
     /// A toolchain for `name`, installed if need be.
     pub fn of(name: &str) -> Result<Self> {
-        let target = TARGETS
-            .iter()
-            .find(|target| target.name == name)
-            .ok_or_else(|| Failure::new(format!("{name}: no toolchain is known for it")))?;
-        if let Some((_, program, packages)) = target.linker {
-            debian(program, packages)?;
-        }
+        let target = Target::of(name)?;
         if has_std(name) || (rustup_adds(name) && has_std(name)) {
             return Ok(Self {
                 builds_std: false,
@@ -83,11 +105,7 @@ impl Toolchain {
 
     /// A toolchain that builds std too, for `name` as flags want it.
     pub fn rebuilding(name: &str) -> Result<Self> {
-        let target = TARGETS
-            .iter()
-            .find(|target| target.name == name)
-            .ok_or_else(|| Failure::new(format!("{name}: no toolchain is known for it")))?;
-        Self::debian(target)
+        Self::debian(Target::of(name)?)
     }
 
     fn debian(target: &'static Target) -> Result<Self> {
@@ -212,8 +230,8 @@ pub fn npm(package: &Path) -> Result<PathBuf> {
     Ok(modules)
 }
 
-/// A Python that has `package`, in an environment under `target/`.
-pub fn python(workspace: &Workspace, package: &str) -> Result<PathBuf> {
+/// A Python that has `package`, and `more` that it needs, in an environment under `target/`.
+pub fn python(workspace: &Workspace, package: &str, more: &[&str]) -> Result<PathBuf> {
     let folder = workspace
         .folder("xtask-tools")?
         .join(format!("python-{package}"));
@@ -235,8 +253,9 @@ pub fn python(workspace: &Workspace, package: &str) -> Result<PathBuf> {
     );
     let hinted = |failure: Failure| failure.with_hint(hint.clone());
     run::run(Command::new("python3").args(["-m", "venv"]).arg(&folder)).map_err(hinted)?;
-    run::run(Command::new(&program).args(["-m", "pip", "install", "-q", package]))
-        .map_err(hinted)?;
+    let mut install = Command::new(&program);
+    install.args(["-m", "pip", "install", "-q", package]);
+    run::run(install.args(more)).map_err(hinted)?;
     if imports(&program) {
         Ok(program)
     } else {

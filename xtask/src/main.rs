@@ -18,8 +18,10 @@ mod device;
 mod form;
 mod fuzz;
 mod instructions;
+mod ios;
 mod million;
 mod parity;
+mod phones;
 mod run;
 mod serves;
 mod sizes;
@@ -58,6 +60,8 @@ enum Task {
     Bench(bench::BenchArgs),
     Wasm(wasm::WasmArgs),
     Form(form::FormArgs),
+    Phones(phones::PhonesArgs),
+    Ios(ios::IosArgs),
 }
 
 impl Task {
@@ -74,6 +78,8 @@ impl Task {
             Self::Bench(args) => bench::run(workspace, args),
             Self::Wasm(args) => wasm::run(workspace, args),
             Self::Form(args) => form::run(workspace, args),
+            Self::Phones(args) => phones::run(workspace, args),
+            Self::Ios(args) => ios::run(workspace, args),
         }
     }
 }

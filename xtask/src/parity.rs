@@ -160,7 +160,7 @@ fn emulated(workspace: &Workspace) -> Result<Vec<Digests>> {
 
 fn wasm(workspace: &Workspace) -> Result<Vec<Digests>> {
     debian("node", &["nodejs"])?;
-    let python = cross::python(workspace, "wasmtime")?;
+    let python = cross::python(workspace, "wasmtime", &[])?;
     let mut all = Vec::new();
     for (name, flags) in [("scalar", ""), ("simd128", "-Ctarget-feature=+simd128")] {
         let folder = build(workspace, "wasm32-unknown-unknown", flags, &["--lib"])?;

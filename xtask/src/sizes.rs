@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::run::{self, Failure, Result, cargo};
 use crate::workspace::Workspace;
-use crate::{bundle, device, form, wasm};
+use crate::{bundle, device, form, phones, wasm};
 
 /// The sizes that were committed.
 const HISTORY: &str = "benches/sizes.json";
@@ -122,6 +122,9 @@ fn measured(workspace: &Workspace, only: &str) -> Result<Vec<Size>> {
             }
         }
     }
+    if PHONES.starts_with(only) {
+        all.push(Size::measure(PHONES, &[phones::stand_in(workspace)?])?);
+    }
     if FORM.starts_with(only) {
         let text = form::first_visit(workspace, &bundle::credit(workspace)?)?;
         all.push(serde_json::from_str(&text).map_err(Failure::at("form"))?);
@@ -137,6 +140,8 @@ fn measured(workspace: &Workspace, only: &str) -> Result<Vec<Size>> {
 const BUNDLE: &str = "credit.fsb";
 const MINIMAL: &str = "fieldscore-minimal";
 const DEVICE: &str = "fieldscore-device";
+/// What an Android phone loads, but for the system that it is linked for.
+const PHONES: &str = "libfieldscore_mobile.so, aarch64-linux-gnu as a proxy for Android";
 /// The form's first visit, with the credit bundle.
 const FORM: &str = "form";
 

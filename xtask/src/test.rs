@@ -5,7 +5,9 @@ use std::process::Command;
 use crate::run::{Result, cargo};
 use crate::steps::Steps;
 use crate::workspace::Workspace;
-use crate::{browser, bundle, device, form, fuzz, million, parity, run, sizes, splits, wasm};
+use crate::{
+    browser, bundle, device, form, fuzz, ios, million, parity, phones, run, sizes, splits, wasm,
+};
 
 /// Run all tests: units, documentation, features, the command, accuracy, memory, parity, fuzzing
 #[derive(Debug, clap::Args)]
@@ -58,6 +60,8 @@ pub fn run(workspace: &Workspace, args: &TestArgs) -> Result<()> {
     steps.step("the kiosk's binary", || {
         device::measure(workspace, false, false)
     })?;
+    steps.step("phones", || phones::check(workspace))?;
+    steps.step("Swift package", || ios::measure(workspace))?;
     steps.step("sizes", || sizes::check(workspace))?;
     steps.step("fuzz targets", || fuzz::smoke(workspace, args.fuzz, &[]))
 }

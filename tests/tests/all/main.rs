@@ -16,6 +16,7 @@ mod credit;
 mod decisions;
 mod golden;
 mod memory;
+mod phones;
 mod redaction;
 mod seeds;
 mod store;

@@ -1,0 +1,150 @@
+import Foundation
+import XCTest
+
+@testable import Fieldscore
+
+/// The golden suite: the recorded digests, byte for byte, from one thread and from eight.
+final class GoldenTests: XCTestCase {
+    func testTheDigestIsSHA256() {
+        XCTAssertEqual(
+            SHA256.hexadecimal(Data("abc".utf8)),
+            "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad")
+    }
+
+    func testDecisionsAreTheRecordedOnesInEitherForm() throws {
+        let scorer = try Golden.scorer()
+        for typed in [false, true] {
+            let applications = try Golden.applications(scorer, typed: typed, first: 10_000)
+            let digest = try Golden.decided(applications) { try scorer.score($0).record }
+            XCTAssertEqual(digest, try Golden.recorded("plain 10000"), "typed: \(typed)")
+        }
+    }
+
+    func testManyAtOnceAreTheRecordedOnes() throws {
+        let scorer = try Golden.scorer()
+        let applications = try Golden.applications(scorer, typed: true, first: 10_000)
+        var bytes = Data()
+        for result in try scorer.scoreMany(applications) {
+            switch result {
+            case .success(let decision): bytes.append(decision.record)
+            case .failure(let error): bytes.append(Data(error.code.rawValue.utf8))
+            }
+        }
+        XCTAssertEqual(SHA256.hexadecimal(bytes), try Golden.recorded("plain 10000"))
+    }
+
+    func testExplanationsAreTheRecordedOnesAndAddUp() throws {
+        let scorer = try Golden.scorer()
+        let applications = try Golden.applications(scorer, typed: true, first: 1000)
+        let digest = try Golden.decided(applications) { application in
+            let explanation = try scorer.explain(application, language: "zh")
+            let points = explanation.decision.score - explanation.referenceScore
+            XCTAssertEqual(explanation.groups.reduce(0) { $0 + $1.points }, points)
+            XCTAssertEqual(explanation.fields.reduce(0) { $0 + $1.points }, points)
+            XCTAssertFalse(explanation.reasons.contains { $0.text.isEmpty })
+            return explanation.decision.record
+        }
+        XCTAssertEqual(digest, try Golden.recorded("explained 1000"))
+    }
+
+    func testEightThreadsAtOnceDecideAsOne() throws {
+        let scorer = try Golden.scorer()
+        let applications = try Golden.applications(scorer, typed: true, first: 1000)
+        let expected = try Golden.decided(applications) { try scorer.score($0).record }
+        let digests = Digests()
+        DispatchQueue.concurrentPerform(iterations: 8) { _ in
+            digests.add(try? Golden.decided(applications) { try scorer.score($0).record })
+        }
+        XCTAssertEqual(digests.all, Array(repeating: expected, count: 8))
+    }
+
+    func testTheBundlePassesItsSelfTestAndSaysWhatItIs() throws {
+        let scorer = try Golden.scorer()
+        XCTAssertEqual(try scorer.selfTest(), 16)
+        XCTAssertEqual(scorer.info.product, "credit")
+        XCTAssertEqual(scorer.info.notAfter, "2036-12-31")
+        XCTAssertEqual(scorer.info.languages, ["en", "zh"])
+        let time = try XCTUnwrap(scorer.info.fields.first { $0.name == "time" })
+        XCTAssertEqual(time.type, .integer)
+        XCTAssertEqual(time.range, .numbers(6...72))
+        XCTAssertEqual(time.outOfRange, .refuse)
+        XCTAssertEqual(try scorer.text("field.income.label", language: "en-GB"), "Income")
+        XCTAssertNil(try scorer.text("no.such.text", language: "en"))
+        XCTAssertTrue(try isRightToLeft("ar"))
+    }
+
+    func testARecordReplaysAndADamagedOneIsRefused() throws {
+        let scorer = try Golden.scorer()
+        let application = try Golden.applications(scorer, typed: true, first: 1)[0]
+        var record = try scorer.score(application).record
+        XCTAssertTrue(try scorer.replay(record))
+        XCTAssertEqual(code { _ = try scorer.replay(record.prefix(40)) }, .badRecord)
+        let id = try XCTUnwrap(record.range(of: scorer.info.bundleID))
+        record[id.lowerBound] ^= 1
+        XCTAssertEqual(code { _ = try scorer.replay(record) }, .wrongBundle)
+    }
+
+    func testAHundredThousandDecisionsDoNotGrow() throws {
+        let scorer = try Golden.scorer()
+        let application = try Golden.applications(scorer, typed: true, first: 1)[0]
+        let decide = { (count: Int) in
+            for _ in 0..<count { _ = try scorer.score(application) }
+        }
+        try decide(10_000)
+        let before = try Memory.resident()
+        try decide(100_000)
+        XCTAssertLessThan(try Memory.resident() - before, 4 << 20)
+    }
+}
+
+/// Strings from many threads.
+private final class Digests: @unchecked Sendable {
+    private let lock = NSLock()
+    private var kept: [String?] = []
+
+    func add(_ digest: String?) {
+        lock.lock()
+        kept.append(digest)
+        lock.unlock()
+    }
+
+    var all: [String?] {
+        lock.lock()
+        defer { lock.unlock() }
+        return kept
+    }
+}
+
+/// How much memory this process holds.
+private enum Memory {
+    #if canImport(Darwin)
+    static func resident() throws -> Int {
+        var info = mach_task_basic_info()
+        var count = mach_msg_type_number_t(
+            MemoryLayout<mach_task_basic_info>.size / MemoryLayout<natural_t>.size)
+        let status = withUnsafeMutablePointer(to: &info) { pointer in
+            pointer.withMemoryRebound(to: integer_t.self, capacity: Int(count)) {
+                task_info(mach_task_self_, task_flavor_t(MACH_TASK_BASIC_INFO), $0, &count)
+            }
+        }
+        guard status == KERN_SUCCESS else { throw CocoaError(.fileReadUnknown) }
+        return Int(info.resident_size)
+    }
+    #else
+    static func resident() throws -> Int {
+        let pages = try String(contentsOfFile: "/proc/self/statm", encoding: .utf8)
+            .split(separator: " ")
+        return (Int(pages[1]) ?? 0) * 4096
+    }
+    #endif
+}
+
+/// The code of the error that `work` throws.
+func code(_ work: () throws -> Void) -> FieldscoreError.Code? {
+    do {
+        try work()
+        return nil
+    } catch {
+        return (error as? FieldscoreError)?.code
+    }
+}

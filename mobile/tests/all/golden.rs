@@ -1,0 +1,131 @@
+//! The golden suite through the exported API: the recorded digests, byte for byte, from one thread and
+//! from eight.
+
+use crate::common::{Form, applications, scorer, text};
+use fieldscore_mobile::{Application, FieldscoreError, Scored, Scorer};
+use sha2::{Digest, Sha256};
+
+/// The recorded digest of a mark, such as `plain 10000`.
+fn recorded(mark: &str) -> String {
+    let digests = text("digests.txt");
+    let mut lines = digests.lines().map(|line| line.rsplit_once(' ').unwrap());
+    lines
+        .find(|(known, _)| *known == mark)
+        .unwrap()
+        .1
+        .to_owned()
+}
+
+/// What a digest is of: records, and errors by their code.
+fn digest(decided: impl Iterator<Item = Vec<u8>>) -> String {
+    let mut hash = Sha256::new();
+    decided.for_each(|bytes| hash.update(bytes));
+    hash.finalize().iter().map(|b| format!("{b:02x}")).collect()
+}
+
+fn record_or_code(decided: Result<Vec<u8>, FieldscoreError>) -> Vec<u8> {
+    decided.unwrap_or_else(|error| error.parts().0.as_bytes().to_vec())
+}
+
+fn plain(scorer: &Scorer, applications: &[Application]) -> String {
+    digest(applications.iter().map(|application| {
+        record_or_code(scorer.score(application).map(|decision| decision.record))
+    }))
+}
+
+#[test]
+fn decisions_are_the_recorded_ones_in_either_form() {
+    let scorer = scorer();
+    for form in [Form::Written, Form::Typed] {
+        let applications = applications(&scorer, form, 10_000);
+        assert_eq!(applications.len(), 10_000);
+        let digest = plain(&scorer, &applications);
+        assert_eq!(digest, recorded("plain 10000"), "{form:?}");
+    }
+}
+
+#[test]
+fn many_at_once_are_the_recorded_ones() {
+    let scorer = scorer();
+    let scored = scorer
+        .score_many(applications(&scorer, Form::Typed, 10_000))
+        .unwrap();
+    let digest = digest(scored.into_iter().map(|scored| match scored {
+        Scored::Decided { decision } => decision.record,
+        Scored::Refused { code, .. } => code.into_bytes(),
+    }));
+    assert_eq!(digest, recorded("plain 10000"));
+}
+
+#[test]
+fn explanations_are_the_recorded_ones_in_either_form() {
+    let scorer = scorer();
+    for form in [Form::Written, Form::Typed] {
+        for (count, language) in [(100, "en"), (1000, "zh")] {
+            let explained = applications(&scorer, form, count)
+                .into_iter()
+                .map(|application| {
+                    let explained = scorer.explain(&application, language);
+                    record_or_code(explained.map(|explanation| explanation.decision.record))
+                });
+            let digest = digest(explained);
+            assert_eq!(digest, recorded(&format!("explained {count}")), "{form:?}");
+        }
+    }
+}
+
+#[test]
+fn an_explanation_adds_up_and_replays() {
+    let scorer = scorer();
+    let info = scorer.info().unwrap();
+    for application in applications(&scorer, Form::Typed, 100) {
+        let Ok(explanation) = scorer.explain(&application, "en") else {
+            continue;
+        };
+        let decision = scorer.score(&application).unwrap();
+        assert_eq!(decision.score, explanation.decision.score);
+        assert_eq!(explanation.groups.len(), info.groups.len());
+        assert_eq!(explanation.fields.len(), info.fields.len());
+        for parts in [&explanation.groups, &explanation.fields] {
+            let sum: i32 = parts.iter().sum();
+            assert_eq!(sum, decision.score - explanation.reference_score);
+        }
+        assert!(explanation.reasons.iter().all(|r| !r.text.is_empty()));
+        assert!(scorer.replay(decision.record).unwrap());
+        assert!(scorer.replay(explanation.decision.record).unwrap());
+    }
+}
+
+#[test]
+fn eight_threads_at_once_decide_as_one() {
+    let scorer = scorer();
+    let applications = applications(&scorer, Form::Typed, 1000);
+    let expected = plain(&scorer, &applications);
+    let start = std::sync::Barrier::new(8);
+    std::thread::scope(|scope| {
+        let work = || {
+            start.wait();
+            plain(&scorer, &applications)
+        };
+        let threads: Vec<_> = (0..8).map(|_| scope.spawn(work)).collect();
+        for thread in threads {
+            assert_eq!(thread.join().unwrap(), expected);
+        }
+    });
+}
+
+#[test]
+fn the_bundle_passes_its_self_test_and_says_what_it_is() {
+    let scorer = scorer();
+    assert_eq!(scorer.self_test().unwrap(), 16);
+    let info = scorer.info().unwrap();
+    assert_eq!((info.product.as_str(), info.sequence), ("credit", 1));
+    assert_eq!(info.bundle_id.len(), 32);
+    assert_eq!(info.not_after.as_deref(), Some("2036-12-31"));
+    assert_eq!(info.languages, ["en", "zh"]);
+    assert_eq!(info.fields.len(), 11);
+    let label = |language| scorer.text("field.income.label", language).unwrap();
+    assert_eq!(label("en").as_deref(), Some("Income"));
+    assert_ne!(label("zh-Hans-CN"), label("en"));
+    assert_eq!(scorer.text("no.such.text", "en").unwrap(), None);
+}

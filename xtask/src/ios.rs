@@ -1,0 +1,169 @@
+//! `cargo xtask ios`: the Swift package: its bindings, and its XCFramework where Xcode is.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use crate::cross::python;
+use crate::phones::{APPLE, PACKAGE, static_library};
+use crate::run::{self, Failure, Result, cargo};
+use crate::workspace::Workspace;
+
+/// Build the Swift package: bindings everywhere, the XCFramework where Xcode is
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Writes mobile/ios/Sources/FieldscoreGenerated and, with Xcode, \
+                        mobile/ios/FieldscoreFFI.xcframework; without, says what is missing."
+)]
+pub struct IosArgs {
+    /// Test the package too, on this machine, where there is a Swift compiler
+    #[arg(long)]
+    test: bool,
+}
+
+/// The Swift package.
+const FOLDER: &str = "mobile/ios";
+const GENERATED: &str = "FieldscoreGenerated.swift";
+const HEADER: &str = "FieldscoreFFI.h";
+const MODULE_MAP: &str = "FieldscoreFFI.modulemap";
+
+/// The task.
+pub fn run(workspace: &Workspace, args: &IosArgs) -> Result<()> {
+    let bindings = bindings(workspace)?;
+    check(workspace, &bindings)?;
+    place(&bindings)?;
+    if has("xcodebuild") {
+        println!("{}", framework(workspace, &bindings)?.display());
+    } else {
+        eprintln!(
+            "not built: {FOLDER}/FieldscoreFFI.xcframework. Missing: xcodebuild (Xcode 16 or later, on a Mac), and \
+             with it a compiler for SwiftUI: {FOLDER}/Sample.swiftpm is not compiled here"
+        );
+    }
+    if args.test {
+        test(workspace)?;
+    }
+    Ok(())
+}
+
+/// Everything that this machine can do, as `cargo xtask test` wants it.
+pub fn measure(workspace: &Workspace) -> Result<()> {
+    run(workspace, &IosArgs { test: true })
+}
+
+/// Generates the bindings from this machine's library, into a folder of their own.
+fn bindings(workspace: &Workspace) -> Result<PathBuf> {
+    let packages = ["-p", PACKAGE, "-p", "fieldscore-bindgen"];
+    run::run(cargo().arg("build").args(packages))?;
+    let folder = workspace.folder("ios")?.join("bindings");
+    let mut generate = Command::new(workspace.program("debug", "fieldscore-bindgen"));
+    generate
+        .arg("generate")
+        .arg(library(workspace))
+        .args(["--language", "swift", "--no-format"])
+        .args(["--config", "mobile/bindgen/crates.toml", "--out-dir"])
+        .arg(&folder);
+    std::fs::create_dir_all(&folder).map_err(Failure::at(folder.display()))?;
+    run::run(&mut generate)?;
+    Ok(folder)
+}
+
+/// This machine's shared library.
+fn library(workspace: &Workspace) -> PathBuf {
+    let name = format!(
+        "{}fieldscore_mobile{}",
+        std::env::consts::DLL_PREFIX,
+        std::env::consts::DLL_SUFFIX
+    );
+    workspace.target.join("debug").join(name)
+}
+
+/// Checks what can be checked without Xcode.
+fn check(workspace: &Workspace, bindings: &Path) -> Result<()> {
+    let python = python(workspace, "tree_sitter_swift", &["tree-sitter"])?;
+    run::run(
+        Command::new(python)
+            .arg(format!("{FOLDER}/scripts/check.py"))
+            .arg(bindings.join(GENERATED))
+            .arg(bindings.join(MODULE_MAP)),
+    )
+}
+
+/// Puts the bindings where the package has them; on Linux with a module map that links this machine's
+/// library.
+fn place(bindings: &Path) -> Result<()> {
+    let sources = Path::new(FOLDER).join("Sources");
+    copy(
+        &bindings.join(GENERATED),
+        &sources.join("FieldscoreGenerated").join(GENERATED),
+    )?;
+    if cfg!(target_os = "linux") {
+        let module = sources.join("FieldscoreFFI");
+        copy(&bindings.join(HEADER), &module.join(HEADER))?;
+        let map = module.join("module.modulemap");
+        std::fs::write(&map, LINUX_MODULE_MAP).map_err(Failure::at(map.display()))?;
+    }
+    Ok(())
+}
+
+const LINUX_MODULE_MAP: &str = "module FieldscoreFFI {\n    header \"FieldscoreFFI.h\"\n    export *\n    \
+                                link \"fieldscore_mobile\"\n}\n";
+
+/// Assembles the XCFramework from a slice for devices and one for simulators.
+fn framework(workspace: &Workspace, bindings: &Path) -> Result<PathBuf> {
+    let headers = workspace.folder("ios")?.join("headers");
+    // A folder of their own: Xcode lays the headers of all frameworks beside each other.
+    let own = headers.join("FieldscoreFFI");
+    copy(&bindings.join(HEADER), &own.join(HEADER))?;
+    copy(&bindings.join(MODULE_MAP), &own.join("module.modulemap"))?;
+    let framework = Path::new(FOLDER).join("FieldscoreFFI.xcframework");
+    if framework.exists() {
+        std::fs::remove_dir_all(&framework).map_err(Failure::at(framework.display()))?;
+    }
+    let mut create = Command::new("xcodebuild");
+    create.arg("-create-xcframework");
+    for target in APPLE {
+        let library = static_library(workspace, target, &[], "ios")?;
+        create.arg("-library").arg(library);
+        create.arg("-headers").arg(&headers);
+    }
+    run::run(create.arg("-output").arg(&framework))?;
+    Ok(framework)
+}
+
+/// Compiles and tests the package on this machine.
+fn test(workspace: &Workspace) -> Result<()> {
+    if !has("swiftc") {
+        eprintln!(
+            "not run: {FOLDER}/Tests. Missing: swiftc 6.0 or later on the PATH, from swift.org or Xcode; then: \
+             cargo xtask ios --test"
+        );
+        return Ok(());
+    }
+    let folder = library(workspace);
+    let folder = folder.parent().unwrap_or(&workspace.target);
+    let folder = std::path::absolute(folder).map_err(Failure::at(folder.display()))?;
+    let mut test = Command::new("swift");
+    test.args(["test", "--package-path", FOLDER]);
+    if cfg!(target_os = "linux") {
+        test.arg("-Xlinker").arg("-L").arg("-Xlinker").arg(&folder);
+        test.env("LD_LIBRARY_PATH", &folder);
+    }
+    run::run(&mut test)
+}
+
+fn has(program: &str) -> bool {
+    let mut version = Command::new(program);
+    version.arg("-version").stdout(Stdio::null());
+    version
+        .stderr(Stdio::null())
+        .status()
+        .is_ok_and(|status| status.success())
+}
+
+fn copy(from: &Path, to: &Path) -> Result<()> {
+    if let Some(folder) = to.parent() {
+        std::fs::create_dir_all(folder).map_err(Failure::at(folder.display()))?;
+    }
+    std::fs::copy(from, to).map_err(Failure::at(from.display()))?;
+    Ok(())
+}
