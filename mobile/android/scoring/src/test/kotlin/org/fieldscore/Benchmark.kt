@@ -1,0 +1,56 @@
+package org.fieldscore
+
+import org.fieldscore.Golden.application
+
+private const val ROUNDS = 25
+private const val WARM_UP = 15
+
+/**
+ * Times decisions through the binding, on the golden bundle: one JSON object a figure. Works run in turn, round by round, so
+ * that what else the machine does falls on all alike; the median over the rounds is kept.
+ */
+fun main() {
+    Golden.open().use { scorer ->
+        val rows = Golden.rows.take(1000)
+        val applications = rows.map { scorer.application(it) }
+        val typed = applications.indices.map { scorer.typed(it) }
+        val works = linkedMapOf<String, () -> Any>(
+            "score" to { applications.sumOf { runCatching { scorer.score(it).score }.getOrDefault(0) } },
+            "build and score" to { typed.indices.sumOf { scorer.score(scorer.typed(it)).score } },
+            "scoreMany" to { scorer.scoreMany(applications).size },
+            "explain" to { typed.take(100).sumOf { scorer.explain(it, "en").decision.score } },
+        )
+        val times = works.keys.associateWith { ArrayList<Double>() }
+        var sink = 0
+        repeat(WARM_UP + ROUNDS) { round ->
+            for ((name, work) in works) {
+                val started = System.nanoTime()
+                sink += work().hashCode()
+                val taken = (System.nanoTime() - started).toDouble()
+                val rowsOfIt = if (name == "explain") 100 else rows.size
+                if (round >= WARM_UP) times.getValue(name).add(taken / rowsOfIt)
+            }
+        }
+        for ((name, taken) in times) {
+            val median = taken.sorted()[taken.size / 2]
+            println("""{"model":"credit","host":"jvm","decision":"$name","median_ns":${median.toLong()}}""")
+        }
+        check(sink != 1)
+    }
+}
+
+/** An application that is decided, of typed values. */
+private fun FieldScorer.typed(at: Int): Application =
+    application("A-$at", "2026-09-01") {
+        "seniority" to at % 30
+        "home" to "owner"
+        "time" to 36
+        "records" to "no"
+        "job" to "fixed"
+        "expenses" to 60
+        "income" to 100 + at
+        "assets" to 10_000
+        "debt" to 0
+        "amount" to 900
+        "price" to 1400
+    }
