@@ -93,7 +93,7 @@ impl Scorer {
     /// The index of the field with this name.
     ///
     /// # Errors
-    /// [`FieldscoreError::UnknownField`], which names the nearest one.
+    /// [`FieldscoreError::UnknownField`].
     pub fn field(&self, name: &str) -> Result<u16, FieldscoreError> {
         Ok(self.scorer.schema().index_of(name)? as u16)
     }

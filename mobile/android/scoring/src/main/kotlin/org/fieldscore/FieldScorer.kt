@@ -22,11 +22,11 @@ public class FieldScorer internal constructor(private val generated: GeneratedSc
             field.name to Slot(index.toUShort(), field.type is FieldType.Day)
         }
 
-    /** The error of a field's name that is not there: the runtime says which one is near. */
+    /** The error of a field's name that is not there, in the runtime's words. */
     internal fun unknown(field: String): FieldscoreException =
         try {
             on { it.field(field) }
-            FieldscoreException.UnknownField("field.unknown", "field $field", "a field of this bundle")
+            FieldscoreException.UnknownField("field.unknown", "field", "a field of the bundle's schema")
         } catch (error: FieldscoreException) {
             error
         }

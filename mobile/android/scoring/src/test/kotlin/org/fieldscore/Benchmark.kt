@@ -1,7 +1,5 @@
 package org.fieldscore
 
-import org.fieldscore.Golden.application
-
 private const val ROUNDS = 25
 private const val WARM_UP = 15
 
@@ -11,13 +9,11 @@ private const val WARM_UP = 15
  */
 fun main() {
     Golden.open().use { scorer ->
-        val rows = Golden.rows.take(1000)
-        val applications = rows.map { scorer.application(it) }
-        val typed = applications.indices.map { scorer.typed(it) }
+        val typed = List(1000) { scorer.typed(it) }
         val works = linkedMapOf<String, () -> Any>(
-            "score" to { applications.sumOf { runCatching { scorer.score(it).score }.getOrDefault(0) } },
+            "score" to { typed.sumOf { scorer.score(it).score } },
             "build and score" to { typed.indices.sumOf { scorer.score(scorer.typed(it)).score } },
-            "scoreMany" to { scorer.scoreMany(applications).size },
+            "scoreMany" to { scorer.scoreMany(typed).size },
             "explain" to { typed.take(100).sumOf { scorer.explain(it, "en").decision.score } },
         )
         val times = works.keys.associateWith { ArrayList<Double>() }
@@ -27,7 +23,7 @@ fun main() {
                 val started = System.nanoTime()
                 sink += work().hashCode()
                 val taken = (System.nanoTime() - started).toDouble()
-                val rowsOfIt = if (name == "explain") 100 else rows.size
+                val rowsOfIt = if (name == "explain") 100 else typed.size
                 if (round >= WARM_UP) times.getValue(name).add(taken / rowsOfIt)
             }
         }
