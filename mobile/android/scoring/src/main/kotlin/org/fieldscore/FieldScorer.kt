@@ -13,6 +13,8 @@ import org.fieldscore.ffi.Scorer as GeneratedScorer
 public class FieldScorer internal constructor(private val generated: GeneratedScorer) : AutoCloseable {
     @Volatile private var closed = false
 
+    private val trays = Trays(generated)
+
     /** The bundle, its fields and groups. */
     public val info: BundleInfo = calling { BundleInfo(generated.info()) }
 
@@ -67,7 +69,10 @@ public class FieldScorer internal constructor(private val generated: GeneratedSc
      *
      * @throws FieldscoreException with a code that starts with `field.`, and the field at fault
      */
-    public fun score(application: Application): Decision = on { Decision(it.score(own(application)), info) }
+    public fun score(application: Application): Decision = on {
+        val own = own(application)
+        Decision(trays.score(own) ?: it.score(own), info)
+    }
 
     /** Scores many applications at once, which costs less for each; one that is refused keeps none of the others up. */
     public fun scoreMany(applications: List<Application>): List<Scored> = on { scorer ->
@@ -104,6 +109,7 @@ public class FieldScorer internal constructor(private val generated: GeneratedSc
     /** Frees its memory, once no other thread is using it any more. */
     override fun close() {
         closed = true
+        trays.close()
         generated.close()
     }
 
