@@ -21,20 +21,23 @@ pub struct Tray {
 }
 
 #[uniffi::export]
-impl Tray {
-    /// A tray of so many bytes for a scorer.
+impl Scorer {
+    /// A tray of so many bytes. It keeps the scorer.
     ///
     /// # Errors
     /// [`FieldscoreError::WrongType`] for more than 1 MiB.
-    #[uniffi::constructor]
-    pub fn new(scorer: Arc<Scorer>, size: u32) -> Result<Arc<Self>, FieldscoreError> {
+    pub fn tray(self: Arc<Self>, size: u32) -> Result<Arc<Tray>, FieldscoreError> {
         if size > 1 << 20 {
             return Err(argument("size", "at most 1 MiB"));
         }
         let bytes = (0..size).map(|_| AtomicU8::new(0)).collect();
-        Ok(Arc::new(Self { scorer, bytes }))
+        let scorer = self;
+        Ok(Arc::new(Tray { scorer, bytes }))
     }
+}
 
+#[uniffi::export]
+impl Tray {
     /// Where its memory starts; it stays there as long as the tray is held.
     ///
     /// # Errors
@@ -70,5 +73,68 @@ impl Tray {
             into.store(*byte, Ordering::Relaxed);
         }
         Ok(u32::try_from(answer.len()).unwrap_or(0))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_tray_is_bounded() {
+        let bundle = include_bytes!("../../tests/golden/credit/credit.fsb").to_vec();
+        let key = include_str!("../../tests/golden/credit/key.txt");
+        let key = (0..32).map(|at| u8::from_str_radix(&key[2 * at..2 * at + 2], 16).unwrap());
+        let scorer = Scorer::open(bundle, vec![key.collect()]).unwrap();
+        assert!(scorer.clone().tray(1 << 21).is_err());
+        let tray = scorer.tray(64).unwrap();
+        assert_ne!(tray.address(), Ok(0));
+        for length in [0, 1, 64, 65, u32::MAX] {
+            let error = tray.score(length).unwrap_err();
+            assert_eq!(error.parts().0, "field.type", "{length}");
+        }
+    }
+
+    #[test]
+    fn an_application_is_taken_away_and_its_decision_laid_there() {
+        let bundle = include_bytes!("../../tests/golden/credit/credit.fsb").to_vec();
+        let key = include_str!("../../tests/golden/credit/key.txt");
+        let key = (0..32).map(|at| u8::from_str_radix(&key[2 * at..2 * at + 2], 16).unwrap());
+        let scorer = Scorer::open(bundle, vec![key.collect()]).unwrap();
+        let texts = "12,owner,36,no,fixed,60,214,10000,0,900,1400".split(',');
+        let entry = |(field, text): (usize, &str)| crate::types::Entry {
+            field: field as u16,
+            value: crate::types::Value::Written {
+                value: text.to_owned(),
+                comma: false,
+            },
+        };
+        let application = Application {
+            id: "A-1".to_owned(),
+            as_of: "2026-09-01".to_owned(),
+            automation: true,
+            values: texts.enumerate().map(entry).collect(),
+        };
+        let expected = scorer.score(&application).unwrap();
+        let mut given = Vec::new();
+        <Application as Lower<UniFfiTag>>::write(application, &mut given);
+        for (size, fits) in [(1024, true), (given.len() as u32, false)] {
+            let tray = scorer.clone().tray(size).unwrap();
+            for (into, byte) in tray.bytes.iter().zip(&given) {
+                into.store(*byte, Ordering::Relaxed);
+            }
+            let length = tray.score(given.len() as u32).unwrap() as usize;
+            let lying: Vec<u8> = tray
+                .bytes
+                .iter()
+                .map(|byte| byte.load(Ordering::Relaxed))
+                .collect();
+            assert!(lying[length..].iter().all(|byte| *byte == 0));
+            assert_eq!(length != 0, fits);
+            if fits {
+                let decision = <Decision as Lift<UniFfiTag>>::try_read(&mut &lying[..length]);
+                assert_eq!(decision.unwrap(), expected);
+            }
+        }
     }
 }

@@ -33,7 +33,7 @@ internal class Trays(private val scorer: GeneratedScorer) {
 
     private fun another(): Tray? =
         if (made.incrementAndGet() <= MOST) {
-            Tray(GeneratedTray(scorer, Tray.SIZE.toUInt()))
+            Tray(scorer.tray(Tray.SIZE.toUInt()))
         } else {
             made.decrementAndGet()
             null

@@ -94,13 +94,14 @@ class LifeTest {
 
     /** KiB that are live on the heap, and that the process has resident. */
     private fun used(): Pair<Long, Long> {
-        repeat(3) {
+        // What was closed or dropped is let go of on a thread of JNA's: until nothing more goes.
+        var heap = Long.MAX_VALUE
+        do {
+            val before = heap
+            Thread.sleep(200)
             System.gc()
-            // What was closed is let go of on a thread of its own.
-            Thread.sleep(100)
-        }
-        System.gc()
-        val heap = ManagementFactory.getMemoryMXBean().heapMemoryUsage.used / 1024
+            heap = ManagementFactory.getMemoryMXBean().heapMemoryUsage.used / 1024
+        } while (heap < before)
         val line = File("/proc/self/status").readLines().first { it.startsWith("VmRSS:") }
         return heap to line.filter { it.isDigit() }.toLong()
     }
