@@ -7,7 +7,7 @@ use clap::ValueEnum;
 
 use crate::run::{self, Failure, Result, cargo};
 use crate::workspace::Workspace;
-use crate::{instructions, million};
+use crate::{android, instructions, million};
 
 /// A package of its own workspace: the peers are heavy.
 const MANIFEST: &str = "benches/peers/Cargo.toml";
@@ -30,6 +30,8 @@ enum Part {
     Decisions,
     /// Of a decision on ARM, under qemu
     Instructions,
+    /// A decision through the Kotlin binding, on a JVM
+    Kotlin,
 }
 
 /// A peer's shared library, as a Python wheel carries it.
@@ -91,11 +93,11 @@ pub struct BenchArgs {
 /// The task.
 pub fn run(workspace: &Workspace, args: &BenchArgs) -> Result<()> {
     let wanted = |part: &Part| args.only.is_empty() || args.only.contains(part);
-    let (emulated, mut here): (Vec<Part>, Vec<Part>) = Part::value_variants()
+    let (elsewhere, mut here): (Vec<Part>, Vec<Part>) = Part::value_variants()
         .iter()
         .copied()
         .filter(wanted)
-        .partition(|part| *part == Part::Instructions);
+        .partition(|part| matches!(part, Part::Instructions | Part::Kotlin));
     let credit = args.models.is_empty() || args.models.iter().any(|model| model == CREDIT);
     if !credit {
         here.retain(|part| *part != Part::Decisions);
@@ -106,8 +108,11 @@ pub fn run(workspace: &Workspace, args: &BenchArgs) -> Result<()> {
     if credit && here.contains(&Part::Decisions) {
         million::throughput(workspace, ROWS, args.json)?;
     }
-    if credit && !emulated.is_empty() {
+    if credit && elsewhere.contains(&Part::Instructions) {
         instructions::measure(workspace, args.json)?;
+    }
+    if credit && elsewhere.contains(&Part::Kotlin) {
+        android::bench(workspace, args.json)?;
     }
     Ok(())
 }

@@ -9,6 +9,7 @@
     reason = "a task talks to whoever started it"
 )]
 
+mod android;
 mod bench;
 mod bundle;
 mod check;
@@ -57,6 +58,7 @@ enum Task {
     Bench(bench::BenchArgs),
     Wasm(wasm::WasmArgs),
     Form(form::FormArgs),
+    Android(android::AndroidArgs),
 }
 
 impl Task {
@@ -73,6 +75,7 @@ impl Task {
             Self::Bench(args) => bench::run(workspace, args),
             Self::Wasm(args) => wasm::run(workspace, args),
             Self::Form(args) => form::run(workspace, args),
+            Self::Android(args) => android::run(workspace, args),
         }
     }
 }

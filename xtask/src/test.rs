@@ -5,7 +5,7 @@ use std::process::Command;
 use crate::run::{Result, cargo};
 use crate::steps::Steps;
 use crate::workspace::Workspace;
-use crate::{bundle, device, form, fuzz, million, parity, run, sizes, splits, wasm};
+use crate::{android, bundle, device, form, fuzz, million, parity, run, sizes, splits, wasm};
 
 /// Run all tests: units, documentation, features, the command, accuracy, memory, parity, fuzzing
 #[derive(Debug, clap::Args)]
@@ -55,6 +55,9 @@ pub fn run(workspace: &Workspace, args: &TestArgs) -> Result<()> {
     })?;
     steps.step("the kiosk's binary", || {
         device::measure(workspace, false, false)
+    })?;
+    steps.step("Kotlin on a JVM, shrunk too", || {
+        android::build(workspace, true)
     })?;
     steps.step("sizes", || sizes::check(workspace))?;
     steps.step("fuzz targets", || fuzz::smoke(workspace, args.fuzz, &[]))

@@ -20,7 +20,7 @@ class ReadmeTest {
                 "income" to 150
                 "home" to "owner"
                 setText("expenses", "60") // as it was typed
-                "records" to "no"; "job" to "fixed"; "time" to 36; "amount" to 900; "price" to 1400
+                "seniority" to 12; "records" to "no"; "job" to "fixed"; "time" to 36; "amount" to 900; "price" to 1400
             }
             val explanation = scorer.explain(application, language = "en") // or `score`: no contributions
             show("${explanation.decision.outcome} ${explanation.decision.score}")
