@@ -38,7 +38,8 @@ impl Scorer {
 
     fn decide(&self, application: &runtime::Application) -> Result<Decision, FieldscoreError> {
         let decision = self.scorer.score(application)?;
-        let mut record = Vec::new();
+        // Large enough for most: growing costs as much as the record itself.
+        let mut record = Vec::with_capacity(512);
         self.scorer.record(application, &decision, &mut record);
         Ok(Decision::of(&decision, record))
     }

@@ -88,7 +88,8 @@ class LifeTest {
             repeat(10) { round() }
             val (heapAfter, residentAfter) = used()
             assertTrue(heapAfter - heap < 1_000, "the heap grew from $heap to $heapAfter KiB")
-            assertTrue(residentAfter - resident < 10_000, "the process grew from $resident to $residentAfter KiB")
+            // The JVM's own compilers and allocators take some; 200 bytes left behind by each score would be more.
+            assertTrue(residentAfter - resident < 20_000, "the process grew from $resident to $residentAfter KiB")
         }
     }
 
