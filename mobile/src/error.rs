@@ -100,7 +100,7 @@ errors! {
 impl fmt::Display for FieldscoreError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (code, place, expected) = self.parts();
-        write!(f, "{place}: expected {expected} [{code}]")
+        write!(f, "{place}: {expected} [{code}]")
     }
 }
 
