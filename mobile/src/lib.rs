@@ -9,12 +9,14 @@ mod error;
 mod logger;
 mod scorer;
 mod store;
+mod tray;
 mod types;
 
 pub use error::FieldscoreError;
 pub use logger::{LogFailed, LogLevel, LogSink, set_log};
 pub use scorer::Scorer;
 pub use store::BundleStore;
+pub use tray::Tray;
 pub use types::{
     Answer, Application, BundleInfo, Decision, Entry, Explanation, FieldInfo, FieldKind, Flag,
     GroupInfo, Outcome, Range, Reason, Scored, Sensitivity, Value,

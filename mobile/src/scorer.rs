@@ -38,7 +38,8 @@ impl Scorer {
 
     fn decide(&self, application: &runtime::Application) -> Result<Decision, FieldscoreError> {
         let decision = self.scorer.score(application)?;
-        let mut record = Vec::new();
+        // Large enough for most: growing costs as much as the record itself.
+        let mut record = Vec::with_capacity(512);
         self.scorer.record(application, &decision, &mut record);
         Ok(Decision::of(&decision, record))
     }
@@ -93,7 +94,7 @@ impl Scorer {
     /// The index of the field with this name.
     ///
     /// # Errors
-    /// [`FieldscoreError::UnknownField`], which names the nearest one.
+    /// [`FieldscoreError::UnknownField`].
     pub fn field(&self, name: &str) -> Result<u16, FieldscoreError> {
         Ok(self.scorer.schema().index_of(name)? as u16)
     }

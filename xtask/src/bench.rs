@@ -7,7 +7,7 @@ use clap::ValueEnum;
 
 use crate::run::{self, Failure, Result, cargo};
 use crate::workspace::Workspace;
-use crate::{browser, instructions, million};
+use crate::{android, browser, instructions, million};
 
 /// A package of its own workspace: the peers are heavy.
 const MANIFEST: &str = "benches/peers/Cargo.toml";
@@ -34,6 +34,8 @@ enum Part {
     Instructions,
     /// Beside onnxruntime-web in Chromium: to load, to the first score, a score, memory
     Browser,
+    /// A decision through the Kotlin binding, on a JVM
+    Kotlin,
 }
 
 /// A peer's shared library, as a Python wheel carries it.
@@ -100,7 +102,7 @@ pub fn run(workspace: &Workspace, args: &BenchArgs) -> Result<()> {
         .iter()
         .copied()
         .filter(wanted)
-        .partition(|part| matches!(part, Part::Instructions | Part::Browser));
+        .partition(|part| matches!(part, Part::Instructions | Part::Browser | Part::Kotlin));
     let credit = args.models.is_empty() || args.models.iter().any(|model| model == CREDIT);
     if !credit {
         here.retain(|part| *part != Part::Decisions);
@@ -113,6 +115,9 @@ pub fn run(workspace: &Workspace, args: &BenchArgs) -> Result<()> {
     }
     if credit && elsewhere.contains(&Part::Instructions) {
         instructions::measure(workspace, args.json)?;
+    }
+    if credit && elsewhere.contains(&Part::Kotlin) {
+        android::bench(workspace, args.json)?;
     }
     if elsewhere.contains(&Part::Browser) {
         let models = match args.models.as_slice() {

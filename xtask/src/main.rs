@@ -9,6 +9,7 @@
     reason = "a task talks to whoever started it"
 )]
 
+mod android;
 mod bench;
 mod browser;
 mod bundle;
@@ -62,6 +63,7 @@ enum Task {
     Form(form::FormArgs),
     Phones(phones::PhonesArgs),
     Ios(ios::IosArgs),
+    Android(android::AndroidArgs),
 }
 
 impl Task {
@@ -80,6 +82,7 @@ impl Task {
             Self::Form(args) => form::run(workspace, args),
             Self::Phones(args) => phones::run(workspace, args),
             Self::Ios(args) => ios::run(workspace, args),
+            Self::Android(args) => android::run(workspace, args),
         }
     }
 }

@@ -6,7 +6,8 @@ use crate::run::{Result, cargo};
 use crate::steps::Steps;
 use crate::workspace::Workspace;
 use crate::{
-    browser, bundle, device, form, fuzz, ios, million, parity, phones, run, sizes, splits, wasm,
+    android, browser, bundle, device, form, fuzz, ios, million, parity, phones, run, sizes, splits,
+    wasm,
 };
 
 /// Run all tests: units, documentation, features, the command, accuracy, memory, parity, fuzzing
@@ -59,6 +60,9 @@ pub fn run(workspace: &Workspace, args: &TestArgs) -> Result<()> {
     })?;
     steps.step("the kiosk's binary", || {
         device::measure(workspace, false, false)
+    })?;
+    steps.step("Kotlin on a JVM, shrunk too", || {
+        android::build(workspace, true)
     })?;
     steps.step("phones", || phones::check(workspace))?;
     steps.step("Swift package", || ios::measure(workspace))?;

@@ -1,0 +1,163 @@
+package org.fieldscore
+
+import java.io.InputStream
+import org.fieldscore.ffi.Scorer as GeneratedScorer
+
+/**
+ * An opened bundle: immutable, and usable from any thread at once. A decision takes microseconds: call it where you are,
+ * the main thread included.
+ *
+ * [close] frees its memory at once; without, that happens some time after it is gone. Closing twice is fine; whatever
+ * else is called after it throws [IllegalStateException].
+ */
+public class FieldScorer internal constructor(private val generated: GeneratedScorer) : AutoCloseable {
+    @Volatile private var closed = false
+
+    private val trays = Trays(generated)
+
+    /** The bundle, its fields and groups. */
+    public val info: BundleInfo = calling { BundleInfo(generated.info()) }
+
+    /** Where each field's values go. */
+    internal val slots: Map<String, Slot> =
+        info.fields.withIndex().associateTo(HashMap()) { (index, field) ->
+            field.name to Slot(index.toUShort(), field.type is FieldType.Day)
+        }
+
+    /** The error of a field's name that is not there, in the runtime's words. */
+    internal fun unknown(field: String): FieldscoreException =
+        try {
+            on { it.field(field) }
+            FieldscoreException.UnknownField("field.unknown", "field", "a field of the bundle's schema")
+        } catch (error: FieldscoreException) {
+            error
+        }
+
+    /**
+     * An application with these values.
+     *
+     * ```
+     * val application = scorer.application("A-0001", "2026-09-01") {
+     *     "income" to 150
+     *     "home" to "owner"
+     * }
+     * ```
+     *
+     * @param id the application's id; it goes into the record
+     * @param asOf the day as of which it is scored, `YYYY-MM-DD`: the runtime has no clock
+     * @param automation whether the applicant consents to a decision without a person
+     * @throws FieldscoreException.UnknownField for a field that the bundle doesn't have
+     */
+    @JvmOverloads
+    public inline fun application(
+        id: String,
+        asOf: String,
+        automation: Boolean = true,
+        values: Application.Builder.() -> Unit,
+    ): Application = build(builder().apply(values), id, asOf, automation)
+
+    /** As [application], without a block: [build] makes an application of it. */
+    public fun builder(): Application.Builder = Application.Builder(this)
+
+    /** As [application], of what a [builder] of this scorer has been given. */
+    @JvmOverloads
+    public fun build(builder: Application.Builder, id: String, asOf: String, automation: Boolean = true): Application =
+        builder.build(id, asOf, automation)
+
+    /**
+     * Scores one application.
+     *
+     * @throws FieldscoreException with a code that starts with `field.`, and the field at fault
+     */
+    public fun score(application: Application): Decision = on {
+        val own = own(application)
+        Decision(trays.score(own) ?: it.score(own), info)
+    }
+
+    /** Scores many applications at once, which costs less for each; one that is refused keeps none of the others up. */
+    public fun scoreMany(applications: List<Application>): List<Scored> = on { scorer ->
+        scorer.scoreMany(applications.map { own(it) }).map { Scored.of(it, info) }
+    }
+
+    /**
+     * Scores one application with contributions and reasons, their texts in the language that serves [language] best.
+     *
+     * @param language BCP-47, such as `Locale.getDefault().toLanguageTag()`
+     * @throws FieldscoreException as [score]
+     */
+    public fun explain(application: Application, language: String): Explanation =
+        on { Explanation(it.explain(own(application), language), info) }
+
+    /**
+     * Runs the bundle's known-answer vectors on this device and says how many there are.
+     *
+     * @throws FieldscoreException.SelfTest where one comes out differently
+     */
+    public fun selfTest(): Int = on { it.selfTest().toInt() }
+
+    /** A text of the bundle in the language that serves [language] best, such as `field.income.label`. */
+    public fun text(key: String, language: String): String? = on { it.text(key, language) }
+
+    /**
+     * Scores a record's application again and says whether the same bytes come out.
+     *
+     * @throws FieldscoreException.BadRecord for what is no record
+     * @throws FieldscoreException.WrongBundle for another bundle's
+     */
+    public fun replay(record: ByteArray): Boolean = on { it.replay(record) }
+
+    /** Frees its memory, once no other thread is using it any more. */
+    override fun close() {
+        closed = true
+        trays.close()
+        generated.close()
+    }
+
+    override fun toString(): String = "FieldScorer(${info.product} ${info.sequence})"
+
+    private fun own(application: Application) =
+        if (application.bundleId === info.bundleId || application.bundleId == info.bundleId) {
+            application.generated
+        } else {
+            throw FieldscoreException.WrongBundle("application.bundle", "application", "one made for this bundle")
+        }
+
+    private inline fun <T> on(work: (GeneratedScorer) -> T): T {
+        check(!closed) { "FieldScorer: closed; open the bundle again" }
+        return calling { work(generated) }
+    }
+
+    public companion object {
+        /**
+         * Opens a bundle: verifies its signature under one of the keys, and validates all of it.
+         *
+         * @throws FieldscoreException with a code that starts with `bundle.`
+         */
+        @JvmStatic
+        public fun open(bundle: ByteArray, keys: List<PublicKey>): FieldScorer =
+            calling { FieldScorer(GeneratedScorer.open(bundle, keys.map { it.bytes })) }
+
+        /**
+         * As [open], from a file, which is read and closed.
+         *
+         * @throws FieldscoreException.Io where it can't be read
+         */
+        @JvmStatic
+        public fun open(path: String, keys: List<PublicKey>): FieldScorer =
+            calling { FieldScorer(GeneratedScorer.openPath(path, keys.map { it.bytes })) }
+
+        /**
+         * As [open], from a stream, which is read to its end; closing it is the caller's.
+         *
+         * @throws FieldscoreException.Io where it can't be read
+         */
+        @JvmStatic
+        public fun open(bundle: InputStream, keys: List<PublicKey>): FieldScorer =
+            open(reading("bundle") { bundle.readBytes() }, keys)
+
+        /** Whether a BCP-47 language is written from right to left. */
+        @JvmStatic
+        public fun isRightToLeft(language: String): Boolean =
+            calling { org.fieldscore.ffi.isRightToLeft(language) }
+    }
+}

@@ -1,0 +1,82 @@
+package org.fieldscore
+
+import java.util.concurrent.Callable
+import java.util.concurrent.CyclicBarrier
+import java.util.concurrent.Executors
+import org.fieldscore.Golden.application
+import org.junit.jupiter.api.Assertions.assertEquals
+import org.junit.jupiter.api.Assertions.assertTrue
+import org.junit.jupiter.api.Test
+
+/** The golden suite, byte for byte. */
+class GoldenTest {
+    @Test
+    fun plainDecisionsAreTheRecordedBytes() {
+        Golden.open().use { scorer ->
+            val rows = Golden.rows.map { scorer.application(it) }
+            assertEquals(10_000, rows.size)
+            val records = rows.map { Golden.recorded { scorer.score(it).record } }
+            assertEquals(Golden.digest("plain 10000"), Golden.digest(records))
+        }
+    }
+
+    @Test
+    fun explainedDecisionsAreTheRecordedBytes() {
+        Golden.open().use { scorer ->
+            val rows = Golden.rows.take(1000).map { scorer.application(it) }
+            val records = rows.map { Golden.recorded { scorer.explain(it, "en").decision.record } }
+            assertEquals(Golden.digest("explained 100"), Golden.digest(records.take(100)))
+            assertEquals(Golden.digest("explained 1000"), Golden.digest(records))
+        }
+    }
+
+    @Test
+    fun manyAtOnceAreTheSameBytes() {
+        Golden.open().use { scorer ->
+            val rows = Golden.rows.map { scorer.application(it) }
+            val records = rows.chunked(999).flatMap { scorer.scoreMany(it) }.map { Golden.recorded { it.get().record } }
+            assertEquals(Golden.digest("plain 10000"), Golden.digest(records))
+        }
+    }
+
+    @Test
+    fun eightThreadsDecideAsOne() {
+        Golden.open().use { scorer ->
+            val rows = Golden.rows.take(1000)
+            val work = {
+                rows.flatMap { row ->
+                    val application = scorer.application(row)
+                    val explained = Golden.recorded { scorer.explain(application, "en").decision.record }
+                    listOf(Golden.recorded { scorer.score(application).record }, explained)
+                }
+            }
+            val alone = Golden.digest(work())
+            val start = CyclicBarrier(8)
+            val pool = Executors.newFixedThreadPool(8)
+            val futures = List(8) {
+                pool.submit(
+                    Callable {
+                        start.await()
+                        Golden.digest(work())
+                    },
+                )
+            }
+            assertEquals(List(8) { alone }, futures.map { it.get() })
+            pool.shutdown()
+        }
+    }
+
+    @Test
+    fun recordsReplay() {
+        Golden.open().use { scorer ->
+            val application = scorer.application(Golden.rows[1])
+            assertTrue(scorer.replay(scorer.score(application).record))
+            assertTrue(scorer.replay(scorer.explain(application, "en").decision.record))
+        }
+    }
+
+    @Test
+    fun knownAnswersComeOut() {
+        Golden.open().use { scorer -> assertEquals(16, scorer.selfTest()) }
+    }
+}
