@@ -11,9 +11,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, afterEach, before, beforeEach, test } from 'node:test';
 import { BAD, GOOD, fill, launch, notice, open, outcome, submit } from './browser.js';
-import { golden, goldenKey, signed, testKey } from './bundles.js';
-// The same once more, with a key of its own, which no kiosk here has.
-import { signed as signedByStranger } from './bundles.js?stranger';
+import { foreigner, golden, goldenKey, signed, testKey } from '../../test/bundles.mjs';
 
 const PROGRAM = process.env.FIELDSCORE_DEVICE;
 const IDLE = 60;
@@ -317,7 +315,7 @@ test('a newer bundle on the stick reaches the page; what is refused is named and
   for (const [name, bytes, code] of [
     ['older.fsb', signed({ sequence: 6 }), 'store.refused'],
     ['product.fsb', signed({ product: 'other', sequence: 9 }), 'store.refused'],
-    ['stranger.fsb', signedByStranger({ sequence: 9 }), 'bundle.untrusted_key'],
+    ['stranger.fsb', signed({ by: foreigner, sequence: 9 }), 'bundle.untrusted_key'],
     ['half.fsb', signed({ sequence: 9 }).subarray(0, 9000), 'bundle.not_a_bundle'],
   ]) {
     await bring(name, bytes);
