@@ -4,7 +4,7 @@
 #![no_main]
 
 use fieldscore_runtime::kernels::Kernels;
-use fieldscore_runtime::plan::{Executable, Plan};
+use fieldscore_runtime::plan::Executable;
 use libfuzzer_sys::{fuzz_mutator, fuzz_target, fuzzer_mutate};
 
 const ROWS: usize = 5;
@@ -19,10 +19,7 @@ fuzz_target!(|bytes: &[u8]| {
     let Some((plan, weights)) = parts(bytes) else {
         return;
     };
-    let Ok(plan) = minicbor::decode::<Plan>(plan) else {
-        return;
-    };
-    let Ok(executable) = Executable::new(plan, weights) else {
+    let Ok(executable) = Executable::decode(plan, weights) else {
         return;
     };
     for index in 0..executable.plan().models.len() {

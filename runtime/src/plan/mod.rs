@@ -55,7 +55,11 @@ enum Operation {
 }
 
 impl Executable {
-    pub(crate) fn decode(bytes: &[u8], weights: &[u8]) -> Result<Self> {
+    /// Reads PLAN and validates it against the bytes of WGTS.
+    ///
+    /// # Errors
+    /// As [`Executable::new`], and where `bytes` are not a plan as a bundle has it.
+    pub fn decode(bytes: &[u8], weights: &[u8]) -> Result<Self> {
         Self::new(cbor::decode(bytes, "section PLAN")?, weights)
     }
 
