@@ -2,7 +2,7 @@
 
 use ed25519_dalek::{Signer, SigningKey};
 use fieldscore_runtime::bundle::container::{
-    ENTRY_BYTES, HEADER_BYTES, SIGNATURE_BYTES, SectionKind, Version, key_id, write_container,
+    ENTRY_BYTES, HEADER_BYTES, KNOWN_FEATURES, SIGNATURE_BYTES, SectionKind, Version, key_id, write_container,
 };
 
 /// A small bundle that opens.
@@ -54,7 +54,7 @@ pub fn pack(parts: &[Part]) -> Vec<u8> {
         patch: 0,
     };
     let sign = |bytes: &[u8]| Ok::<_, std::convert::Infallible>(signing().sign(bytes).to_bytes());
-    match write_container(&sections, least, key_id(&public()), sign) {
+    match write_container(&sections, KNOWN_FEATURES, least, key_id(&public()), sign) {
         Ok(bytes) => bytes,
         Err(never) => match never {},
     }

@@ -184,6 +184,12 @@ impl Inner {
             body(SectionKind::WEIGHTS)?,
             kernels,
         )?;
+        if engine.features() & !container.features != 0 {
+            return Err(Error::malformed(
+                "header",
+                "required features that cover the plan's steps",
+            ));
+        }
         if engine.input_len()? != transforms.width() {
             return Err(Error::malformed(
                 "section PLAN",

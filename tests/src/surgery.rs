@@ -4,7 +4,8 @@ use std::ops::Range;
 
 use fieldscore_models::keys::Signing;
 use fieldscore_runtime::bundle::container::{
-    ENTRY_BYTES, HEADER_BYTES, SIGNATURE_BYTES, SectionKind, Version, write_container,
+    ENTRY_BYTES, HEADER_BYTES, KNOWN_FEATURES, SIGNATURE_BYTES, SectionKind, Version,
+    write_container,
 };
 use sha2::{Digest, Sha256};
 
@@ -78,7 +79,7 @@ pub fn assemble_for(parts: &[Part], key: &Signing, least: (u16, u16, u16)) -> Ve
         patch: least.2,
     };
     let sign = |bytes: &[u8]| Ok::<_, std::convert::Infallible>(key.sign(bytes));
-    match write_container(&sections, least, key.id(), sign) {
+    match write_container(&sections, KNOWN_FEATURES, least, key.id(), sign) {
         Ok(bytes) => bytes,
         Err(never) => match never {},
     }

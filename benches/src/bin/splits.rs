@@ -9,7 +9,8 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use fieldscore_benches::{Failure, credit};
-use fieldscore_models::build::{Built, Size, build};
+use fieldscore_models::build::{Built, build};
+use fieldscore_models::compile::Size;
 use fieldscore_models::evaluate::metrics::{auc, ks};
 use fieldscore_models::keys::Signing;
 
@@ -98,9 +99,9 @@ impl Split {
         let columns = [
             &baselines.logistic,
             &baselines.lightgbm,
-            &test.float.probability,
-            &test.pruned.probability,
-            &test.bundle.probability,
+            &test.scored.float.probability,
+            &test.scored.unquantised().probability,
+            &test.scored.bundle.probability,
         ];
         for (at, column) in columns.into_iter().enumerate() {
             split.auc[at] = auc(&test.bad, column).map_err(|e| place(&e))?;
@@ -130,15 +131,16 @@ impl Split {
 }
 
 fn flips(built: &Built) -> [f64; 3] {
-    let test = &built.test;
+    let scored = &built.test.scored;
+    let pruned = scored.unquantised();
     [
-        (&test.float, &test.pruned),
-        (&test.pruned, &test.bundle),
-        (&test.float, &test.bundle),
+        (&scored.float, pruned),
+        (pruned, &scored.bundle),
+        (&scored.float, &scored.bundle),
     ]
     .map(|(a, b)| {
         let differ = a.outcome.iter().zip(&b.outcome).filter(|(a, b)| a != b);
-        differ.count() as f64 / test.bad.len() as f64
+        differ.count() as f64 / built.test.bad.len() as f64
     })
 }
 
@@ -170,21 +172,17 @@ fn table(out: &mut impl Write, splits: &[Split]) -> std::io::Result<()> {
     writeln!(
         out,
         "{:<8}{:>14}{:>14}{:>14}  {:<22}{:>16}{:>7}",
-        "flips", "float→pruned", "pruned→bundle", "float→bundle", "widths", "bytes", "share"
+        "flips", "float→pruned", "pruned→bundle", "float→bundle", "shape", "bytes", "share"
     )?;
     for (at, split) in splits.iter().enumerate() {
         write!(out, "split {:<2}", at + 1)?;
         for share in split.flips {
             write!(out, "{:>13.2}%", share * 100.0)?;
         }
-        let widths = |size: &Size| {
-            let widths: Vec<String> = size.widths.iter().map(usize::to_string).collect();
-            widths.join("-")
-        };
         writeln!(
             out,
             "  {:<22}{:>16}{:>7.3}{}",
-            format!("{} → {}", widths(&split.float), widths(&split.bundle)),
+            format!("{} → {}", split.float.shape, split.bundle.shape),
             format!("{} → {}", split.float.bytes, split.bundle.bytes),
             split.bundle.bytes as f64 / split.float.bytes as f64,
             if split.passed { "" } else { "  GATE FAILED" }

@@ -220,7 +220,7 @@ pub(crate) fn bundle(key: &Signing) -> Vec<u8> {
         .map(|(kind, body)| (*kind, *kind != SectionKind::CARD, body.as_slice()))
         .collect();
     let sign = |message: &[u8]| Ok::<_, std::convert::Infallible>(key.sign(message));
-    write_container(&sections, Version::of_this_runtime(), key.id(), sign).unwrap()
+    write_container(&sections, 0, Version::of_this_runtime(), key.id(), sign).unwrap()
 }
 
 /// The sample bundle, opened.

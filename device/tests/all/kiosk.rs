@@ -47,7 +47,14 @@ pub fn resigned(key: &Signing, product: &str, sequence: u64) -> Vec<u8> {
         })
         .collect();
     let sign = |message: &[u8]| Ok::<_, std::convert::Infallible>(key.sign(message));
-    write_container(&sections, container.least_runtime, key.id(), sign).unwrap()
+    write_container(
+        &sections,
+        container.features,
+        container.least_runtime,
+        key.id(),
+        sign,
+    )
+    .unwrap()
 }
 
 /// The records of decisions on the first `count` golden applications, with reasons.

@@ -1,9 +1,11 @@
 //! Building: recipe, data and model in, one signed bundle out, or a gate that says why not.
 
 mod calibration;
+mod compress;
 mod gate;
 mod pack;
 mod reference;
+mod stages;
 
 use std::path::Path;
 
@@ -16,18 +18,22 @@ use rand_chacha::ChaCha8Rng;
 use serde::Serialize;
 use std::sync::Arc;
 
+pub use compress::LayerCost;
 pub use gate::{Gate, LimitsShown};
 pub use pack::{Contents, draw, pack, scorer};
+pub use stages::Stages;
 
-use crate::compile::net::{Net, Rows};
-use crate::compile::{calibrate, import, lower, prune};
+use crate::compile::lower::Lowered;
+use crate::compile::net::Rows;
+use crate::compile::{Size, Source};
 use crate::data::{self, Part, Reading, Table};
 use crate::error::{Error, Result};
 use crate::evaluate::bootstrap::Discrimination;
 use crate::evaluate::intervals::Interval;
 use crate::evaluate::scored::Scored;
 use crate::keys::Signing;
-use crate::recipe::{self, Loaded, Output, Precision, Recipe};
+use crate::recipe::{self, Loaded, Output, Recipe};
+use compress::Compressed;
 
 /// Everything that a build found out.
 #[derive(Debug, Clone)]
@@ -40,17 +46,13 @@ pub struct Built {
     pub test: TestPart,
 }
 
-/// The test part as the three models score it.
+/// The test part as the model scores it at every stage.
 #[derive(Debug, Clone)]
 pub struct TestPart {
     /// Labels.
     pub bad: Vec<bool>,
-    /// The model handed in.
-    pub float: Scored,
-    /// Pruned, in float.
-    pub pruned: Scored,
-    /// The bundle.
-    pub bundle: Scored,
+    /// What each stage says of it.
+    pub scored: Stages<Scored>,
 }
 
 /// The figures of a build.
@@ -64,13 +66,15 @@ pub struct Summary {
     pub rows: [usize; 3],
     /// Rows that ranges and corrections were fitted on.
     pub calibration_rows: usize,
+    /// The family of the model handed in.
+    pub family: &'static str,
     /// Size of the model handed in.
     pub float: Size,
     /// Size of the bundle's plan.
     pub bundle: Size,
-    /// Test figures of the model handed in, the pruned float model, the bundle.
-    pub discrimination: [Discrimination; 3],
-    /// The gates.
+    /// Test figures of every stage.
+    pub discrimination: Stages<Discrimination>,
+    /// The gates; none where nothing is compressed.
     pub gates: Vec<Gate>,
     /// What int8 costs, layer by layer, on the validation part.
     pub layers: Vec<LayerCost>,
@@ -84,34 +88,6 @@ pub struct Summary {
     pub open_texts: Vec<String>,
     /// Hashes of model, data and recipe.
     pub provenance: Provenance,
-}
-
-/// How large a model is.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Size {
-    /// Widths from features to output.
-    pub widths: Vec<usize>,
-    /// Weights and biases.
-    pub parameters: usize,
-    /// Bytes of plan, weights, biases and scales (for float: of the initialisers).
-    pub bytes: usize,
-    /// Multiply-adds of one score.
-    pub multiply_adds: usize,
-}
-
-/// What int8 costs in one layer alone, the others in f32.
-#[derive(Debug, Clone, Serialize)]
-pub struct LayerCost {
-    /// The layer's name, as `compile.layers` takes it.
-    pub name: String,
-    /// Its inputs and outputs.
-    pub shape: [usize; 2],
-    /// Its arithmetic in the bundle.
-    pub precision: &'static str,
-    /// AUC lost or won on the validation part.
-    pub auc: f64,
-    /// Outcomes that flip on the validation part.
-    pub flips: f64,
 }
 
 /// One group of the test part.
@@ -166,51 +142,45 @@ pub fn build(folder: &Path, key: &Signing, progress: &mut dyn FnMut(&str)) -> Re
     let loaded = recipe::load(folder)?;
     let workshop = Workshop::open(&loaded)?;
     progress("importing the model");
-    let imported = import::import(&loaded.recipe.model.file)?;
-    let output = output_kind(&loaded.recipe, imported.sigmoid_removed)?;
-    progress("calibrating in tract");
+    let source = Source::read(&loaded.recipe.model.file)?;
+    let output = output_kind(&loaded.recipe, source.sigmoid_removed())?;
+    if source.inputs() != workshop.transforms.width() {
+        return Err(Error::input(
+            "model.features",
+            format!(
+                "features that make the model's {} inputs, not {}",
+                source.inputs(),
+                workshop.transforms.width()
+            ),
+        ));
+    }
+    progress("checking it against its own library");
     let rows = workshop.features(&workshop.calibration)?;
-    calibrate::observe(&imported, &rows)?;
-    progress("pruning");
-    let pruned = prune::prune(&imported.net, &rows, loaded.recipe.compile.prune)?;
-    let bench = Bench::new(&workshop, &imported.net, &rows, output)?;
-    progress("quantising");
-    let layers = bench.layer_costs(&pruned)?;
-    let precisions = bench.precisions(&pruned, &layers)?;
+    source.check(&rows)?;
+    let float = source.lower()?;
+    let bench = Bench::new(&workshop, &float, &rows, output)?;
+    let compressed = compress::compress(&bench, &source, progress)?;
     progress("measuring on the test part");
-    let model = bench.lower(&pruned, &precisions)?;
-    let measured = Measured::new(&bench, &imported.net, &pruned, &model)?;
-    let gates = measured.gates(&bench)?;
+    let measured = Measured::new(&bench, &float, &compressed)?;
+    let gates = measured.gates(&bench, &compressed)?;
     let passed = gates.iter().all(|gate| gate.passed);
-    let size = |net: &Net, bytes| Size {
-        widths: net.widths(),
-        parameters: net.parameters(),
-        bytes,
-        multiply_adds: net.multiply_adds(),
-    };
-    let plan_bytes = fieldscore_runtime::bundle::encode(&model.plan).len() + model.weights.len();
+    let model = compressed.bundle(&float);
     let summary = Summary {
         product: loaded.recipe.product.id.clone(),
         sequence: loaded.recipe.product.sequence,
         rows: workshop.counts(),
         calibration_rows: rows.len(),
-        float: size(&imported.net, imported.initialiser_bytes),
-        bundle: size(&pruned, plan_bytes),
+        family: source.family(),
+        float: source.size(),
+        bundle: compressed.size.clone(),
         discrimination: measured.discrimination()?,
         gates,
-        layers: layers
-            .into_iter()
-            .zip(&precisions)
-            .map(|(cost, &precision)| LayerCost {
-                precision: name_of(precision),
-                ..cost
-            })
-            .collect(),
+        layers: compressed.layers.clone(),
         groups: measured.groups(&workshop)?,
         reference_score: bench.reference_score,
-        explanation_cost: measured.bundle.explanation_cost(),
+        explanation_cost: measured.scorers.bundle.explanation_cost(),
         open_texts: recipe::open_texts(&loaded.recipe),
-        provenance: workshop.provenance(&loaded, &imported.sha256),
+        provenance: workshop.provenance(&loaded, source.sha256()),
     };
     let bundle = if passed {
         progress("packing and signing");
@@ -220,7 +190,7 @@ pub fn build(folder: &Path, key: &Signing, progress: &mut dyn FnMut(&str)) -> Re
             Contents {
                 card: Some(&card),
                 provenance: Some(&provenance),
-                ..bench.contents(&model)
+                ..bench.contents(model)
             },
             key,
         )?)
@@ -232,14 +202,6 @@ pub fn build(folder: &Path, key: &Signing, progress: &mut dyn FnMut(&str)) -> Re
         summary,
         test: measured.test,
     })
-}
-
-fn name_of(precision: Precision) -> &'static str {
-    match precision {
-        Precision::Int8 | Precision::Auto => "int8",
-        Precision::F16 => "f16",
-        Precision::F32 => "f32",
-    }
 }
 
 fn output_kind(recipe: &Recipe, sigmoid_removed: bool) -> Result<OutputKind> {
@@ -369,15 +331,14 @@ struct Bench<'w> {
 impl<'w> Bench<'w> {
     fn new(
         workshop: &'w Workshop<'w>,
-        net: &Net,
+        float: &Lowered,
         rows: &'w Rows,
         output: OutputKind,
     ) -> Result<Self> {
         let recipe = workshop.recipe;
         let validation = workshop.features(&workshop.validation)?;
-        let log_odds: Vec<f64> = net
-            .forward(&validation)
-            .values
+        let log_odds: Vec<f64> = float
+            .run(&validation)?
             .iter()
             .map(|&y| match (output, f64::from(y)) {
                 (OutputKind::Logit, y) => y,
@@ -404,7 +365,7 @@ impl<'w> Bench<'w> {
             },
             reference_score: 0,
         };
-        let scorer = bench.scorer(net, &vec![Precision::F32; net.layers.len()])?;
+        let scorer = bench.scorer(float)?;
         let (_, decision) = scorer.reference()?;
         if decision.outcome != Outcome::Approve {
             return Err(Error::check(
@@ -420,7 +381,7 @@ impl<'w> Bench<'w> {
         Ok(bench)
     }
 
-    fn contents<'a>(&'a self, model: &'a lower::Lowered) -> Contents<'a> {
+    fn contents<'a>(&'a self, model: &'a Lowered) -> Contents<'a> {
         Contents {
             recipe: self.workshop.recipe,
             lowered: &self.workshop.lowered,
@@ -431,12 +392,8 @@ impl<'w> Bench<'w> {
         }
     }
 
-    fn lower(&self, net: &Net, precisions: &[Precision]) -> Result<lower::Lowered> {
-        lower::lower(net, self.rows, precisions)
-    }
-
-    fn scorer(&self, net: &Net, precisions: &[Precision]) -> Result<Scorer> {
-        scorer(self.contents(&self.lower(net, precisions)?)).map_err(|e| self.explain_budget(e))
+    fn scorer(&self, model: &Lowered) -> Result<Scorer> {
+        scorer(self.contents(model)).map_err(|e| self.explain_budget(e))
     }
 
     /// A budget that is too small is the recipe's affair, not the bundle's.
@@ -479,165 +436,61 @@ impl<'w> Bench<'w> {
         )
         .hint(format!("raise it, or join the groups {join}"))
     }
-
-    /// What int8 costs in each layer alone, on the validation part.
-    fn layer_costs(&self, net: &Net) -> Result<Vec<LayerCost>> {
-        let bad = self.workshop.labels(&self.workshop.validation);
-        let all_float = vec![Precision::F32; net.layers.len()];
-        let score = |precisions: &[Precision]| {
-            self.workshop
-                .score(&self.scorer(net, precisions)?, &self.workshop.validation)
-        };
-        let float = score(&all_float)?;
-        let auc = |scored: &Scored| Ok::<_, Error>(scored.measure(&bad)?.auc.value);
-        let mut costs = Vec::new();
-        for (at, layer) in net.layers.iter().enumerate() {
-            let mut precisions = all_float.clone();
-            precisions[at] = Precision::Int8;
-            let int8 = score(&precisions)?;
-            let flipped = int8
-                .outcome
-                .iter()
-                .zip(&float.outcome)
-                .filter(|(a, b)| a != b)
-                .count();
-            costs.push(LayerCost {
-                name: layer.name.clone(),
-                shape: [layer.inputs, layer.outputs],
-                precision: "int8",
-                auc: auc(&int8)? - auc(&float)?,
-                flips: flipped as f64 / bad.len() as f64,
-            });
-        }
-        Ok(costs)
-    }
-
-    /// The arithmetic of each layer: as the recipe says, and with `auto` f16 for the costliest
-    /// layers until the int8 gate holds on the validation part.
-    fn precisions(&self, net: &Net, costs: &[LayerCost]) -> Result<Vec<Precision>> {
-        let compile = &self.workshop.recipe.compile;
-        if let Some(name) = compile
-            .layers
-            .keys()
-            .find(|name| !net.layers.iter().any(|l| l.name == **name))
-        {
-            let names: Vec<&str> = net.layers.iter().map(|l| l.name.as_str()).collect();
-            return Err(Error::input(
-                format!("compile.layers.{name}"),
-                format!("a layer of the model: {}", names.join(", ")),
-            ));
-        }
-        let start = if compile.precision == Precision::Auto {
-            Precision::Int8
-        } else {
-            compile.precision
-        };
-        let given = |layer: &crate::compile::net::Layer| compile.layers.get(&layer.name).copied();
-        let mut precisions: Vec<Precision> = net
-            .layers
-            .iter()
-            .map(|layer| given(layer).unwrap_or(start))
-            .collect();
-        if compile.precision != Precision::Auto {
-            return Ok(precisions);
-        }
-        let bad = self.workshop.labels(&self.workshop.validation);
-        let float = self.scorer(net, &vec![Precision::F32; net.layers.len()])?;
-        let float = self.workshop.score(&float, &self.workshop.validation)?;
-        let mut order: Vec<usize> = (0..costs.len())
-            .filter(|&at| given(&net.layers[at]).is_none())
-            .collect();
-        order.sort_by(|&a, &b| costs[b].flips.total_cmp(&costs[a].flips));
-        let steps = order
-            .iter()
-            .map(|&at| (at, Precision::F16))
-            .chain(order.iter().map(|&at| (at, Precision::F32)));
-        for (at, precision) in steps {
-            let scored = self
-                .workshop
-                .score(&self.scorer(net, &precisions)?, &self.workshop.validation)?;
-            let limits = self.workshop.recipe.gates.int8;
-            if gate::compare("int8", limits, &bad, (&float, &scored), None)?.passed {
-                break;
-            }
-            precisions[at] = precision;
-        }
-        Ok(precisions)
-    }
 }
 
-/// The three models on the test part: read once, at the end.
+/// Every stage on the test part: read once, at the end.
 struct Measured {
-    float: Scorer,
-    pruned: Scorer,
-    bundle: Scorer,
+    scorers: Stages<Scorer>,
     test: TestPart,
 }
 
 impl Measured {
-    fn new(bench: &Bench<'_>, net: &Net, pruned: &Net, model: &lower::Lowered) -> Result<Self> {
-        let f32s = vec![Precision::F32; net.layers.len()];
-        let float_scorer = bench.scorer(net, &f32s)?;
-        let pruned_scorer = bench.scorer(pruned, &f32s)?;
-        let bundle = scorer(bench.contents(model))?;
+    fn new(bench: &Bench<'_>, float: &Lowered, compressed: &Compressed) -> Result<Self> {
+        let scorers = compressed
+            .stages(float)
+            .try_map(|model| bench.scorer(model))?;
         let workshop = bench.workshop;
         let test = TestPart {
             bad: workshop.labels(&workshop.test),
-            float: workshop.score(&float_scorer, &workshop.test)?,
-            pruned: workshop.score(&pruned_scorer, &workshop.test)?,
-            bundle: workshop.score(&bundle, &workshop.test)?,
+            scored: scorers.try_map(|scorer| workshop.score(scorer, &workshop.test))?,
         };
-        Ok(Self {
-            float: float_scorer,
-            pruned: pruned_scorer,
-            bundle,
-            test,
-        })
+        Ok(Self { scorers, test })
     }
 
-    fn gates(&self, bench: &Bench<'_>) -> Result<Vec<Gate>> {
-        let (gates, test) = (bench.workshop.recipe.gates, &self.test);
-        let unlabelled = |a: &Scorer, b: &Scorer| -> Result<Option<(Vec<Outcome>, Vec<Outcome>)>> {
+    fn gates(&self, bench: &Bench<'_>, compressed: &Compressed) -> Result<Vec<Gate>> {
+        let limits = bench.workshop.recipe.gates;
+        let (scored, scorers) = (&self.test.scored, &self.scorers);
+        let outcomes = |scorer: &Scorer| -> Result<Option<Vec<Outcome>>> {
             let Some(table) = &bench.workshop.unlabelled else {
                 return Ok(None);
             };
-            let outcomes = |scorer: &Scorer| -> Result<Vec<Outcome>> {
-                let applications = bench.workshop.applications(table, scorer)?;
-                Ok(Scored::of(scorer, &applications, |row| table.place(row, ""))?.outcome)
-            };
-            Ok(Some((outcomes(a)?, outcomes(b)?)))
+            let applications = bench.workshop.applications(table, scorer)?;
+            Ok(Some(
+                Scored::of(scorer, &applications, |row| table.place(row, ""))?.outcome,
+            ))
         };
-        let pruned_more = unlabelled(&self.float, &self.pruned)?;
-        let int8_more = unlabelled(&self.pruned, &self.bundle)?;
-        Ok(vec![
-            gate::compare(
-                "pruned",
-                gates.pruned,
-                &test.bad,
-                (&test.float, &test.pruned),
-                pruned_more
-                    .as_ref()
-                    .map(|(a, b)| (a.as_slice(), b.as_slice())),
-            )?,
-            gate::compare(
-                "int8",
-                gates.int8,
-                &test.bad,
-                (&test.pruned, &test.bundle),
-                int8_more
-                    .as_ref()
-                    .map(|(a, b)| (a.as_slice(), b.as_slice())),
-            )?,
-        ])
+        let compare = |name, limits, from: (&Scored, &Scorer), to: (&Scored, &Scorer)| {
+            let more = outcomes(from.1)?.zip(outcomes(to.1)?);
+            let more = more.as_ref().map(|(a, b)| (a.as_slice(), b.as_slice()));
+            gate::compare(name, limits, &self.test.bad, (from.0, to.0), more)
+        };
+        let mut gates = Vec::new();
+        if let (Some(pruned), Some(scorer)) = (&scored.pruned, &scorers.pruned) {
+            let float = (&scored.float, &scorers.float);
+            gates.push(compare("pruned", limits.pruned, float, (pruned, scorer))?);
+        }
+        if compressed.quantised.is_some() {
+            let from = (scored.unquantised(), scorers.unquantised());
+            let to = (&scored.bundle, &scorers.bundle);
+            gates.push(compare("int8", limits.int8, from, to)?);
+        }
+        Ok(gates)
     }
 
-    fn discrimination(&self) -> Result<[Discrimination; 3]> {
-        let measure = |scored: &Scored| scored.measure(&self.test.bad);
-        Ok([
-            measure(&self.test.float)?,
-            measure(&self.test.pruned)?,
-            measure(&self.test.bundle)?,
-        ])
+    fn discrimination(&self) -> Result<Stages<Discrimination>> {
+        self.test
+            .scored
+            .try_map(|scored| scored.measure(&self.test.bad))
     }
 
     fn groups(&self, workshop: &Workshop<'_>) -> Result<Vec<GroupRow>> {
@@ -661,9 +514,11 @@ impl Measured {
                     group: group.clone(),
                     rows: members.len(),
                     bad_rate: wilson(count(&|i| self.test.bad[i]), members.len()),
-                    approved_float: wilson(approved(&self.test.float), members.len()),
-                    approved_bundle: wilson(approved(&self.test.bundle), members.len()),
-                    flips: count(&|i| self.test.float.outcome[i] != self.test.bundle.outcome[i]),
+                    approved_float: wilson(approved(&self.test.scored.float), members.len()),
+                    approved_bundle: wilson(approved(&self.test.scored.bundle), members.len()),
+                    flips: count(&|i| {
+                        self.test.scored.float.outcome[i] != self.test.scored.bundle.outcome[i]
+                    }),
                 });
             }
         }
@@ -673,11 +528,11 @@ impl Measured {
 
 /// What the bundle says of itself to people: purpose, data, figures, limits.
 fn card(recipe: &Recipe, summary: &Summary) -> serde_json::Value {
-    let [float, pruned, bundle] = &summary.discrimination;
     serde_json::json!({
         "purpose": recipe.product.purpose,
         "rows": { "train": summary.rows[0], "validation": summary.rows[1], "test": summary.rows[2] },
-        "test": { "float": float, "pruned": pruned, "bundle": bundle },
+        "family": summary.family,
+        "test": summary.discrimination,
         "gates": summary.gates,
         "layers": summary.layers,
         "size": { "float": summary.float, "bundle": summary.bundle },

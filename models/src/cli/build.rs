@@ -7,6 +7,8 @@ use comfy_table::{Cell, CellAlignment, Table, presets};
 use crate::build::{Built, Gate, Summary, build};
 use crate::cli::{Exit, Sink, say};
 use crate::error::{Error, Result, io};
+use crate::evaluate::bootstrap::Discrimination;
+use crate::evaluate::intervals::Interval;
 use crate::keys::{Signing, is_development};
 use crate::pages::build_page;
 
@@ -153,14 +155,6 @@ fn explain_failure(summary: &Summary) {
     }
 }
 
-fn widths(widths: &[usize]) -> String {
-    widths
-        .iter()
-        .map(usize::to_string)
-        .collect::<Vec<_>>()
-        .join("-")
-}
-
 /// The figures of a build, for people.
 fn tables(summary: &Summary) -> String {
     let mut out = String::new();
@@ -181,78 +175,92 @@ fn tables(summary: &Summary) -> String {
 
 /// The float model against the bundle. `times` are nanoseconds a score of both.
 pub(super) fn comparison(summary: &Summary, times: Option<[f64; 2]>) -> String {
-    let [float, pruned, bundle] = &summary.discrimination;
-    let mut table = new_table(["", "float ONNX", "pruned", "bundle"]);
-    let mut row = |cells: [String; 4]| {
-        table.add_row(cells);
+    // Nets alone are pruned; of other families the column is not there.
+    let is_pruned = summary.discrimination.pruned.is_some();
+    let cells = |name: &str, float: String, pruned: String, bundle: String| {
+        let cells = [name.to_owned(), float].into_iter();
+        cells.chain(is_pruned.then_some(pruned)).chain([bundle])
     };
-    let same =
-        |a: &str, f: usize, b: usize| [a.to_owned(), f.to_string(), b.to_string(), b.to_string()];
-    row([
-        "widths".to_owned(),
-        widths(&summary.float.widths),
-        widths(&summary.bundle.widths),
-        widths(&summary.bundle.widths),
-    ]);
-    row(same(
+    let titles = ["handed in", "pruned", "bundle"].map(str::to_owned);
+    let [float, pruned, bundle] = titles;
+    let mut table = new_table(cells("", float, pruned, bundle));
+    let mut row = |name: &str, float: String, pruned: String, bundle: String| {
+        table.add_row(cells(name, float, pruned, bundle));
+    };
+    let (float, bundle) = (&summary.float, &summary.bundle);
+    let shape = &bundle.shape;
+    row("shape", float.shape.clone(), shape.clone(), shape.clone());
+    row(
         "parameters",
-        summary.float.parameters,
-        summary.bundle.parameters,
-    ));
-    row([
-        "bytes of plan and weights".to_owned(),
-        summary.float.bytes.to_string(),
-        (summary.bundle.parameters * 4).to_string(),
+        float.parameters.to_string(),
+        bundle.parameters.to_string(),
+        bundle.parameters.to_string(),
+    );
+    row(
+        "bytes of plan and weights",
+        float.bytes.to_string(),
+        (bundle.parameters * 4).to_string(),
         format!(
-            "{} ({:.2} of float)",
-            summary.bundle.bytes,
-            summary.bundle.bytes as f64 / summary.float.bytes as f64
+            "{} ({:.2} of what was handed in)",
+            bundle.bytes,
+            bundle.bytes as f64 / float.bytes as f64
         ),
-    ]);
-    row(same(
-        "multiply-adds",
-        summary.float.multiply_adds,
-        summary.bundle.multiply_adds,
-    ));
-    row([
-        "AUC".to_owned(),
-        figure(float.auc),
-        figure(pruned.auc),
-        figure(bundle.auc),
-    ]);
-    row([
-        "KS".to_owned(),
-        figure(float.ks),
-        figure(pruned.ks),
-        figure(bundle.ks),
-    ]);
-    row([
-        "calibration error".to_owned(),
-        figure(float.ece),
-        figure(pruned.ece),
-        figure(bundle.ece),
-    ]);
-    let flips = |gate: &Gate| format!("{} of {}", gate.flips.count, gate.flips.rows);
-    let flipped = |at: usize| summary.gates.get(at).map(flips).unwrap_or_default();
-    row([
-        "outcomes flipped by this step".to_owned(),
+    );
+    let steps = if summary.family == "net" {
+        "multiply-adds"
+    } else {
+        "comparisons"
+    };
+    row(
+        steps,
+        float.multiply_adds.to_string(),
+        bundle.multiply_adds.to_string(),
+        bundle.multiply_adds.to_string(),
+    );
+    type Pick = fn(&Discrimination) -> Interval;
+    let picks: [(&str, Pick); 3] = [
+        ("AUC", |d| d.auc),
+        ("KS", |d| d.ks),
+        ("calibration error", |d| d.ece),
+    ];
+    let measured = &summary.discrimination;
+    for (name, pick) in picks {
+        row(
+            name,
+            figure(pick(&measured.float)),
+            measured
+                .pruned
+                .as_ref()
+                .map_or_else(String::new, |d| figure(pick(d))),
+            figure(pick(&measured.bundle)),
+        );
+    }
+    let flipped = |name: &str| {
+        let gate = summary.gates.iter().find(|gate| gate.name == name);
+        gate.map_or_else(
+            || "–".to_owned(),
+            |gate| format!("{} of {}", gate.flips.count, gate.flips.rows),
+        )
+    };
+    row(
+        "outcomes flipped by this step",
         "–".to_owned(),
-        flipped(0),
-        flipped(1),
-    ]);
+        flipped("pruned"),
+        flipped("int8"),
+    );
     if let Some([float, bundle]) = times {
         let micro = |ns: f64| format!("{:.2}", ns / 1000.0);
-        row([
-            "microseconds a score".to_owned(),
+        row(
+            "microseconds a score",
             micro(float),
             "–".to_owned(),
             micro(bundle),
-        ]);
+        );
     }
     table.to_string()
 }
 
-fn figure(interval: crate::evaluate::intervals::Interval) -> String {
+fn figure(interval: Interval) -> String {
     format!("{interval:.3}")
 }
 
@@ -303,12 +311,12 @@ fn layers(summary: &Summary) -> String {
     table.to_string()
 }
 
-fn new_table<const N: usize>(header: [&str; N]) -> Table {
+fn new_table<T: Into<Cell>>(header: impl IntoIterator<Item = T>) -> Table {
+    let header: Vec<Cell> = header.into_iter().map(Into::into).collect();
+    let columns = header.len();
     let mut table = Table::new();
-    table
-        .load_style(presets::NOTHING)
-        .set_header(header.map(Cell::new));
-    for at in 1..N {
+    table.load_style(presets::NOTHING).set_header(header);
+    for at in 1..columns {
         if let Some(column) = table.column_mut(at) {
             column.set_cell_alignment(CellAlignment::Right);
         }

@@ -1,7 +1,9 @@
 //! Lowering: layers of chosen precision become steps, weights and a planned arena.
 
-use fieldscore_runtime::kernels::{pack_dense_float, pack_dense_i8};
-use fieldscore_runtime::plan::{Buffer, ElementType, Model, PLAN_VERSION, Plan, Port, Step};
+use fieldscore_runtime::kernels::{Kernels, pack_dense_float, pack_dense_i8};
+use fieldscore_runtime::plan::{
+    Buffer, ElementType, Executable, Model, PLAN_VERSION, Plan, Port, Step,
+};
 
 use crate::compile::net::{Net, Rows};
 use crate::compile::quantise::{Codes, HIGH, forward, quantise_layer, sums};
@@ -17,6 +19,32 @@ pub struct Lowered {
     pub weights: Vec<u8>,
     /// The arithmetic of each layer.
     pub precisions: Vec<Precision>,
+}
+
+impl Lowered {
+    /// Bytes of plan and weights.
+    pub fn bytes(&self) -> usize {
+        fieldscore_runtime::bundle::encode(&self.plan).len() + self.weights.len()
+    }
+
+    /// The first output of every row, from the runtime itself.
+    ///
+    /// # Errors
+    /// Where the runtime would refuse the plan.
+    pub fn run(&self, rows: &Rows) -> Result<Vec<f32>> {
+        let plan = Executable::new(self.plan.clone(), &self.weights)?;
+        let model = plan.model(0)?;
+        let buffer = |ports: &[Port]| model.buffers[usize::from(ports[0].buffer)];
+        let (input, output) = (buffer(&model.inputs), buffer(&model.outputs));
+        let (kernels, mut arena) = (Kernels::detect(), plan.arena(1));
+        rows.iter()
+            .map(|row| {
+                arena.input(&input, 0).copy_from_slice(row);
+                plan.run(0, &kernels, &self.weights, 1, &mut arena)?;
+                Ok(arena.output(&output, 0)[0])
+            })
+            .collect()
+    }
 }
 
 /// Lowers a net. `precisions` has one entry for each layer (int8, f16 or f32); ranges and roundings

@@ -1,5 +1,5 @@
-//! The compiler: a trained net becomes a plan. Data flows one way:
-//! [`import`] → [`calibrate`] → [`prune`] → [`quantise`] → [`lower`].
+//! The compiler: a trained model becomes a plan. [`source`] tells the families apart; a net's data
+//! flows one way: [`import`] → [`calibrate`] → [`prune`] → [`quantise`] → [`lower`].
 
 pub mod calibrate;
 pub mod import;
@@ -7,3 +7,8 @@ pub mod lower;
 pub mod net;
 pub mod prune;
 pub mod quantise;
+mod size;
+pub mod source;
+
+pub use size::Size;
+pub use source::Source;

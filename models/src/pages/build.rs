@@ -43,13 +43,8 @@ pub fn build_page(built: &Built) -> Result<String> {
         );
     }
     report = report.section(gates.table(gate_table(&summary.gates)));
-    let [float, pruned, bundle] = &summary.discrimination;
-    let models = [("Float", float), ("Pruned", pruned), ("Bundle", bundle)];
-    let scored = [
-        ("Float", &test.float),
-        ("Pruned", &test.pruned),
-        ("Bundle", &test.bundle),
-    ];
+    let models = summary.discrimination.named();
+    let scored = test.scored.named();
     report
         .section(Section::new("Figures").table(discrimination_table(&models)))
         .section(figures(&test.bad, &scored)?)
@@ -64,7 +59,7 @@ pub fn build_page(built: &Built) -> Result<String> {
                 .intro("Columns that the model does not read. Outcomes of the float model against the bundle's.")
                 .table(group_table(summary)),
         )
-        .section(Section::new("Cut-offs").table(cut_off_rows(&test.bad, &test.bundle)?))
+        .section(Section::new("Cut-offs").table(cut_off_rows(&test.bad, &test.scored.bundle)?))
         .to_html()
         .map_err(failed)
 }
@@ -126,13 +121,6 @@ fn gate_table(gates: &[Gate]) -> Table {
 }
 
 fn size_table(summary: &Summary) -> Table {
-    let widths = |widths: &[usize]| {
-        widths
-            .iter()
-            .map(usize::to_string)
-            .collect::<Vec<_>>()
-            .join("-")
-    };
     let (float, bundle) = (&summary.float, &summary.bundle);
     Table::new(
         "Size",
@@ -143,9 +131,9 @@ fn size_table(summary: &Summary) -> Table {
         ],
     )
     .row([
-        "Widths".to_owned(),
-        widths(&float.widths),
-        widths(&bundle.widths),
+        "Shape".to_owned(),
+        float.shape.clone(),
+        bundle.shape.clone(),
     ])
     .row([
         "Parameters".to_owned(),

@@ -7,7 +7,7 @@ use std::path::Path;
 
 use fieldscore_runtime::{Date, DecimalMark};
 
-use crate::compile::import;
+use crate::compile::Source;
 use crate::data::Table;
 use crate::error::{Error, Result};
 
@@ -56,7 +56,7 @@ pub struct Drafted {
 /// Where model or data cannot be read, or the label column does not have two values.
 pub fn draft(from: Draft<'_>) -> Result<Drafted> {
     let table = Table::read(from.data)?;
-    let imported = import::import(from.model)?;
+    let source = Source::read(from.model)?;
     let label = table.column(from.label)?;
     let mut notes = Vec::new();
     let bad = bad_value(&table, label, from, &mut notes)?;
@@ -66,7 +66,7 @@ pub fn draft(from: Draft<'_>) -> Result<Drafted> {
         .map(|at| Column::of(&table, at))
         .collect();
     let features: usize = columns.iter().map(Column::features).sum();
-    let wanted = imported.net.inputs();
+    let wanted = source.inputs();
     if features != wanted {
         notes.push(format!(
             "the drafted features are {features}, the model reads {wanted}: edit [features.*] until they are \
@@ -80,7 +80,7 @@ pub fn draft(from: Draft<'_>) -> Result<Drafted> {
         &bad,
         id.map(|at| table.header()[at].as_str()),
         &columns,
-        imported.sigmoid_removed,
+        source.sigmoid_removed(),
     );
     for column in &columns {
         column.write_feature(&mut toml);

@@ -30,6 +30,15 @@ pub const MAX_SECTIONS: usize = 32;
 /// No structured (CBOR) section is larger; weights and card may be.
 pub const MAX_STRUCTURED_BYTES: usize = 1 << 20;
 
+/// Required feature bits: what a bundle asks of a runtime beyond dense nets. One bit for each family
+/// of plan steps, so that a runtime built without it, or from before it, says so at once.
+pub mod features {
+    /// Trees and scorecards.
+    pub const TREES: u64 = 1;
+    /// Nets beyond chains of dense layers: attention, convolution, recurrence.
+    pub const TENSORS: u64 = 1 << 1;
+}
+
 /// Feature bits that this runtime knows. A bundle that requires any other is refused.
 pub const KNOWN_FEATURES: u64 = 0;
 
@@ -145,6 +154,8 @@ pub fn key_id(key: &[u8; 32]) -> KeyId {
 pub struct Container {
     /// Major and minor version of the format.
     pub format: (u16, u16),
+    /// What it asks of a runtime: bits of [`features`].
+    pub features: u64,
     /// The least runtime that may open the bundle.
     pub least_runtime: Version,
     /// Who signed.
@@ -272,6 +283,7 @@ impl Container {
         }
         Ok(Self {
             format,
+            features,
             least_runtime,
             key_id,
             bundle_id: Sha256::digest(signed).into(),
@@ -403,12 +415,14 @@ fn check_cover(bytes: &[u8], start: usize, sections: &[Section]) -> Result<()> {
 
 /// Lays out sections as a bundle and has them signed: the counterpart of [`Container::read`].
 ///
+/// `features` are the bits that the plan requires ([`Plan::features`](crate::plan::Plan::features)).
 /// `sign` gets header and section table and returns the Ed25519 signature over them.
 ///
 /// # Errors
 /// Whatever `sign` returns.
 pub fn write_container<E>(
     sections: &[(SectionKind, bool, &[u8])],
+    features: u64,
     least_runtime: Version,
     key_id: KeyId,
     sign: impl FnOnce(&[u8]) -> std::result::Result<[u8; 64], E>,
@@ -426,7 +440,7 @@ pub fn write_container<E>(
     out[8..10].copy_from_slice(&MAJOR.to_le_bytes());
     out[10..12].copy_from_slice(&MINOR.to_le_bytes());
     out[12..16].copy_from_slice(&(sections.len() as u32).to_le_bytes());
-    // 16..24: required feature bits, none yet.
+    out[16..24].copy_from_slice(&features.to_le_bytes());
     out[24..32].copy_from_slice(&(end as u64).to_le_bytes());
     out[32..34].copy_from_slice(&least_runtime.major.to_le_bytes());
     out[34..36].copy_from_slice(&least_runtime.minor.to_le_bytes());

@@ -49,6 +49,12 @@ impl Engine {
         }
     }
 
+    /// The feature bits that a bundle of its plan must require.
+    pub fn features(&self) -> u64 {
+        let Self::Plan { executable, .. } = self;
+        executable.plan().features()
+    }
+
     /// Features of the model's input and how many outputs it has.
     pub fn input_len(&self) -> Result<usize> {
         let Self::Plan { executable, .. } = self;

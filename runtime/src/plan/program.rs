@@ -211,7 +211,26 @@ variants!(Step [
     3: DenseFloat { input, output, weights, half, relu },
 ]);
 
+impl Plan {
+    /// The feature bits that a bundle of it must require
+    /// ([`features`](crate::bundle::container::features)).
+    pub fn features(&self) -> u64 {
+        let steps = self.models.iter().flat_map(|model| &model.steps);
+        steps.fold(0, |bits, step| bits | step.feature())
+    }
+}
+
 impl Step {
+    /// The feature bit of its family; dense steps need none.
+    pub const fn feature(&self) -> u64 {
+        match self {
+            Self::Quantise { .. }
+            | Self::DenseU8 { .. }
+            | Self::DenseF32 { .. }
+            | Self::DenseFloat { .. } => 0,
+        }
+    }
+
     /// The buffer it reads.
     pub const fn input(&self) -> u16 {
         match *self {

@@ -476,7 +476,10 @@ fn a_final_sigmoid_is_taken_off_and_changes_no_decision() {
     );
     project.change("output = \"logit\"", "output = \"probability\"");
     let sigmoid = project.build().unwrap();
-    assert_eq!(sigmoid.test.bundle.score, logit.test.bundle.score);
+    assert_eq!(
+        sigmoid.test.scored.bundle.score,
+        logit.test.scored.bundle.score
+    );
 }
 
 #[test]

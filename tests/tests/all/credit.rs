@@ -99,10 +99,17 @@ fn gates_hold_on_every_split() {
 #[test]
 fn hidden_widths_are_at_least_halved() {
     for (split, built) in (1..).zip(SPLITS.iter()) {
-        let (before, after) = (&built.summary.float.widths, &built.summary.bundle.widths);
+        let widths = |shape: &str| -> Vec<usize> {
+            shape
+                .split('-')
+                .map(|width| width.parse().unwrap())
+                .collect()
+        };
+        let (before, after) = (&built.summary.float.shape, &built.summary.bundle.shape);
+        let (before, after) = (widths(before), widths(after));
         assert_eq!(before.len(), after.len());
-        for (before, after) in before.iter().zip(after).skip(1).rev().skip(1) {
-            assert!(after * 2 <= *before, "split {split}: {before} to {after}");
+        for (before, after) in before.iter().zip(&after).skip(1).rev().skip(1) {
+            assert!(*after * 2 <= *before, "split {split}: {before} to {after}");
         }
     }
 }
@@ -145,7 +152,7 @@ fn mean_auc_of_the_bundles_is_not_below_lightgbms() {
     for (split, built) in (1..).zip(SPLITS.iter()) {
         let (bad, probability) = lightgbm(split);
         assert_eq!(bad, built.test.bad, "the same rows in the same order");
-        let own = auc(&built.test.bad, &built.test.bundle.probability).unwrap();
+        let own = auc(&built.test.bad, &built.test.scored.bundle.probability).unwrap();
         let other = auc(&bad, &probability).unwrap();
         eprintln!("split {split}: bundle {own:.5}, LightGBM {other:.5}");
         ours += own / 5.0;
