@@ -24,6 +24,9 @@ pub enum OutputKind {
     /// A probability.
     #[n(1)]
     Probability,
+    /// A scorecard's points: the score itself, from which log-odds follow by the score scale.
+    #[n(2)]
+    Points,
 }
 
 /// A monotone table from the model's log-odds to calibrated log-odds, both in 2^-20, linear
@@ -58,7 +61,8 @@ pub struct ScoreScale {
 
 variants!(OutputKind {
     0: Logit,
-    1: Probability
+    1: Probability,
+    2: Points
 });
 structure!(Calibration[knots]);
 structure!(ScoreScale [offset, slope, floor, ceiling]);
@@ -146,12 +150,47 @@ impl ScoreScale {
     /// The score in 1/1024 points after clamping, before rounding.
     pub fn exact(&self, log_odds: i32) -> i64 {
         let scaled = i128::from(self.offset) - i128::from(self.slope) * i128::from(log_odds);
-        let (floor, ceiling) = (
-            i64::from(self.floor) * POINT,
-            i64::from(self.ceiling) * POINT,
-        );
-        (scaled >> 32).clamp(i128::from(floor), i128::from(ceiling)) as i64
+        (scaled >> 32).clamp(self.least().into(), self.most().into()) as i64
     }
+
+    /// A score in 1/1024 points, moved between floor and ceiling.
+    pub(crate) fn clamp(&self, exact: i64) -> i64 {
+        exact.clamp(self.least(), self.most())
+    }
+
+    fn least(&self) -> i64 {
+        i64::from(self.floor) * POINT
+    }
+
+    fn most(&self) -> i64 {
+        i64::from(self.ceiling) * POINT
+    }
+
+    /// The log-odds that score `exact` 1/1024 points, in 2^-20: [`Self::exact`] backwards, rounded
+    /// towards zero, within ±1000. 0 where the scale tells no log-odds apart.
+    pub fn log_odds(&self, exact: i64) -> i32 {
+        let scaled = i128::from(self.offset) - (i128::from(exact) << 32);
+        let limit = 1000 * i128::from(LOG_ODDS_ONE);
+        let odds = scaled.checked_div(self.slope.into()).unwrap_or(0);
+        odds.clamp(-limit, limit) as i32
+    }
+}
+
+/// A model's output as a scorecard's points, in 1/1024 points, to the nearest.
+///
+/// # Errors
+/// [`ErrorKind::NotFinite`].
+pub(crate) fn points(output: f32) -> Result<i64> {
+    if !output.is_finite() {
+        return Err(not_finite());
+    }
+    // Powers of two: only the rounding to a whole number rounds.
+    let bounded = f64::from(output).clamp(-1e9, 1e9);
+    Ok(libm::rint(bounded * POINT as f64) as i64)
+}
+
+fn not_finite() -> Error {
+    Error::new(ErrorKind::NotFinite, "model", "a finite output")
 }
 
 /// 1/1024 points to points: to the nearest, halves up.
@@ -166,13 +205,14 @@ pub fn round_points(exact: i64) -> i32 {
 pub(crate) fn log_odds(output: f32, kind: OutputKind) -> Result<i32> {
     let x = f64::from(output);
     let x = match kind {
-        OutputKind::Logit => x,
+        // Points never come here: see [`points`].
+        OutputKind::Logit | OutputKind::Points => x,
         OutputKind::Probability if x <= 0.0 => -40.0,
         OutputKind::Probability if x >= 1.0 => 40.0,
         OutputKind::Probability => libm::log(x / (1.0 - x)),
     };
     if !x.is_finite() {
-        return Err(Error::new(ErrorKind::NotFinite, "model", "a finite output"));
+        return Err(not_finite());
     }
     let bounded = x.clamp(-1000.0, 1000.0);
     Ok(libm::rint(bounded * f64::from(LOG_ODDS_ONE)) as i32)

@@ -108,6 +108,78 @@ pub enum Encoding {
         #[n(0)]
         values: Vec<f64>,
     },
+    /// What a chain of operations makes of the number; 0 where a missing value reaches its end.
+    /// The block's own `impute`, `clip` and `log` are left out beside it.
+    #[n(5)]
+    Chain {
+        /// What is done, in order.
+        #[n(0)]
+        operations: Vec<Operation>,
+    },
+}
+
+/// One operation of an [`Encoding::Chain`]. A missing value passes through all of them but
+/// [`Operation::Impute`]. Numbers in f64; where an operation says *single*, each of its results is
+/// rounded to f32, which is f32 arithmetic where what it reads is f32 (Figueroa 1995, "When is
+/// double rounding innocuous?").
+#[derive(Debug, Clone, PartialEq, Encode)]
+#[cfg_attr(test, derive(minicbor::Decode))]
+pub enum Operation {
+    /// Rounds to f32.
+    #[n(0)]
+    Single,
+    /// What stands for a missing value.
+    #[n(1)]
+    Impute {
+        /// The number.
+        #[n(0)]
+        value: f64,
+    },
+    /// (x − offset) · factor, single.
+    #[n(2)]
+    Affine {
+        /// What is taken off.
+        #[n(0)]
+        offset: f64,
+        /// What the rest is multiplied with.
+        #[n(1)]
+        factor: f64,
+    },
+    /// Moves the number between two bounds.
+    #[n(3)]
+    Clip {
+        /// The least.
+        #[n(0)]
+        low: f64,
+        /// The greatest.
+        #[n(1)]
+        high: f64,
+    },
+    /// Of a table the value at the number, which is a category's index.
+    #[n(4)]
+    Lookup {
+        /// A number for each category.
+        #[n(0)]
+        values: Vec<f64>,
+    },
+    /// Of one value more than there are edges, the one whose number is the count of edges that are
+    /// not above x: bins that hold their lower end.
+    #[n(5)]
+    Bins {
+        /// Strictly rising.
+        #[n(0)]
+        edges: Vec<f64>,
+        /// One for each bin.
+        #[n(1)]
+        values: Vec<f64>,
+    },
+    /// The last only: a feature for each value, 1 where the number is that value, else 0.
+    #[n(6)]
+    OneHot {
+        /// The values.
+        #[n(0)]
+        values: Vec<f64>,
+    },
 }
 
 structure!(TransformParts {
@@ -126,8 +198,77 @@ structure!(Block {
 });
 variants!(Encoding [
     0: Plain {}, 1: Standardise { mean, deviation }, 2: Piecewise { edges },
-    3: OneHot { categories }, 4: Ordinal { values },
+    3: OneHot { categories }, 4: Ordinal { values }, 5: Chain { operations },
 ]);
+variants!(Operation [
+    0: Single {}, 1: Impute { value }, 2: Affine { offset, factor }, 3: Clip { low, high },
+    4: Lookup { values }, 5: Bins { edges, values }, 6: OneHot { values },
+]);
+
+/// No chain has more operations, and no table of one more numbers.
+const MAX_OPERATIONS: usize = 16;
+const MAX_TABLE: usize = 4096;
+
+impl TransformParts {
+    /// The feature bits that a bundle of them must require
+    /// ([`features`](crate::bundle::container::features)).
+    pub fn features(&self) -> u64 {
+        let chain = |block: &Block| matches!(block.encode, Encoding::Chain { .. });
+        match self.blocks.iter().any(chain) {
+            true => crate::bundle::container::features::LINES,
+            false => 0,
+        }
+    }
+}
+
+impl Operation {
+    /// Whether it is sound at its place of a chain over a field of so many categories.
+    fn is_sound(&self, first: bool, last: bool, categories: Option<usize>) -> bool {
+        let (numbers, rising): (&[&[f64]], &[f64]) = match self {
+            Self::Single => (&[], &[]),
+            Self::Impute { value } => (&[&[*value]], &[]),
+            Self::Affine { offset, factor } => (&[&[*offset, *factor]], &[]),
+            Self::Clip { low, high } if low > high => return false,
+            Self::Clip { low, high } => (&[&[*low, *high]], &[]),
+            Self::Lookup { values } if !first || categories != Some(values.len()) => return false,
+            Self::Lookup { values } => (&[values], &[]),
+            Self::Bins { edges, values } if values.len() != edges.len() + 1 => return false,
+            Self::Bins { edges, values } => (&[edges, values], edges),
+            Self::OneHot { values } if !last || values.is_empty() => return false,
+            Self::OneHot { values } => (&[values], &[]),
+        };
+        let finite = |of: &&[f64]| of.len() <= MAX_TABLE && of.iter().all(|x| x.is_finite());
+        numbers.iter().all(finite) && rising.windows(2).all(|pair| pair[0] < pair[1])
+    }
+
+    /// What it makes of a number.
+    fn apply(&self, number: f64) -> f64 {
+        if let (Self::Impute { value }, true) = (self, number.is_nan()) {
+            return *value;
+        }
+        if number.is_nan() {
+            return number;
+        }
+        let single = |x: f64| f64::from(x as f32);
+        match self {
+            Self::Impute { .. } | Self::OneHot { .. } => number,
+            Self::Single => single(number),
+            Self::Affine { offset, factor } => single(single(number - offset) * factor),
+            Self::Clip { low, high } => clip(number, *low, *high),
+            Self::Lookup { values } => values.get(number as usize).copied().unwrap_or(f64::NAN),
+            Self::Bins { edges, values } => values[edges.partition_point(|&edge| edge <= number)],
+        }
+    }
+}
+
+/// Not `f64::clamp`: -0.0 against 0.0 must not depend on how a device compares them.
+fn clip(number: f64, low: f64, high: f64) -> f64 {
+    match number {
+        x if x < low => low,
+        x if x > high => high,
+        x => x,
+    }
+}
 
 impl Encoding {
     fn width(&self) -> usize {
@@ -135,6 +276,10 @@ impl Encoding {
             Self::Plain | Self::Standardise { .. } | Self::Ordinal { .. } => 1,
             Self::Piecewise { edges } => edges.len().saturating_sub(1),
             Self::OneHot { categories } => *categories as usize,
+            Self::Chain { operations } => match operations.last() {
+                Some(Operation::OneHot { values }) => values.len(),
+                _ => 1,
+            },
         }
     }
 }
@@ -226,6 +371,11 @@ impl Transforms {
     /// How many features a model gets.
     pub fn width(&self) -> usize {
         self.features
+    }
+
+    /// What they were made from.
+    pub(crate) fn parts(&self) -> &TransformParts {
+        &self.parts
     }
 
     /// The blocks, in the order of features.
@@ -339,6 +489,15 @@ impl Block {
             Encoding::Ordinal { values } => {
                 categories == Some(values.len()) && values.iter().all(|v| v.is_finite())
             }
+            Encoding::Chain { operations } => {
+                let last = operations.len().wrapping_sub(1);
+                let all = operations.iter().enumerate();
+                operations.len() <= MAX_OPERATIONS
+                    && (self.impute, self.clip, self.log) == (None, None, false)
+                    && all.fold(true, |all, (at, one)| {
+                        all && one.is_sound(at == 0, at == last, categories)
+                    })
+            }
         };
         let clip = self
             .clip
@@ -348,14 +507,20 @@ impl Block {
 
     fn write(&self, number: f64, out: &mut [f32]) {
         let missing = number.is_nan();
+        let number = match &self.encode {
+            Encoding::Chain { operations } => {
+                let all = operations.iter();
+                all.fold(number, |number, operation| operation.apply(number))
+            }
+            _ => number,
+        };
         let (values, flag) = out.split_at_mut(self.encode.width());
         if let [flag] = flag {
             *flag = f32::from(u8::from(missing));
         }
-        let number = if missing {
-            self.impute.unwrap_or(f64::NAN)
-        } else {
-            number
+        let number = match self.impute {
+            Some(impute) if missing => impute,
+            _ => number,
         };
         if number.is_nan() {
             values.fill(0.0);
@@ -385,6 +550,14 @@ impl Block {
                     };
                 }
             }
+            (Encoding::Chain { operations }, values) => match operations.last() {
+                Some(Operation::OneHot { values: table }) => {
+                    for (value, own) in values.iter_mut().zip(table) {
+                        *value = f32::from(u8::from(number == *own));
+                    }
+                }
+                _ => values.fill(number as f32),
+            },
             (Encoding::Standardise { mean, deviation }, [value]) => {
                 *value = ((self.shape(number) - mean) / deviation) as f32;
             }
@@ -395,10 +568,8 @@ impl Block {
     /// Clip, then log.
     fn shape(&self, number: f64) -> f64 {
         let x = match self.clip {
-            // Not f64::clamp: -0.0 against 0.0 must not depend on how a device compares them.
-            Some((low, _)) if number < low => low,
-            Some((_, high)) if number > high => high,
-            _ => number,
+            Some((low, high)) => clip(number, low, high),
+            None => number,
         };
         match (self.log, x > 0.0) {
             (true, true) => libm::log1p(x),
