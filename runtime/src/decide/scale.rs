@@ -254,6 +254,26 @@ mod tests {
         assert!(log_odds(f32::NAN, OutputKind::Probability).is_err());
     }
 
+    #[test]
+    fn points_are_the_score_and_tell_the_log_odds() {
+        let scale = ScoreScale::new(600.0, 19.0, 50.0, 300, 850);
+        let odds = |score: i64| f64::from(scale.log_odds(score * POINT)) / f64::from(LOG_ODDS_ONE);
+        assert!((odds(600) + 19f64.ln()).abs() < 1e-5);
+        assert!((odds(650) + 38f64.ln()).abs() < 1e-5);
+        assert_eq!(points(612.25).ok(), Some(612 * POINT + POINT / 4));
+        assert_eq!(points(-7.0).ok(), Some(-7 * POINT));
+        assert_eq!(points(f32::MAX).ok(), Some(1_000_000_000 * POINT));
+        assert!(points(f32::NAN).is_err() && points(f32::INFINITY).is_err());
+        assert_eq!(
+            (scale.clamp(0), scale.clamp(1 << 40)),
+            (300 * POINT, 850 * POINT)
+        );
+        // A scale that tells nothing apart gives even odds; it must not divide by zero.
+        let flat = ScoreScale { slope: 0, ..scale };
+        assert_eq!(flat.log_odds(600 * POINT), 0);
+        assert_eq!(scale.log_odds(i64::MIN), 1000 * LOG_ODDS_ONE);
+    }
+
     proptest! {
         #[test]
         fn calibration_is_monotone(
@@ -269,6 +289,14 @@ mod tests {
             probes.sort_unstable();
             let out: Vec<i32> = probes.iter().map(|&x| table.apply(x)).collect();
             prop_assert!(out.windows(2).all(|pair| pair[0] <= pair[1]));
+        }
+
+        #[test]
+        fn points_and_log_odds_are_each_others_way_back(score in 0i64..1_000_000) {
+            let scale = ScoreScale::new(600.0, 19.0, 50.0, -1000, 2000);
+            let back = scale.exact(scale.log_odds(score));
+            // Rounded down here, towards zero there.
+            prop_assert!((back - score).abs() <= 1, "{back} for {score}");
         }
 
         #[test]

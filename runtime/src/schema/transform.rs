@@ -645,6 +645,126 @@ mod tests {
         assert_eq!(features(&plain, 1e9), [101f64.ln() as f32, 0.0]);
     }
 
+    fn chain(operations: Vec<Operation>) -> Block {
+        Block {
+            missing_flag: false,
+            ..block(Encoding::Chain { operations })
+        }
+    }
+
+    fn bins(edges: &[f64], values: &[f64]) -> Operation {
+        Operation::Bins {
+            edges: edges.to_vec(),
+            values: values.to_vec(),
+        }
+    }
+
+    #[test]
+    fn chains_do_one_operation_after_another() {
+        let impute = Operation::Impute { value: 7.0 };
+        let points = chain(vec![
+            bins(&[10.0, 20.0], &[-5.0, 0.25, 30.0]),
+            impute.clone(),
+        ]);
+        let one = |number: f64| features(&points, number)[0];
+        assert_eq!(
+            [9.99, 10.0, 19.0, 20.0, 1e300, -1e300, f64::NAN].map(one),
+            [-5.0, 0.25, 0.25, 30.0, 30.0, -5.0, 7.0]
+        );
+        // In f32 from the first operation on, as ONNX Runtime reckons.
+        let affine = Operation::Affine {
+            offset: f64::from(0.1f32),
+            factor: f64::from(3.3f32),
+        };
+        let scaled = chain(vec![Operation::Single, affine]);
+        for number in [0.7, 123_456.789, -0.3, 1e-30] {
+            assert_eq!(features(&scaled, number), [(number as f32 - 0.1) * 3.3]);
+        }
+        let clip = Operation::Clip {
+            low: -1.0,
+            high: 1.0,
+        };
+        assert_eq!(features(&chain(vec![clip]), 4.0), [1.0]);
+        let lookup = Operation::Lookup {
+            values: vec![2.0, 5.0],
+        };
+        let hot = Operation::OneHot {
+            values: vec![5.0, 7.0, 2.0],
+        };
+        let words = chain(vec![lookup.clone(), hot.clone()]);
+        assert_eq!(features(&words, 0.0), [0.0, 0.0, 1.0]);
+        assert_eq!(features(&words, 1.0), [1.0, 0.0, 0.0]);
+        assert_eq!(features(&words, f64::NAN), [0.0; 3]);
+        // An index that no category has is as good as missing.
+        assert_eq!(features(&chain(vec![lookup, impute]), 9.0), [7.0]);
+        assert_eq!(features(&chain(Vec::new()), f64::NAN), [0.0]);
+    }
+
+    #[test]
+    fn chains_that_are_not_sound_are_refused() {
+        let word = Field {
+            name: "f".to_owned(),
+            kind: FieldKind::Category {
+                codes: vec!["a".to_owned(), "b".to_owned()],
+            },
+            unit: String::new(),
+            range: None,
+            missing: crate::schema::Answer::Accept,
+            out_of_range: crate::schema::Answer::Accept,
+            unknown: crate::schema::Answer::Accept,
+            sensitivity: crate::schema::Sensitivity::Ordinary,
+            changeable: false,
+            reason_code: "R".to_owned(),
+            group: 0,
+        };
+        let sound = |operations: Vec<Operation>| chain(operations).is_sound(Some(&word));
+        let lookup = |count: usize| Operation::Lookup {
+            values: vec![1.0; count],
+        };
+        let hot = |values: Vec<f64>| Operation::OneHot { values };
+        assert!(sound(vec![
+            lookup(2),
+            bins(&[1.0], &[0.0, 1.0]),
+            hot(vec![0.0])
+        ]));
+        assert!(sound(vec![bins(&[], &[3.0])]) && sound(vec![Operation::Single; 16]));
+        let clip = |low, high| Operation::Clip { low, high };
+        for operations in [
+            vec![Operation::Single; 17],
+            vec![lookup(3)],
+            vec![Operation::Single, lookup(2)],
+            vec![hot(vec![1.0]), Operation::Single],
+            vec![hot(Vec::new())],
+            vec![hot(vec![1.0; MAX_TABLE + 1])],
+            vec![hot(vec![f64::NAN])],
+            vec![bins(&[1.0], &[0.0])],
+            vec![bins(&[1.0, 1.0], &[0.0; 3])],
+            vec![bins(&[2.0, 1.0], &[0.0; 3])],
+            vec![bins(&[f64::INFINITY], &[0.0; 2])],
+            vec![bins(&[0.0], &[0.0, f64::NAN])],
+            vec![clip(1.0, 0.0)],
+            vec![clip(f64::NAN, 0.0)],
+            vec![Operation::Impute { value: f64::NAN }],
+            vec![Operation::Affine {
+                offset: 0.0,
+                factor: f64::INFINITY,
+            }],
+        ] {
+            assert!(!sound(operations.clone()), "{operations:?}");
+        }
+        for spoil in [
+            (|b: &mut Block| b.impute = Some(0.0)) as fn(&mut Block),
+            |b| b.clip = Some((0.0, 1.0)),
+            |b| b.log = true,
+        ] {
+            let mut block = chain(Vec::new());
+            assert!(block.is_sound(Some(&word)));
+            spoil(&mut block);
+            assert!(!block.is_sound(Some(&word)));
+        }
+        assert!(!chain(vec![lookup(2)]).is_sound(None));
+    }
+
     #[test]
     fn columns_are_missing_where_an_operand_is() {
         assert!(Column::Ratio(0, 1).value(&[1.0, 0.0]).is_nan());
