@@ -80,6 +80,8 @@ pub(crate) struct Explainer {
     sources: usize,
     /// How many sums the model's first layer has, where evaluations go by them.
     sums_len: Option<usize>,
+    /// The bias of a model that adds its features up, exactly.
+    adds_up: Option<f32>,
     group_ranks: Vec<u16>,
     field_ranks: Vec<u16>,
 }
@@ -135,6 +137,7 @@ impl Explainer {
         transforms: &Transforms,
         decide: &DecideParts,
         engine: &Engine,
+        weights: &[u8],
     ) -> Result<Self> {
         let groups = schema.groups().len();
         let mut members = vec![Vec::new(); groups];
@@ -178,6 +181,9 @@ impl Explainer {
         let sums_len = engine
             .sums_len()
             .filter(|len| changes.saturating_mul(*len) <= MAX_PARTS);
+        let adds_up = engine
+            .adds_up(weights)
+            .filter(|&bias| transforms.add_up_exactly(bias));
         let mut reference = vec![0.0; schema.fields().len()];
         Record::borrow(&decide.reference)
             .and_then(|record| resolve(&restore(&record, schema)?, &mut reference))
@@ -203,6 +209,7 @@ impl Explainer {
             features: transforms.width(),
             sources: transforms.sources(),
             sums_len,
+            adds_up,
             group_ranks: ranks(&codes),
             field_ranks: ranks(&reasons),
         })
@@ -270,6 +277,9 @@ impl Explainer {
         each: impl FnMut(&mut [i64], usize, f32) -> Result<()>,
     ) -> Result<()> {
         let Scratch { parts, v, sums, .. } = scratch;
+        if let Some(bias) = self.adds_up {
+            return self.evaluate_points(bias, parts, v, each);
+        }
         let mut walk = Walk {
             engine,
             weights,
@@ -283,6 +293,28 @@ impl Explainer {
             Some(len) => self.evaluate_sums(len, parts, sums, &mut walk),
             None => self.evaluate_rows(parts, &mut walk),
         }
+    }
+
+    /// Every evaluation as the sum of its groups' points: whole numbers that are exact in f32, so
+    /// that their order is of no account and the model need not run.
+    fn evaluate_points(
+        &self,
+        bias: f32,
+        parts: &[f32],
+        v: &mut [i64],
+        mut each: impl FnMut(&mut [i64], usize, f32) -> Result<()>,
+    ) -> Result<()> {
+        for index in 0..self.evaluations() {
+            let masks = self.layout.masks(index);
+            let groups = self.parts.iter().zip(&masks);
+            let sum = groups.fold(bias, |sum, (&(start, width), &mask)| {
+                let from = start + usize::from(mask) * width;
+                let points = parts[from..from + width].iter();
+                points.fold(sum, |sum, points| sum + points)
+            });
+            each(v, index, sum)?;
+        }
+        Ok(())
     }
 
     /// Every evaluation's features through the whole model.

@@ -203,7 +203,8 @@ impl Inner {
         let policy: Policy = cbor::decode(body(SectionKind::POLICY)?, "section PLCY")?;
         policy.check(&schema)?;
         let texts = LazyTexts::check(body(SectionKind::TEXTS)?)?;
-        let explainer = Explainer::new(&schema, &transforms, &decide, &engine)?;
+        let floats = body(SectionKind::WEIGHTS)?;
+        let explainer = Explainer::new(&schema, &transforms, &decide, &engine, floats)?;
         Ok(Self {
             container,
             meta,

@@ -102,6 +102,12 @@ impl Engine {
         executable.run(0, kernels, weights, rows, &mut memory.arena)
     }
 
+    /// The bias of a model that only adds its inputs up: see [`Executable::adds_up`].
+    pub fn adds_up(&self, weights: &[u8]) -> Option<f32> {
+        let Self::Plan { executable, .. } = self;
+        executable.adds_up(0, weights)
+    }
+
     /// How many sums of a row the model's first layer has, if that is linear: see
     /// [`Executable::sums_len`].
     pub fn sums_len(&self) -> Option<usize> {

@@ -143,6 +143,26 @@ impl Executable {
         Some(model.calls[1].shape.outputs.next_multiple_of(LANES))
     }
 
+    /// The bias of model `index` where all that it does is to add its inputs to that, as a
+    /// scorecard does.
+    pub(crate) fn adds_up(&self, index: usize, weights: &[u8]) -> Option<f32> {
+        let model = self.plan.models.get(index)?;
+        let ([step], [input], [output]) = (&model.steps[..], &model.inputs[..], &model.outputs[..])
+        else {
+            return None;
+        };
+        let call = self.models.get(index)?.calls.first()?;
+        let (half, relu) = (false, false);
+        let plain = call.operation == Operation::DenseFloat { half, relu }
+            && call.shape.outputs == 1
+            && (step.input(), step.output()) == (input.buffer, output.buffer);
+        // Of each 16 lanes the first: the bias, then a weight for each input.
+        let lanes = weights[call.weights.clone()].as_chunks().0.iter();
+        let mut first = lanes.step_by(LANES).map(|&float| f32::from_le_bytes(float));
+        let bias = first.next()?;
+        (plain && first.all(|weight| weight == 1.0)).then_some(bias)
+    }
+
     /// Writes the first dense step's sums for the first `rows` rows of `arena`, whose inputs the
     /// caller has written: [`Self::sums_len`] of them for each row.
     ///

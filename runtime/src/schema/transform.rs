@@ -5,6 +5,7 @@ use minicbor::Encode;
 
 use crate::bundle::cbor;
 use crate::bundle::cbor::{structure, variants};
+use crate::decide::POINT;
 use crate::error::{Error, Result};
 use crate::kernels::arch::fp_state::DefaultFpState;
 use crate::schema::{Application, Field, FieldKind, MAX_FIELDS, resolve};
@@ -435,6 +436,37 @@ impl Transforms {
                 );
             }
         }
+    }
+
+    /// Whether every feature is a whole number of 1/1024 points, and so few of them that their
+    /// sum with `bias` is exact in f32, in any order: below 2^24 of that unit.
+    pub(crate) fn add_up_exactly(&self, bias: f32) -> bool {
+        let size = |x: f64| match x * POINT as f64 {
+            whole if whole as i64 as f64 == whole => whole.abs(),
+            _ => f64::INFINITY,
+        };
+        let most = |block: &Block| {
+            let Encoding::Chain { operations } = &block.encode else {
+                return f64::INFINITY;
+            };
+            let table = |operation: &Operation| match operation {
+                Operation::Lookup { values } | Operation::Bins { values, .. } => {
+                    values.iter().map(|&x| size(x)).fold(0.0, f64::max)
+                }
+                Operation::Impute { value } => size(*value),
+                _ => f64::INFINITY,
+            };
+            let chosen = matches!(
+                operations.first(),
+                Some(Operation::Lookup { .. } | Operation::Bins { .. })
+            );
+            match chosen && !block.missing_flag {
+                true => operations.iter().map(table).fold(0.0, f64::max),
+                false => f64::INFINITY,
+            }
+        };
+        let all = self.parts.blocks.iter().map(most);
+        all.fold(size(bias.into()), |sum, most| sum + most) < f64::from(1 << 24)
     }
 
     /// Where the features of one group lie: ranges that rise and do not touch.
