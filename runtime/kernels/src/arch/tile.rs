@@ -63,7 +63,8 @@ macro_rules! dense {
             c: &Checked<'_>,
             panel: usize,
             row: usize,
-        ) -> [[Acc; R]; P] {
+            out: &mut [[Acc; R]; P],
+        ) {
             let mut acc = [[[zero(); S]; R]; P];
             let group = |acc: &mut [[[Acc; S]; R]; P], k: usize, s: usize| {
                 let mut x = [0i32; R];
@@ -101,8 +102,8 @@ macro_rules! dense {
                     group(&mut acc, k, s);
                 }
             }
-            acc.map(|rows| {
-                rows.map(|mut acc| {
+            for (acc, out) in acc.into_iter().zip(out) {
+                for (mut acc, out) in acc.into_iter().zip(out) {
                     let mut chains = S;
                     while chains > 1 {
                         chains /= 2;
@@ -110,9 +111,9 @@ macro_rules! dense {
                             acc[s] = add(acc[s], acc[s + chains]);
                         }
                     }
-                    acc[0]
-                })
-            })
+                    *out = acc[0];
+                }
+            }
         }
 
         /// One tile, its sums handed to `finish`.
@@ -124,7 +125,8 @@ macro_rules! dense {
             row: usize,
             finish: &mut impl FnMut(Acc, &[u8], usize),
         ) {
-            let acc = products::<P, R, S, WIDE>(c, panel, row);
+            let mut acc = [[zero(); R]; P];
+            products::<P, R, S, WIDE>(c, panel, row, &mut acc);
             for (p, acc) in acc.into_iter().enumerate() {
                 let bytes = &c.panels[(panel + p) * c.panel_bytes..][..c.panel_bytes];
                 for (r, acc) in acc.into_iter().enumerate() {
