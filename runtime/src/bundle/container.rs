@@ -42,7 +42,7 @@ pub mod features {
 }
 
 /// Feature bits that this runtime knows. A bundle that requires any other is refused.
-pub const KNOWN_FEATURES: u64 = features::LINES;
+pub const KNOWN_FEATURES: u64 = features::TREES | features::LINES;
 
 /// A version as three numbers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
