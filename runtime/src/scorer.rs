@@ -3,7 +3,9 @@
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use crate::bundle::container::{Container, MAX_STRUCTURED_BYTES, Section, SectionKind, Trust};
+use crate::bundle::container::{
+    Container, MAX_STRUCTURED_BYTES, Section, SectionKind, Trust, features,
+};
 use crate::bundle::{Meta, cbor};
 use crate::decide::{
     DecideParts, Decision, Flags, POINT, Policy, Reason, Reasons, Record, encode_record, log_odds,
@@ -195,6 +197,12 @@ impl Inner {
             return Err(Error::malformed(
                 "section PLAN",
                 "an input as wide as the features",
+            ));
+        }
+        if transforms.keep_missing() && engine.features() & features::TREES == 0 {
+            return Err(Error::malformed(
+                "section TRNS",
+                "numbers for missing values, which only trees take",
             ));
         }
         let decide: DecideParts = cbor::decode(body(SectionKind::DECIDE)?, "section DCDE")?;

@@ -285,8 +285,12 @@ impl Parts {
             sum: element,
         };
         let mut ensemble = forest::ensemble(&mut random, &likeness);
-        // Thresholds where the fixtures' features are.
-        for slot in &mut ensemble.slots {
+        while ensemble.slots.len() < features {
+            ensemble = forest::ensemble(&mut random, &likeness);
+        }
+        // Every feature counts, and thresholds are where the fixtures' features are.
+        for (at, slot) in ensemble.slots.iter_mut().enumerate() {
+            slot.feature = (at % features) as u32;
             if let Split::Thresholds { values, .. } = &mut slot.split {
                 let count = values.len() as f64;
                 for (at, value) in values.iter_mut().enumerate() {

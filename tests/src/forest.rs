@@ -58,8 +58,9 @@ fn number(random: &mut Random, element: ElementType) -> f64 {
 
 fn slot(random: &mut Random, likeness: &Likeness) -> Slot {
     let split = if random.once_in(4) {
+        let limit = [1, 71][random.below(2)];
         let members = (0..random.below(20))
-            .map(|_| random.below(1 + 70 * random.below(2)) as u32)
+            .map(|_| random.below(limit) as u32)
             .collect();
         let outside = [Side::Left, Side::Right][random.below(2)];
         Split::Set { members, outside }

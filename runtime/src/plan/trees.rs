@@ -109,6 +109,11 @@ pub(crate) fn check(
     })
 }
 
+/// What a slot or a tree counts for, beyond its thresholds and nodes: so many fit into memory.
+const ENTRY: usize = 512;
+/// What checking a node counts for.
+const NODE: usize = 8;
+
 /// Counts work that is about to be done.
 fn spend(padded: &mut u64, work: usize) -> Result<()> {
     *padded = padded.saturating_add(work as u64);
@@ -130,7 +135,7 @@ fn check_slots(
     if count > MAX_SLOTS {
         return fault("at most 65536 slots");
     }
-    spend(padded, count)?;
+    spend(padded, count * ENTRY)?;
     let whole = rest.len();
     let size = input.element.size();
     let described = take(rest, count, SLOT_BYTES)?;
@@ -214,7 +219,7 @@ fn check_trees(
     if count == 0 || count > MAX_TREES {
         return fault("1 to 65536 trees");
     }
-    spend(padded, count + outputs)?;
+    spend(padded, count * ENTRY + outputs)?;
     let described = take(rest, count, TREE_BYTES)?;
     let mut trees = Vec::with_capacity(count);
     let (mut nodes, mut leaves, mut words) = (0_u32, 0, 0);
@@ -235,7 +240,7 @@ fn check_trees(
         leaves += splits + 1;
         words += (splits + 1).div_ceil(32);
     }
-    spend(padded, nodes as usize)?;
+    spend(padded, (nodes as usize).saturating_mul(NODE))?;
     let bytes = take(rest, nodes as usize, NODE_BYTES)?;
     let mut cost = 0;
     let mut rooms = Vec::new();

@@ -228,6 +228,12 @@ impl Transforms {
         self.features
     }
 
+    /// Whether features may be NaN: whether a block leaves missing values to the model.
+    pub fn keep_missing(&self) -> bool {
+        let mut blocks = self.parts.blocks.iter();
+        blocks.any(|block| block.impute.is_some_and(f64::is_nan))
+    }
+
     /// The blocks, in the order of features.
     pub fn blocks(&self) -> &[Block] {
         &self.parts.blocks
