@@ -95,6 +95,10 @@ pub struct Kernels {
 impl Kernels {
     /// The fastest path that this processor has. Decided once, at open.
     pub fn detect() -> Self {
+        // A build with simd128 runs nowhere without it: nothing to look for, no other path to load.
+        #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
+        return arch::wasm32::simd128();
+        #[cfg(not(all(target_arch = "wasm32", target_feature = "simd128")))]
         Self::available()
             .into_iter()
             .next_back()
