@@ -116,7 +116,7 @@ fn forest(path: &Kernels, case: usize, random: &mut Random, hash: &mut Sha256) -
         slots,
         trees,
         initial: vec![0.25],
-        last: case % 3 == 0,
+        last: case.is_multiple_of(3),
         divisor: 7.0,
         factor: 1.5,
     };

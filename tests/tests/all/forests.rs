@@ -12,6 +12,9 @@ use fieldscore_tests::random::Random;
 use fieldscore_tests::{alloc, surgery};
 use proptest::prelude::*;
 
+/// What makes something unsound.
+type Change<T> = fn(&mut T);
+
 /// The outputs of rows, from the runtime.
 fn run(plan: &Plan, weights: &[u8], rows: &[Vec<f64>]) -> Vec<Vec<f64>> {
     let executable = Executable::new(plan.clone(), weights).unwrap();
@@ -177,7 +180,7 @@ fn what_is_beyond_a_limit_is_not_packed() {
         values: (0..count).map(|x| x as f64).collect(),
         strict: false,
     };
-    let cases: [(&str, &str, fn(&mut Ensemble)); 16] = [
+    let cases: [(&str, &str, Change<Ensemble>); 16] = [
         ("no trees", "ensemble", |e| e.trees.clear()),
         ("no outputs", "ensemble", |e| e.initial.clear()),
         ("bytes as features", "ensemble", |e| {
@@ -454,7 +457,7 @@ fn weights_that_lie_are_refused() {
 
 #[test]
 fn plans_of_forests_that_lie_are_refused() {
-    let cases: [(&str, fn(&mut Plan), &str); 9] = [
+    let cases: [(&str, Change<Plan>, &str); 9] = [
         (
             "ranks as bytes",
             |p| p.models[0].buffers[1].element = ElementType::U8,
