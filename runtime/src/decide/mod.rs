@@ -76,7 +76,7 @@ impl DecideParts {
 
     /// The score in 1/1024 points, clamped, and the calibrated log-odds of a model's output. A
     /// scorecard's points are the score as they are: calibration moves only the probability.
-    pub(crate) fn exact(&self, output: f32) -> Result<(i64, i32)> {
+    pub(crate) fn exact(&self, output: f64) -> Result<(i64, i32)> {
         if self.output == OutputKind::Points {
             let exact = scale::points(output)?;
             let odds = self.calibration.apply(self.scale.log_odds(exact));

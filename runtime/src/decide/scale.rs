@@ -180,12 +180,12 @@ impl ScoreScale {
 ///
 /// # Errors
 /// [`ErrorKind::NotFinite`].
-pub(crate) fn points(output: f32) -> Result<i64> {
+pub(crate) fn points(output: f64) -> Result<i64> {
     if !output.is_finite() {
         return Err(not_finite());
     }
     // Powers of two: only the rounding to a whole number rounds.
-    let bounded = f64::from(output).clamp(-1e9, 1e9);
+    let bounded = output.clamp(-1e9, 1e9);
     Ok(libm::rint(bounded * POINT as f64) as i64)
 }
 
@@ -202,8 +202,7 @@ pub fn round_points(exact: i64) -> i32 {
 ///
 /// # Errors
 /// [`ErrorKind::NotFinite`].
-pub(crate) fn log_odds(output: f32, kind: OutputKind) -> Result<i32> {
-    let x = f64::from(output);
+pub(crate) fn log_odds(x: f64, kind: OutputKind) -> Result<i32> {
     let x = match kind {
         // Points never come here: see [`points`].
         OutputKind::Logit | OutputKind::Points => x,
@@ -247,11 +246,11 @@ mod tests {
 
     #[test]
     fn not_a_number_is_an_error() {
-        for x in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
+        for x in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY] {
             assert!(log_odds(x, OutputKind::Logit).is_err());
         }
-        assert!(log_odds(f32::MAX, OutputKind::Logit).is_ok());
-        assert!(log_odds(f32::NAN, OutputKind::Probability).is_err());
+        assert!(log_odds(f64::MAX, OutputKind::Logit).is_ok());
+        assert!(log_odds(f64::NAN, OutputKind::Probability).is_err());
     }
 
     #[test]
@@ -262,8 +261,8 @@ mod tests {
         assert!((odds(650) + 38f64.ln()).abs() < 1e-5);
         assert_eq!(points(612.25).ok(), Some(612 * POINT + POINT / 4));
         assert_eq!(points(-7.0).ok(), Some(-7 * POINT));
-        assert_eq!(points(f32::MAX).ok(), Some(1_000_000_000 * POINT));
-        assert!(points(f32::NAN).is_err() && points(f32::INFINITY).is_err());
+        assert_eq!(points(f64::MAX).ok(), Some(1_000_000_000 * POINT));
+        assert!(points(f64::NAN).is_err() && points(f64::INFINITY).is_err());
         assert_eq!(
             (scale.clamp(0), scale.clamp(1 << 40)),
             (300 * POINT, 850 * POINT)

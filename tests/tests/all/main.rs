@@ -15,6 +15,7 @@ mod contributions;
 mod credit;
 mod decisions;
 mod families;
+mod forests;
 mod golden;
 mod memory;
 mod phones;
