@@ -371,10 +371,7 @@ fn recipes_that_do_not_fit_their_card_are_refused() {
     says(
         card,
         &[
-            (
-                "[product]",
-                "[features.a]\nfrom = \"income\"\n\n[product]",
-            ),
+            ("[product]", "[features.a]\nfrom = \"income\"\n\n[product]"),
             (
                 "file = \"card.csv\"",
                 "file = \"card.csv\"\nfeatures = [\"a\"]",
