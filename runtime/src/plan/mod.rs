@@ -298,7 +298,7 @@ fn run_calls(calls: &[Call], kernels: &Kernels, weights: &[u8], rows: usize, are
                 scalar::dense_float(shape, weights, input, half, relu, output);
             }
             Operation::Table(ref table, element) => {
-                table.run(shape, element, weights, input, output);
+                table.run(kernels, shape, element, weights, input, output);
             }
         }
     }

@@ -2,11 +2,11 @@
 //! run. [`ensemble`](crate::plan::ensemble) is the other side: what compilers hand over.
 
 use crate::error::{Error, Result};
-use crate::kernels::Shape;
 use crate::kernels::trees::{
     BLOCK, Comparison, Cut, Features, Forest, LEAF, Missing, NODE_BYTES, Rows, Slot, Tree, WINDOW,
-    rank, rule_out,
+    rule_out,
 };
+use crate::kernels::{Kernels, Shape};
 use crate::plan::program::{Buffer, ElementType, Step};
 use crate::plan::validate::MAX_MULTIPLY_ADDS;
 
@@ -436,6 +436,7 @@ impl Table {
     /// Runs a step over rows.
     pub fn run(
         &self,
+        kernels: &Kernels,
         shape: Shape,
         element: ElementType,
         weights: &[u8],
@@ -456,16 +457,16 @@ impl Table {
                         ElementType::F64 => Features::F64(&bytemuck::cast_slice(input)[at..]),
                         _ => Features::F32(&bytemuck::cast_slice(input)[at..]),
                     };
-                    rank(slots, weights, features, ranks);
+                    (kernels.rank)(slots, weights, features, ranks);
                 }
             }
             Self::Trees(trees) => {
                 let forest = trees.forest(weights);
                 let rows = trees.rows(shape);
-                let ranks = bytemuck::cast_slice(input);
+                let (walk, ranks) = (kernels.walk, bytemuck::cast_slice(input));
                 match trees.float {
-                    8 => forest.sum::<f64>(rows, ranks, bytemuck::cast_slice_mut(output)),
-                    _ => forest.sum::<f32>(rows, ranks, bytemuck::cast_slice_mut(output)),
+                    8 => forest.sum::<f64>(walk, rows, ranks, bytemuck::cast_slice_mut(output)),
+                    _ => forest.sum::<f32>(walk, rows, ranks, bytemuck::cast_slice_mut(output)),
                 }
             }
         }
