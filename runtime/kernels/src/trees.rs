@@ -220,7 +220,7 @@ pub struct Forest<'a> {
     /// The same, within each [`WINDOW`] the deepest last.
     pub walks: &'a [Tree],
     /// Nodes of all trees.
-    pub nodes: &'a [u8],
+    pub nodes: Nodes<'a>,
     /// A number for each output to start from, a divisor, a factor.
     pub constants: &'a [u8],
     /// The leaves' values, tree by tree, from left to right.
@@ -272,10 +272,9 @@ pub struct Rows {
 impl Forest<'_> {
     /// Ranks to sums.
     pub fn sum<T: Real>(&self, walk: Walk, rows: Rows, ranks: &[u16], output: &mut [T]) {
-        let (nodes, _) = self.nodes.as_chunks();
         self.add(rows, output, |row, start, count, leaves| {
             let ranks = &ranks[row * rows.input_stride..][..rows.input_stride];
-            walk(nodes, &self.walks[start..start + count], ranks, leaves);
+            walk(self.nodes, &self.walks[start..start + count], ranks, leaves);
         });
     }
 
@@ -377,14 +376,37 @@ pub fn rule_out(cuts: &[Cut], rank: u16, words: &mut [i32]) {
     }
 }
 
+/// The nodes of all trees.
+#[derive(Debug, Clone, Copy)]
+pub struct Nodes<'a> {
+    /// As the bundle has them.
+    pub whole: &'a [[u8; NODE_BYTES]],
+    /// Each as [`small`] makes it, to be found in nearer caches; or none.
+    pub small: &'a [u32],
+}
+
+/// A node in four bytes, `slot or leaf: u8 | step: u8 | rank: u16`, where it has room in them.
+pub fn small(node: [u8; NODE_BYTES]) -> Option<u32> {
+    let [slot, rank, step, leaf] =
+        [0, 2, 4, 6].map(|at| u16::from_le_bytes([node[at], node[at + 1]]));
+    let first = u8::try_from(if step == 0 { leaf } else { slot }).ok()?;
+    let [low, high] = rank.to_le_bytes();
+    Some(u32::from_le_bytes([
+        first,
+        u8::try_from(step).ok()?,
+        low,
+        high,
+    ]))
+}
+
 /// Walks down a [`WINDOW`] of trees, the deepest last: all nodes, the trees, a row's ranks; writes
 /// the leaf that the row reaches in each, numbered over all trees, to the tree's place.
-pub type Walk = fn(&[[u8; NODE_BYTES]], &[Tree], &[u16], &mut [u32; WINDOW]);
+pub type Walk = fn(Nodes<'_>, &[Tree], &[u16], &mut [u32; WINDOW]);
 
 /// The definition of a [`Walk`]: [`ABREAST`] trees at a time.
-pub fn walk(nodes: &[[u8; NODE_BYTES]], walks: &[Tree], ranks: &[u16], leaves: &mut [u32; WINDOW]) {
+pub fn walk(nodes: Nodes<'_>, walks: &[Tree], ranks: &[u16], leaves: &mut [u32; WINDOW]) {
     for trees in walks.chunks(ABREAST) {
-        for (tree, leaf) in trees.iter().zip(abreast(nodes, trees, ranks)) {
+        for (tree, leaf) in trees.iter().zip(abreast(nodes.whole, trees, ranks)) {
             leaves[usize::from(tree.place) % WINDOW] = leaf;
         }
     }

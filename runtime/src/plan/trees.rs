@@ -3,8 +3,8 @@
 
 use crate::error::{Error, Result};
 use crate::kernels::trees::{
-    BLOCK, Comparison, Cut, Features, Forest, LEAF, Missing, NODE_BYTES, Rows, Slot, Tree, WINDOW,
-    rule_out,
+    BLOCK, Comparison, Cut, Features, Forest, LEAF, Missing, NODE_BYTES, Nodes, Rows, Slot, Tree,
+    WINDOW, rule_out, small,
 };
 use crate::kernels::{Kernels, Shape};
 use crate::plan::program::{Buffer, ElementType, Step};
@@ -42,6 +42,8 @@ pub(crate) struct Trees {
     walks: Vec<Tree>,
     /// Bytes of all nodes, and where they start.
     nodes: [usize; 2],
+    /// Nodes in half the room, or none.
+    small: Vec<u32>,
     /// Bytes of one float.
     float: usize,
     outputs: usize,
@@ -281,12 +283,23 @@ fn check_trees(
         trees,
         walks,
         nodes: [described.len(), bytes.len()],
+        small: small_nodes(bytes),
         float: size,
         outputs,
         last,
         words: words as usize,
     };
     Ok((Table::Trees(trees), cost))
+}
+
+/// The nodes in half the room, where a path has a use for them and all fit; at most 1 MB.
+fn small_nodes(bytes: &[u8]) -> Vec<u32> {
+    let (nodes, _) = bytes.as_chunks();
+    if !cfg!(target_arch = "x86_64") || nodes.len() > 1 << 18 {
+        return Vec::new();
+    }
+    let nodes: Option<Vec<u32>> = nodes.iter().map(|&node| small(node)).collect();
+    nodes.unwrap_or_default()
 }
 
 /// No forest whose leaves that remain take more words is explained by them: what an explanation needs
@@ -307,7 +320,7 @@ pub(crate) struct Cuts {
 impl Cuts {
     /// The cuts of a forest over slots; `None` where it is too large.
     pub fn new(slots: &[Slot], trees: &Trees, weights: &[u8]) -> Option<Self> {
-        let (nodes, _) = trees.forest(weights).nodes.as_chunks::<NODE_BYTES>();
+        let nodes = trees.forest(weights).nodes.whole;
         if trees.words > MAX_WORDS {
             return None;
         }
@@ -500,7 +513,10 @@ impl Trees {
         Forest {
             trees: &self.trees,
             walks: &self.walks,
-            nodes,
+            nodes: Nodes {
+                whole: nodes.as_chunks().0,
+                small: &self.small,
+            },
             constants,
             values,
             last: self.last,

@@ -1,4 +1,4 @@
-//! AVX-512 for ensembles of trees: the nodes of 32 trees are gathered at once, and a number is
+//! AVX-512 for ensembles of trees: the nodes of 16 trees are gathered at once, and a number is
 //! compared with 16 thresholds at once.
 //!
 //! The safe functions are reached through [`avx512_vnni`](crate::arch::x86_64::avx512_vnni) alone,
@@ -7,7 +7,7 @@
 use std::arch::x86_64::*;
 use std::mem::{offset_of, size_of};
 
-use crate::trees::{self, BLOCK, Comparison, Features, NODE_BYTES, Slot, Tree, WINDOW};
+use crate::trees::{self, BLOCK, Comparison, Features, Nodes, Slot, Tree, WINDOW};
 
 /// Trees in a register.
 const LANES: usize = 16;
@@ -17,38 +17,43 @@ const REGISTERS: usize = WINDOW / LANES;
 const RANKS: usize = 32;
 
 /// A [`trees::Walk`].
-pub fn walk(nodes: &[[u8; NODE_BYTES]], walks: &[Tree], ranks: &[u16], leaves: &mut [u32; WINDOW]) {
+pub fn walk(nodes: Nodes<'_>, walks: &[Tree], ranks: &[u16], leaves: &mut [u32; WINDOW]) {
     // What gathers count in 31 bits; and ranks that are not in pairs, which no arena has.
-    let sound = !nodes.is_empty() && nodes.len() < 1 << 30 && ranks.len() >= RANKS;
-    if !sound || ranks.len() % 2 != 0 {
+    let count = nodes.whole.len();
+    let small = nodes.small.len() == count;
+    let sound = (1..1 << 30).contains(&count) && ranks.len() >= RANKS;
+    if !sound || !ranks.len().is_multiple_of(2) {
         return trees::walk(nodes, walks, ranks, leaves);
     }
     for trees in walks.chunks(WINDOW) {
         // SAFETY: the processor has the instructions; nodes and ranks are as many as asked for.
         unsafe {
-            match (ranks.len(), trees.len() > LANES) {
-                (RANKS, true) => group::<REGISTERS, true>(nodes, trees, ranks, leaves),
-                (RANKS, false) => group::<1, true>(nodes, trees, ranks, leaves),
-                (_, true) => group::<REGISTERS, false>(nodes, trees, ranks, leaves),
-                (_, false) => group::<1, false>(nodes, trees, ranks, leaves),
-            }
+            let group = match (small, ranks.len(), trees.len() > LANES) {
+                (true, RANKS, true) => group::<REGISTERS, true, true>,
+                (true, RANKS, false) => group::<1, true, true>,
+                (true, _, true) => group::<REGISTERS, true, false>,
+                (true, _, false) => group::<1, true, false>,
+                (false, _, true) => group::<REGISTERS, false, false>,
+                (false, _, false) => group::<1, false, false>,
+            };
+            group(nodes, trees, ranks, leaves);
         }
     }
 }
 
-/// Walks down as many trees as `N` registers have lanes; with all ranks in one register if `FEW`.
+/// Walks down as many trees as `N` registers have lanes; over small nodes if `SMALL`, with all ranks
+/// in one register if `FEW`.
 ///
 /// # Safety
-/// There are 1 to 2^30 nodes, and at least 32 ranks, an even number.
+/// There are 1 to 2^30 nodes, as many small ones if `SMALL`, and at least 32 ranks, an even number.
 #[target_feature(enable = "avx512f,avx512bw")]
-unsafe fn group<const N: usize, const FEW: bool>(
-    nodes: &[[u8; NODE_BYTES]],
+unsafe fn group<const N: usize, const SMALL: bool, const FEW: bool>(
+    nodes: Nodes<'_>,
     trees: &[Tree],
     ranks: &[u16],
     leaves: &mut [u32; WINDOW],
 ) {
-    let base = nodes.as_ptr();
-    let last = _mm512_set1_epi32((nodes.len() - 1) as i32);
+    let last = _mm512_set1_epi32((nodes.whole.len() - 1) as i32);
     // SAFETY: there are at least 32 ranks.
     let few = unsafe { _mm512_loadu_si512(ranks.as_ptr().cast()) };
     let last_pair = _mm512_set1_epi32((ranks.len() / 2 - 1) as i32);
@@ -57,9 +62,17 @@ unsafe fn group<const N: usize, const FEW: bool>(
     // Of each node's two words the first, and the second.
     let first = _mm512_setr_epi32(0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30);
     let second = _mm512_add_epi32(first, one);
-    // The words `slot | rank << 16` and `step | leaf << 16` of the nodes; their indices, if in range.
+    let byte = _mm512_set1_epi32(0xff);
+    // The nodes' indices, if in range; words with a rank above and a slot below; steps; leaves.
     let words = |at: __m512i| {
         let at = _mm512_min_epu32(at, last);
+        if SMALL {
+            // SAFETY: no index is beyond the last node's; a small node has 4 bytes.
+            let word = unsafe { _mm512_i32gather_epi32::<4>(at, nodes.small.as_ptr().cast()) };
+            let step = _mm512_and_si512(_mm512_srli_epi32::<8>(word), byte);
+            return (at, word, step, _mm512_and_si512(word, byte));
+        }
+        let base = nodes.whole.as_ptr();
         let halves = (
             _mm512_castsi512_si256(at),
             _mm512_extracti64x4_epi64::<1>(at),
@@ -72,7 +85,13 @@ unsafe fn group<const N: usize, const FEW: bool>(
             )
         };
         let word = |which| _mm512_permutex2var_epi32(a, which, b);
-        (at, word(first), word(second))
+        let second = word(second);
+        (
+            at,
+            word(first),
+            _mm512_and_si512(second, low),
+            _mm512_srli_epi32::<16>(second),
+        )
     };
     // The ranks of the slots in the lower halves, as upper halves.
     let rank = |word: __m512i| {
@@ -80,7 +99,7 @@ unsafe fn group<const N: usize, const FEW: bool>(
             // Indices are taken modulo 32.
             return _mm512_slli_epi32::<16>(_mm512_permutexvar_epi16(word, few));
         }
-        let slot = _mm512_and_si512(word, low);
+        let slot = _mm512_and_si512(word, if SMALL { byte } else { low });
         let pair = _mm512_min_epu32(_mm512_srli_epi32::<1>(slot), last_pair);
         // SAFETY: no index is beyond the last pair's.
         let pairs = unsafe { _mm512_i32gather_epi32::<4>(pair, ranks.as_ptr().cast()) };
@@ -99,21 +118,18 @@ unsafe fn group<const N: usize, const FEW: bool>(
     for first in 0..N {
         for _ in done..depths[first] {
             for at in &mut at[first..] {
-                let (here, word, step) = words(*at);
+                let (here, word, step, _) = words(*at);
                 // Upper halves decide: where they are alike, the lower one is not above a slot.
                 let right = _mm512_cmpgt_epu32_mask(rank(word), word);
-                let next = _mm512_add_epi32(here, _mm512_and_si512(step, low));
+                let next = _mm512_add_epi32(here, step);
                 *at = _mm512_mask_add_epi32(next, right, next, one);
             }
         }
         done = done.max(depths[first]);
     }
     for (at, trees) in at.into_iter().zip(trees.chunks(LANES)) {
-        let (_, _, word) = words(at);
-        let leaf = _mm512_add_epi32(
-            field(trees, offset_of!(Tree, leaf)),
-            _mm512_srli_epi32::<16>(word),
-        );
+        let (_, _, _, leaf) = words(at);
+        let leaf = _mm512_add_epi32(field(trees, offset_of!(Tree, leaf)), leaf);
         let mut found = [0_u32; LANES];
         // SAFETY: there are 16 integers.
         unsafe { _mm512_storeu_si512(found.as_mut_ptr().cast(), leaf) };

@@ -4,7 +4,7 @@ use proptest::prelude::*;
 
 use crate::Kernels;
 use crate::trees::{
-    self, BLOCK, Comparison, Features, LEAF, Missing, NODE_BYTES, Slot, Tree, WINDOW,
+    self, BLOCK, Comparison, Features, LEAF, Missing, NODE_BYTES, Nodes, Slot, Tree, WINDOW,
 };
 
 /// xorshift64 (Marsaglia 2003)
@@ -23,13 +23,13 @@ impl Random {
 fn tree(
     random: &mut Random,
     splits: usize,
-    slots: usize,
+    (slots, numbers): (usize, usize),
     nodes: &mut Vec<[u8; NODE_BYTES]>,
 ) -> u16 {
     let (mut depths, mut left) = (vec![0_u16], splits);
     for place in 0..2 * splits + 1 {
         let must = place + 1 == depths.len();
-        let number = random.below(1 << 16);
+        let number = random.below(numbers);
         let fields = if left > 0 && (must || random.below(3) > 0) {
             left -= 1;
             let step = depths.len() - place;
@@ -56,14 +56,16 @@ proptest! {
         count in 1..=WINDOW,
         most in 1_usize..70,
         lines in 1_usize..5,
+        fits: bool,
     ) {
         let mut random = Random(seed);
         let slots = lines * 32 - random.below(32);
+        let numbers = if fits { 256 } else { 1 << 16 };
         let mut nodes = Vec::new();
         let mut walks: Vec<Tree> = (0..count)
             .map(|place| {
                 let (root, splits) = (nodes.len() as u32, random.below(most));
-                let depth = tree(&mut random, splits, slots, &mut nodes);
+                let depth = tree(&mut random, splits, (slots, numbers), &mut nodes);
                 let (leaf, word) = (random.below(1 << 20) as u32, 0);
                 Tree { root, leaf, word, depth, output: 0, place: place as u8 }
             })
@@ -72,11 +74,15 @@ proptest! {
         let ranks: Vec<u16> = (0..lines * 32)
             .map(|_| if random.below(9) == 0 { LEAF } else { random.below(10) as u16 })
             .collect();
+        let small: Option<Vec<u32>> = nodes.iter().map(|&node| trees::small(node)).collect();
+        prop_assert!(small.is_some() || !fits);
+        let small = small.unwrap_or_default();
+        let nodes = Nodes { whole: &nodes, small: &small };
         let mut expected = [7; WINDOW];
-        trees::walk(&nodes, &walks, &ranks, &mut expected);
+        trees::walk(nodes, &walks, &ranks, &mut expected);
         for kernels in Kernels::available() {
             let mut leaves = [7; WINDOW];
-            (kernels.walk)(&nodes, &walks, &ranks, &mut leaves);
+            (kernels.walk)(nodes, &walks, &ranks, &mut leaves);
             prop_assert_eq!(leaves, expected, "{:?}", kernels);
         }
     }
