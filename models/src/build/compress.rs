@@ -62,6 +62,16 @@ pub(super) fn compress(
 ) -> Result<Compressed> {
     match source {
         Source::Net(imported) => net(bench, &imported.net, progress),
+        // In the library's own arithmetic already.
+        Source::Trees(grown) => Ok(Compressed {
+            pruned: None,
+            quantised: None,
+            layers: Vec::new(),
+            size: Size {
+                bytes: source.lower()?.bytes(),
+                ..grown.size()
+            },
+        }),
     }
 }
 

@@ -9,6 +9,7 @@ pub mod prune;
 pub mod quantise;
 mod size;
 pub mod source;
+pub mod trees;
 
 pub use size::Size;
 pub use source::Source;

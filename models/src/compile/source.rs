@@ -6,8 +6,9 @@ use std::path::Path;
 use crate::compile::import::{self, Imported};
 use crate::compile::lower::{self, Lowered};
 use crate::compile::net::{Net, Rows};
+use crate::compile::trees::{self, Described, Grown, Link};
 use crate::compile::{Size, calibrate};
-use crate::error::Result;
+use crate::error::{Result, io};
 use crate::recipe::Precision;
 
 /// A model of one of the families that the compiler takes.
@@ -15,6 +16,8 @@ use crate::recipe::Precision;
 pub enum Source {
     /// A chain of dense layers, from ONNX.
     Net(Imported),
+    /// An ensemble of trees, from LightGBM, XGBoost or ONNX.
+    Trees(Grown),
 }
 
 impl Source {
@@ -24,6 +27,14 @@ impl Source {
     /// Where it is no file of a family, or has something that the plan cannot express: with the
     /// place and what to do.
     pub fn read(path: &Path) -> Result<Self> {
+        let bytes = std::fs::read(path).map_err(|e| io(path, &e))?;
+        let place = path.display().to_string();
+        if let Some(forest) = trees::of_bytes(&bytes, &place)? {
+            return Ok(Self::Trees(Grown::new(forest, &bytes)));
+        }
+        if let Some(grown) = trees::of_model(&bytes, &place)? {
+            return Ok(Self::Trees(grown));
+        }
         import::import(path).map(Self::Net)
     }
 
@@ -31,6 +42,23 @@ impl Source {
     pub fn family(&self) -> &'static str {
         match self {
             Self::Net(_) => "net",
+            Self::Trees(_) => "trees",
+        }
+    }
+
+    /// What the file says of its features, one entry each; nothing where it says nothing.
+    pub fn described(&self) -> &[Described] {
+        match self {
+            Self::Net(_) => &[],
+            Self::Trees(grown) => &grown.forest.features,
+        }
+    }
+
+    /// Whether missing values may reach it as NaN.
+    pub fn takes_missing(&self) -> bool {
+        match self {
+            Self::Net(_) => false,
+            Self::Trees(_) => true,
         }
     }
 
@@ -38,6 +66,7 @@ impl Source {
     pub fn inputs(&self) -> usize {
         match self {
             Self::Net(imported) => imported.net.inputs(),
+            Self::Trees(grown) => grown.forest.features.len(),
         }
     }
 
@@ -45,6 +74,7 @@ impl Source {
     pub fn sigmoid_removed(&self) -> bool {
         match self {
             Self::Net(imported) => imported.sigmoid_removed,
+            Self::Trees(grown) => grown.forest.link == Link::Logistic,
         }
     }
 
@@ -52,6 +82,7 @@ impl Source {
     pub fn sha256(&self) -> &[u8; 32] {
         match self {
             Self::Net(imported) => &imported.sha256,
+            Self::Trees(grown) => &grown.sha256,
         }
     }
 
@@ -59,9 +90,10 @@ impl Source {
     ///
     /// # Errors
     /// Where the two differ by more than the family allows, with the place.
-    pub fn check(&self, rows: &Rows) -> Result<()> {
+    pub fn check(&self, rows: &Rows<f64>) -> Result<()> {
         match self {
-            Self::Net(imported) => calibrate::observe(imported, rows).map(drop),
+            Self::Net(imported) => calibrate::observe(imported, &rows.narrow()).map(drop),
+            Self::Trees(grown) => trees::check(&grown.forest, rows),
         }
     }
 
@@ -72,6 +104,7 @@ impl Source {
     pub fn lower(&self) -> Result<Lowered> {
         match self {
             Self::Net(imported) => float(&imported.net),
+            Self::Trees(grown) => trees::lower(&grown.forest),
         }
     }
 
@@ -79,6 +112,7 @@ impl Source {
     pub fn size(&self) -> Size {
         match self {
             Self::Net(imported) => Size::of_net(&imported.net, imported.initialiser_bytes),
+            Self::Trees(grown) => grown.size(),
         }
     }
 }
