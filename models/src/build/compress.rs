@@ -68,6 +68,16 @@ pub(super) fn compress(
             layers: Vec::new(),
             size: Size::of_net(&lines.net, source.lower()?.bytes()),
         }),
+        // In the library's own arithmetic already.
+        Source::Trees(grown) => Ok(Compressed {
+            pruned: None,
+            quantised: None,
+            layers: Vec::new(),
+            size: Size {
+                bytes: source.lower()?.bytes(),
+                ..grown.size()
+            },
+        }),
     }
 }
 

@@ -17,7 +17,7 @@ pub struct Lowered {
     pub plan: Plan,
     /// The bytes of WGTS.
     pub weights: Vec<u8>,
-    /// The arithmetic of each layer.
+    /// The arithmetic of each layer; none for what has no layers.
     pub precisions: Vec<Precision>,
 }
 
@@ -31,7 +31,7 @@ impl Lowered {
     ///
     /// # Errors
     /// Where the runtime would refuse the plan.
-    pub fn run(&self, rows: &Rows) -> Result<Vec<f32>> {
+    pub fn run(&self, rows: &Rows<f64>) -> Result<Vec<f64>> {
         let plan = Executable::new(self.plan.clone(), &self.weights)?;
         let model = plan.model(0)?;
         let buffer = |ports: &[Port]| model.buffers[usize::from(ports[0].buffer)];
@@ -39,9 +39,9 @@ impl Lowered {
         let (kernels, mut arena) = (Kernels::detect(), plan.arena(1));
         rows.iter()
             .map(|row| {
-                arena.input(&input, 0).copy_from_slice(row);
+                arena.write(&input, 0, 0, row);
                 plan.run(0, &kernels, &self.weights, 1, &mut arena)?;
-                Ok(arena.output(&output, 0)[0])
+                Ok(arena.number(&output, 0, 0))
             })
             .collect()
     }

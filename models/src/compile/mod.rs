@@ -15,6 +15,7 @@ pub mod quantise;
 pub mod scorecard;
 mod size;
 pub mod source;
+pub mod trees;
 
 pub use size::Size;
 pub use source::Source;

@@ -11,6 +11,7 @@ use crate::compile::lines::{Family, Lines};
 use crate::compile::lower::{self, Lowered};
 use crate::compile::net::{Net, Rows};
 use crate::compile::pipeline::Pipeline;
+use crate::compile::trees::{self, Described, Grown, Link};
 use crate::compile::{Size, calibrate, onnx_ml, scorecard};
 use crate::error::{Result, io};
 use crate::recipe::Precision;
@@ -22,6 +23,8 @@ pub enum Source {
     Net(Imported),
     /// A scorecard's points as CSV, or a scikit-learn pipeline as ONNX.
     Lines(Lines),
+    /// An ensemble of trees, from LightGBM, XGBoost or ONNX.
+    Trees(Grown),
 }
 
 impl Source {
@@ -33,6 +36,12 @@ impl Source {
     pub fn read(path: &Path) -> Result<Self> {
         let bytes = std::fs::read(path).map_err(|e| io(path, &e))?;
         let place = path.display().to_string();
+        if let Some(forest) = trees::of_bytes(&bytes, &place)? {
+            return Ok(Self::Trees(Grown::new(forest, &bytes)));
+        }
+        if let Some(grown) = trees::of_model(&bytes, &place)? {
+            return Ok(Self::Trees(grown));
+        }
         let sha256 = Sha256::digest(&bytes).into();
         if scorecard::is_one(&bytes) {
             let card = scorecard::read(&place, &bytes)?;
@@ -53,14 +62,14 @@ impl Source {
     pub fn toward(self, bad: &str) -> Self {
         match self {
             Self::Lines(lines) => Self::Lines(lines.toward(bad)),
-            net @ Self::Net(_) => net,
+            other @ (Self::Net(_) | Self::Trees(_)) => other,
         }
     }
 
     /// The preprocessing that it brings.
     pub fn pipeline(&self) -> Option<&Pipeline> {
         match self {
-            Self::Net(_) => None,
+            Self::Net(_) | Self::Trees(_) => None,
             Self::Lines(lines) => Some(&lines.pipeline),
         }
     }
@@ -78,6 +87,23 @@ impl Source {
                 Family::Scorecard => "scorecard",
                 Family::Pipeline => "linear pipeline",
             },
+            Self::Trees(_) => "trees",
+        }
+    }
+
+    /// What the file says of its features, one entry each; nothing where it says nothing.
+    pub fn described(&self) -> &[Described] {
+        match self {
+            Self::Net(_) | Self::Lines(_) => &[],
+            Self::Trees(grown) => &grown.forest.features,
+        }
+    }
+
+    /// Whether missing values may reach it as NaN.
+    pub fn takes_missing(&self) -> bool {
+        match self {
+            Self::Net(_) | Self::Lines(_) => false,
+            Self::Trees(_) => true,
         }
     }
 
@@ -86,6 +112,7 @@ impl Source {
         match self {
             Self::Net(imported) => imported.net.inputs(),
             Self::Lines(lines) => lines.net.inputs(),
+            Self::Trees(grown) => grown.forest.features.len(),
         }
     }
 
@@ -94,6 +121,7 @@ impl Source {
         match self {
             Self::Net(imported) => imported.sigmoid_removed,
             Self::Lines(lines) => lines.sigmoid_removed,
+            Self::Trees(grown) => grown.forest.link == Link::Logistic,
         }
     }
 
@@ -102,6 +130,7 @@ impl Source {
         match self {
             Self::Net(imported) => &imported.sha256,
             Self::Lines(lines) => &lines.sha256,
+            Self::Trees(grown) => &grown.sha256,
         }
     }
 
@@ -110,10 +139,11 @@ impl Source {
     ///
     /// # Errors
     /// Where the two differ by more than the family allows, with the place.
-    pub fn check(&self, rows: &Rows) -> Result<()> {
+    pub fn check(&self, rows: &Rows<f64>) -> Result<()> {
         match self {
-            Self::Net(imported) => calibrate::observe(imported, rows).map(drop),
+            Self::Net(imported) => calibrate::observe(imported, &rows.narrow()).map(drop),
             Self::Lines(_) => Ok(()),
+            Self::Trees(grown) => trees::check(&grown.forest, rows),
         }
     }
 
@@ -125,6 +155,7 @@ impl Source {
         match self {
             Self::Net(imported) => float(&imported.net),
             Self::Lines(lines) => float(&lines.net),
+            Self::Trees(grown) => trees::lower(&grown.forest),
         }
     }
 
@@ -133,6 +164,7 @@ impl Source {
         match self {
             Self::Net(imported) => Size::of_net(&imported.net, imported.initialiser_bytes),
             Self::Lines(lines) => Size::of_net(&lines.net, lines.net.parameters() * 4),
+            Self::Trees(grown) => grown.size(),
         }
     }
 }

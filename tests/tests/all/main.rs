@@ -13,6 +13,7 @@ mod attacks;
 mod builds;
 mod contributions;
 mod credit;
+mod credit_lightgbm;
 mod decisions;
 mod families;
 mod forests;
