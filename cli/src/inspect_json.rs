@@ -141,6 +141,7 @@ impl StepFacts {
                 panels * panel_bytes(usize::try_from(inputs).unwrap_or(0)) as u64
             }
             Step::DenseFloat { half, .. } => float(if *half { 2 } else { 4 }),
+            Step::Tensor { .. } => step.tensor_size().map_or(0, |(_, bytes)| bytes),
         };
         Self {
             inputs,
@@ -148,6 +149,7 @@ impl StepFacts {
             weight_bytes,
             multiply_adds: match step {
                 Step::Quantise { .. } => inputs,
+                Step::Tensor { .. } => step.tensor_size().map_or(0, |(adds, _)| adds),
                 _ => inputs * outputs,
             },
         }

@@ -2,12 +2,18 @@
 #![forbid(unsafe_code)]
 
 mod arena;
+mod operation;
 mod program;
+#[cfg(feature = "tensors")]
+mod tensor;
 mod validate;
 
 pub use arena::Arena;
 use arena::Place;
-pub use program::{Buffer, ElementType, Model, PLAN_VERSION, Plan, Port, Step};
+pub use operation::TensorOperation;
+pub use program::{
+    Axis, Buffer, CONSTANT, ElementType, Model, Nest, PLAN_VERSION, Plan, Port, Step,
+};
 pub use validate::{MAX_ARENA_BYTES, MAX_MODELS, MAX_MULTIPLY_ADDS, MAX_STEPS};
 
 use crate::bundle::cbor;
@@ -31,6 +37,8 @@ pub struct Executable {
 struct Prepared {
     multiply_adds: u64,
     calls: Vec<Call>,
+    #[cfg(feature = "tensors")]
+    tensors: Vec<tensor::Call>,
     /// Whether the second step is linear in what the first one writes, and nothing else reads that.
     linear: bool,
 }
@@ -50,8 +58,16 @@ struct Call {
 enum Operation {
     Quantise,
     DenseU8(Requantise),
-    DenseF32 { relu: bool },
-    DenseFloat { half: bool, relu: bool },
+    DenseF32 {
+        relu: bool,
+    },
+    DenseFloat {
+        half: bool,
+        relu: bool,
+    },
+    /// The tensor step at this place of the model's.
+    #[cfg(feature = "tensors")]
+    Tensor(usize),
 }
 
 impl Executable {
@@ -73,7 +89,7 @@ impl Executable {
             .models
             .iter()
             .zip(costs)
-            .map(|(model, cost)| Prepared::new(model, cost.multiply_adds))
+            .map(|(model, cost)| Prepared::new(model, cost.multiply_adds, weights))
             .collect();
         Ok(Self { plan, models })
     }
@@ -131,7 +147,8 @@ impl Executable {
         arena: &mut Arena,
     ) -> Result<()> {
         let _state = DefaultFpState::enter();
-        run_calls(&self.prepared(index)?.calls, kernels, weights, rows, arena);
+        let model = self.prepared(index)?;
+        model.run(&model.calls, kernels, weights, rows, arena);
         Ok(())
     }
 
@@ -158,8 +175,9 @@ impl Executable {
         sums: &mut [i32],
     ) -> Result<()> {
         let _state = DefaultFpState::enter();
-        let calls = &self.prepared(index)?.calls;
-        run_calls(&calls[..1], kernels, weights, rows, arena);
+        let model = self.prepared(index)?;
+        let calls = &model.calls;
+        model.run(&calls[..1], kernels, weights, rows, arena);
         let (input, _) = arena.two(&calls[1].input, &calls[1].output);
         let shape = calls[1].summing(rows);
         (kernels.sums)(shape, &weights[calls[1].weights.clone()], input, sums);
@@ -180,7 +198,8 @@ impl Executable {
         arena: &mut Arena,
     ) -> Result<()> {
         let _state = DefaultFpState::enter();
-        let calls = &self.prepared(index)?.calls;
+        let model = self.prepared(index)?;
+        let calls = &model.calls;
         let first = &calls[1];
         let panels = &weights[first.weights.clone()];
         let (_, output) = arena.two(&first.input, &first.output);
@@ -194,10 +213,10 @@ impl Executable {
                 let output = bytemuck::cast_slice_mut(output);
                 (kernels.dequantise)(shape, panels, sums, relu, output);
             }
-            // `linear` is false for these.
-            Operation::Quantise | Operation::DenseFloat { .. } => {}
+            // `linear` is false for others.
+            _ => {}
         }
-        run_calls(&calls[2..], kernels, weights, rows, arena);
+        model.run(&calls[2..], kernels, weights, rows, arena);
         Ok(())
     }
 }
@@ -207,7 +226,7 @@ fn no_model(index: usize) -> Error {
 }
 
 impl Prepared {
-    fn new(model: &Model, multiply_adds: u64) -> Self {
+    fn new(model: &Model, multiply_adds: u64, weights: &[u8]) -> Self {
         let linear = match model.steps.as_slice() {
             [first @ Step::Quantise { .. }, second, rest @ ..] => {
                 let dense = matches!(second, Step::DenseU8 { .. } | Step::DenseF32 { .. });
@@ -216,7 +235,10 @@ impl Prepared {
                     && model.inputs.len() == 1
                     && first.input() == model.inputs[0].buffer
                     && second.input() == first.output()
-                    && rest.iter().all(|step| !spent.contains(&step.input()))
+                    && rest
+                        .iter()
+                        .flat_map(Step::inputs)
+                        .all(|at| !spent.contains(&at))
                     && model
                         .outputs
                         .iter()
@@ -224,21 +246,84 @@ impl Prepared {
             }
             _ => false,
         };
+        #[cfg(not(feature = "tensors"))]
+        let _ = weights;
+        let is_tensor = |step: &&Step| matches!(step, Step::Tensor { .. });
         Self {
             multiply_adds,
-            calls: model
+            calls: (0..model.steps.len())
+                .map(|at| {
+                    let before = model.steps[..at].iter().filter(is_tensor).count();
+                    Call::new(&model.steps[at], model, before)
+                })
+                .collect(),
+            #[cfg(feature = "tensors")]
+            tensors: model
                 .steps
                 .iter()
-                .map(|step| Call::new(step, model))
+                .filter_map(|step| tensor::Call::new(step, model, weights))
                 .collect(),
             linear,
+        }
+    }
+
+    /// Runs `calls` of this model on the first `rows` rows.
+    fn run(
+        &self,
+        calls: &[Call],
+        kernels: &Kernels,
+        weights: &[u8],
+        rows: usize,
+        arena: &mut Arena,
+    ) {
+        let rows = rows.min(arena.rows());
+        if rows == 0 {
+            return;
+        }
+        for call in calls {
+            #[cfg(feature = "tensors")]
+            if let Operation::Tensor(at) = call.operation {
+                self.tensors[at].run(weights, rows, arena);
+                continue;
+            }
+            call.run(kernels, weights, rows, arena);
         }
     }
 }
 
 impl Call {
-    /// Buffers and weights are where validation has found them.
-    fn new(step: &Step, model: &Model) -> Self {
+    /// Runs `rows` rows.
+    fn run(&self, kernels: &Kernels, weights: &[u8], rows: usize, arena: &mut Arena) {
+        let shape = self.shape.of(rows);
+        let weights = &weights[self.weights.clone()];
+        let (input, output) = arena.two(&self.input, &self.output);
+        match self.operation {
+            Operation::Quantise => {
+                (kernels.quantise)(shape, weights, bytemuck::cast_slice(input), output);
+            }
+            Operation::DenseU8(to) => (kernels.dense_u8)(shape, weights, input, to, output),
+            Operation::DenseF32 { relu } => {
+                let output = bytemuck::cast_slice_mut(output);
+                (kernels.dense_f32)(shape, weights, input, relu, output);
+            }
+            Operation::DenseFloat { half, relu } => {
+                let (input, output) = (
+                    bytemuck::cast_slice(input),
+                    bytemuck::cast_slice_mut(output),
+                );
+                scalar::dense_float(shape, weights, input, half, relu, output);
+            }
+            // The model runs these.
+            #[cfg(feature = "tensors")]
+            Operation::Tensor(_) => {}
+        }
+    }
+
+    /// Buffers and weights are where validation has found them. The model has so many `tensors`
+    /// before this step.
+    fn new(step: &Step, model: &Model, tensors: usize) -> Self {
+        #[cfg(not(feature = "tensors"))]
+        let _ = tensors;
         let input = &model.buffers[usize::from(step.input())];
         let output = &model.buffers[usize::from(step.output())];
         let (inputs, outputs) = (input.len as usize, output.len as usize);
@@ -276,6 +361,11 @@ impl Call {
                 let len = panels * LANES * (4 + inputs * size);
                 (Operation::DenseFloat { half, relu }, weights, len, 0)
             }
+            #[cfg(feature = "tensors")]
+            Step::Tensor { .. } => (Operation::Tensor(tensors), 0, 0, 0),
+            // Validation has refused it.
+            #[cfg(not(feature = "tensors"))]
+            Step::Tensor { .. } => (Operation::Quantise, 0, 0, 0),
         };
         Self {
             operation,
@@ -298,35 +388,6 @@ impl Call {
         Shape {
             output_stride: self.shape.outputs.next_multiple_of(LANES),
             ..self.shape.of(rows)
-        }
-    }
-}
-
-fn run_calls(calls: &[Call], kernels: &Kernels, weights: &[u8], rows: usize, arena: &mut Arena) {
-    let rows = rows.min(arena.rows());
-    if rows == 0 {
-        return;
-    }
-    for call in calls {
-        let shape = call.shape.of(rows);
-        let weights = &weights[call.weights.clone()];
-        let (input, output) = arena.two(&call.input, &call.output);
-        match call.operation {
-            Operation::Quantise => {
-                (kernels.quantise)(shape, weights, bytemuck::cast_slice(input), output);
-            }
-            Operation::DenseU8(to) => (kernels.dense_u8)(shape, weights, input, to, output),
-            Operation::DenseF32 { relu } => {
-                let output = bytemuck::cast_slice_mut(output);
-                (kernels.dense_f32)(shape, weights, input, relu, output);
-            }
-            Operation::DenseFloat { half, relu } => {
-                let (input, output) = (
-                    bytemuck::cast_slice(input),
-                    bytemuck::cast_slice_mut(output),
-                );
-                scalar::dense_float(shape, weights, input, half, relu, output);
-            }
         }
     }
 }

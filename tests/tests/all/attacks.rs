@@ -764,7 +764,8 @@ fn output(step: &mut Step, to: u16) {
         Step::Quantise { output, .. }
         | Step::DenseU8 { output, .. }
         | Step::DenseF32 { output, .. }
-        | Step::DenseFloat { output, .. } => *output = to,
+        | Step::DenseFloat { output, .. }
+        | Step::Tensor { output, .. } => *output = to,
     }
 }
 
