@@ -1,7 +1,9 @@
-//! The compiler: a trained model becomes a plan. [`source`] tells the families apart; a net's data
-//! flows one way: [`import`] → [`calibrate`] → [`prune`] → [`quantise`] → [`lower`].
+//! The compiler: a trained model becomes a plan. [`source`] tells the families apart; the data of a
+//! chain of dense layers flows one way: [`import`] → [`calibrate`] → [`prune`] → [`quantise`] →
+//! [`lower`]. Any other net is a [`graph`].
 
 pub mod calibrate;
+pub mod graph;
 pub mod import;
 pub mod lower;
 pub mod net;

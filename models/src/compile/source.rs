@@ -3,6 +3,7 @@
 
 use std::path::Path;
 
+use crate::compile::graph::Graph;
 use crate::compile::import::{self, Imported};
 use crate::compile::lower::{self, Lowered};
 use crate::compile::net::{Net, Rows};
@@ -15,6 +16,8 @@ use crate::recipe::Precision;
 pub enum Source {
     /// A chain of dense layers, from ONNX.
     Net(Imported),
+    /// Any other net, from ONNX.
+    Graph(Box<Graph>),
 }
 
 impl Source {
@@ -24,13 +27,21 @@ impl Source {
     /// Where it is no file of a family, or has something that the plan cannot express: with the
     /// place and what to do.
     pub fn read(path: &Path) -> Result<Self> {
-        import::import(path).map(Self::Net)
+        match import::import(path) {
+            Ok(imported) => Ok(Self::Net(imported)),
+            // No chain of dense layers; what is at fault in a graph is what counts.
+            Err(_) => {
+                let graph = Graph::import(path)?;
+                graph.check_output()?;
+                Ok(Self::Graph(Box::new(graph)))
+            }
+        }
     }
 
     /// What people call its family.
     pub fn family(&self) -> &'static str {
         match self {
-            Self::Net(_) => "net",
+            Self::Net(_) | Self::Graph(_) => "net",
         }
     }
 
@@ -38,6 +49,7 @@ impl Source {
     pub fn inputs(&self) -> usize {
         match self {
             Self::Net(imported) => imported.net.inputs(),
+            Self::Graph(graph) => graph.inputs(),
         }
     }
 
@@ -45,6 +57,7 @@ impl Source {
     pub fn sigmoid_removed(&self) -> bool {
         match self {
             Self::Net(imported) => imported.sigmoid_removed,
+            Self::Graph(graph) => graph.sigmoid_removed,
         }
     }
 
@@ -52,6 +65,7 @@ impl Source {
     pub fn sha256(&self) -> &[u8; 32] {
         match self {
             Self::Net(imported) => &imported.sha256,
+            Self::Graph(graph) => &graph.sha256,
         }
     }
 
@@ -62,6 +76,7 @@ impl Source {
     pub fn check(&self, rows: &Rows) -> Result<()> {
         match self {
             Self::Net(imported) => calibrate::observe(imported, rows).map(drop),
+            Self::Graph(graph) => graph.check(rows),
         }
     }
 
@@ -72,6 +87,7 @@ impl Source {
     pub fn lower(&self) -> Result<Lowered> {
         match self {
             Self::Net(imported) => float(&imported.net),
+            Self::Graph(graph) => Ok(graph.lowered().clone()),
         }
     }
 
@@ -79,6 +95,7 @@ impl Source {
     pub fn size(&self) -> Size {
         match self {
             Self::Net(imported) => Size::of_net(&imported.net, imported.initialiser_bytes),
+            Self::Graph(graph) => graph.size(graph.lowered().weights.len()),
         }
     }
 }
