@@ -1,4 +1,4 @@
-// What Android Studio opens: the library and the sample.
+// What Android Studio opens: the library and the sample. For Gradle 8.13 or a later 8, on a JDK 17 or later.
 pluginManagement {
     repositories {
         google()

@@ -29,7 +29,7 @@ let package = Package(
         // The system's own names for a process's memory are not of Swift 6.
         .testTarget(
             name: "FieldscoreTests",
-            dependencies: ["Fieldscore"],
+            dependencies: ["Fieldscore", "FieldscoreGenerated"],
             swiftSettings: [.swiftLanguageMode(.v5)]
         ),
     ]

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use crate::cross::debian;
+use crate::phones::{PACKAGE, PROFILE};
 use crate::run::{self, Failure, Result, cargo};
 use crate::workspace::Workspace;
 
@@ -204,11 +205,11 @@ fn libraries(workspace: &Workspace) -> Result<Vec<(&'static str, PathBuf)>> {
     command
         .args(["--platform", &LEAST.to_string(), "--output-dir"])
         .arg(&out)
-        .args(["build", "--release", "-p", "fieldscore-mobile"])
-        // Bindings come from the library with its symbols; what ships needs none. Pages of 16 KiB: Android 15.
-        .env("CARGO_PROFILE_RELEASE_STRIP", "symbols")
-        .env("CARGO_PROFILE_RELEASE_DEBUG", "false")
-        .env("RUSTFLAGS", "-Clink-arg=-Wl,-z,max-page-size=16384");
+        // What `cargo xtask phones` measures: alone, in the phones' profile, with the flags of mobile/build.rs.
+        .args(["rustc", "-p", PACKAGE, "--lib", "--profile", PROFILE])
+        .args(["--crate-type", "cdylib"])
+        // Bindings come from the library with its symbols; what ships needs none.
+        .env("CARGO_PROFILE_MOBILE_STRIP", "symbols");
     if let Some(ndk) = ndk() {
         command.env("ANDROID_NDK_HOME", ndk);
     }
@@ -445,8 +446,11 @@ mod tests {
         assert!(library.contains(&format!("net.java.dev.jna:jna:{JNA}@aar")));
         assert!(library.contains(&format!("minSdk = {LEAST}")));
         assert!(library.contains(&format!("version = \"{}\"", env!("CARGO_PKG_VERSION"))));
-        for (abi, _) in ABIS {
-            assert!(library.contains(&format!("\"{abi}\"")));
+        let sample = read("sample/build.gradle.kts").unwrap();
+        let readme = read("README.md").unwrap();
+        let abis = ABIS.map(|(abi, _)| format!("\"{abi}\"")).join(", ");
+        for text in [&library, &sample, &readme] {
+            assert!(text.contains(&format!("abiFilters += listOf({abis})")));
         }
         let top = read("build.gradle.kts").unwrap();
         assert!(top.contains(&format!(

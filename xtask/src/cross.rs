@@ -23,7 +23,7 @@ struct Target {
     std: &'static str,
 }
 
-const TARGETS: [Target; 9] = [
+const TARGETS: [Target; 10] = [
     Target {
         name: "aarch64-unknown-linux-gnu",
         linker: Some((
@@ -61,6 +61,7 @@ const TARGETS: [Target; 9] = [
     Target::phone("x86_64-linux-android"),
     Target::phone("aarch64-apple-ios"),
     Target::phone("aarch64-apple-ios-sim"),
+    Target::phone("x86_64-apple-ios"),
 ];
 
 impl Target {
@@ -109,6 +110,13 @@ impl Toolchain {
     }
 
     fn debian(target: &'static Target) -> Result<Self> {
+        if !cfg!(target_os = "linux") {
+            let name = target.name;
+            return Err(
+                Failure::new(format!("{name}: Rust's std for it is missing"))
+                    .with_hint(format!("install it with: rustup target add {name}")),
+            );
+        }
         if !Path::new(DEBIAN_SOURCE).is_dir() || !Path::new(DEBIAN_CARGO).is_file() {
             install(&["rustc-web", "cargo-web", "rust-web-src"])?;
         }

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use crate::cross::python;
-use crate::phones::{APPLE, PACKAGE, static_library};
+use crate::phones::{APPLE_DEVICES, APPLE_SIMULATORS, PACKAGE, static_library};
 use crate::run::{self, Failure, Result, cargo};
 use crate::workspace::Workspace;
 
@@ -121,17 +121,37 @@ fn framework(workspace: &Workspace, bindings: &Path) -> Result<PathBuf> {
     }
     let mut create = Command::new("xcodebuild");
     create.arg("-create-xcframework");
-    for target in APPLE {
-        let library = static_library(workspace, target, &[], "ios")?;
-        create.arg("-library").arg(library);
+    for targets in [APPLE_DEVICES.as_slice(), &APPLE_SIMULATORS] {
+        create.arg("-library").arg(slice(workspace, targets)?);
         create.arg("-headers").arg(&headers);
     }
     run::run(create.arg("-output").arg(&framework))?;
     Ok(framework)
 }
 
+/// One slice's static library, for the processors of all its targets.
+fn slice(workspace: &Workspace, targets: &[&str]) -> Result<PathBuf> {
+    let built = targets
+        .iter()
+        .map(|target| static_library(workspace, target, &[], "ios"));
+    let built = built.collect::<Result<Vec<PathBuf>>>()?;
+    if let [only] = built.as_slice() {
+        return Ok(only.clone());
+    }
+    let folder = workspace.folder("ios")?.join("simulators");
+    std::fs::create_dir_all(&folder).map_err(Failure::at(folder.display()))?;
+    let whole = folder.join("libfieldscore_mobile.a");
+    let mut join = Command::new("lipo");
+    join.arg("-create").args(&built).arg("-output").arg(&whole);
+    run::run(&mut join)?;
+    Ok(whole)
+}
+
 /// Compiles and tests the package on this machine.
 fn test(workspace: &Workspace) -> Result<()> {
+    if cfg!(target_os = "macos") {
+        return test_in_simulator(workspace);
+    }
     if !has("swiftc") {
         eprintln!(
             "not run: {FOLDER}/Tests. Missing: swiftc 6.0 or later on the PATH, from swift.org or Xcode; then: \
@@ -144,11 +164,50 @@ fn test(workspace: &Workspace) -> Result<()> {
     let folder = std::path::absolute(folder).map_err(Failure::at(folder.display()))?;
     let mut test = Command::new("swift");
     test.args(["test", "--package-path", FOLDER]);
-    if cfg!(target_os = "linux") {
-        test.arg("-Xlinker").arg("-L").arg("-Xlinker").arg(&folder);
-        test.env("LD_LIBRARY_PATH", &folder);
-    }
+    test.arg("-Xlinker").arg("-L").arg("-Xlinker").arg(&folder);
+    test.env("LD_LIBRARY_PATH", &folder);
     run::run(&mut test)
+}
+
+/// Compiles and tests the package in a simulator: the XCFramework has nothing for Macs, for which
+/// `swift test` would build.
+fn test_in_simulator(workspace: &Workspace) -> Result<()> {
+    if !has("xcodebuild") {
+        eprintln!(
+            "not run: {FOLDER}/Tests. Missing: xcodebuild (Xcode 16 or later; the command-line tools alone don't do); \
+             then: cargo xtask ios --test"
+        );
+        return Ok(());
+    }
+    let mut list = Command::new("xcrun");
+    list.args(["simctl", "list", "devices", "available", "--json"]);
+    let id = simulator(&run::output(&mut list)?).ok_or_else(|| {
+        Failure::new("no simulator of an iPhone")
+            .with_hint("install one with: xcodebuild -downloadPlatform iOS")
+    })?;
+    let data = workspace.folder("ios")?.join("xcode");
+    let data = std::path::absolute(&data).map_err(Failure::at(data.display()))?;
+    let mut test = Command::new("xcodebuild");
+    test.current_dir(FOLDER)
+        .args(["test", "-scheme", "Fieldscore"]);
+    test.arg("-destination").arg(format!("id={id}"));
+    run::run(test.arg("-derivedDataPath").arg(data))
+}
+
+/// An iPhone of what `simctl list devices --json` says, of the last of its systems.
+fn simulator(list: &str) -> Option<String> {
+    let list: serde_json::Value = serde_json::from_str(list).ok()?;
+    let systems = list.get("devices")?.as_object()?;
+    let devices = systems
+        .iter()
+        .filter(|(system, _)| system.contains(".iOS-"))
+        .filter_map(|(_, devices)| devices.as_array())
+        .flatten();
+    let mut phones = devices.filter(|device| {
+        let name = device.get("name").and_then(serde_json::Value::as_str);
+        name.is_some_and(|name| name.starts_with("iPhone"))
+    });
+    Some(phones.next_back()?.get("udid")?.as_str()?.to_owned())
 }
 
 fn has(program: &str) -> bool {
@@ -166,4 +225,21 @@ fn copy(from: &Path, to: &Path) -> Result<()> {
     }
     std::fs::copy(from, to).map_err(Failure::at(from.display()))?;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_simulator_is_an_iphone_of_an_ios() {
+        let list = r#"{"devices": {
+            "com.apple.CoreSimulator.SimRuntime.iOS-18-0": [
+                {"udid": "A", "name": "iPhone 16"}, {"udid": "B", "name": "iPad Air"}
+            ],
+            "com.apple.CoreSimulator.SimRuntime.watchOS-11-0": [{"udid": "C", "name": "Apple Watch"}]
+        }}"#;
+        assert_eq!(simulator(list).as_deref(), Some("A"));
+        assert_eq!(simulator(r#"{"devices": {}}"#), None);
+    }
 }

@@ -30,8 +30,10 @@ pub const PACKAGE: &str = "fieldscore-mobile";
 pub const PROFILE: &str = "mobile";
 /// What stands in for an Android phone.
 const STAND_IN: &str = "aarch64-unknown-linux-gnu";
-/// Apple's slices: for devices, and for simulators.
-pub const APPLE: [&str; 2] = ["aarch64-apple-ios", "aarch64-apple-ios-sim"];
+/// iPhones and iPads.
+pub const APPLE_DEVICES: [&str; 1] = ["aarch64-apple-ios"];
+/// Their simulators, on Macs of either kind: Xcode builds for both unless told not to.
+pub const APPLE_SIMULATORS: [&str; 2] = ["aarch64-apple-ios-sim", "x86_64-apple-ios"];
 const ANDROID: [&str; 3] = [
     "aarch64-linux-android",
     "armv7-linux-androideabi",
@@ -52,7 +54,8 @@ const PAGE: u64 = 16_384;
 /// The task.
 pub fn run(workspace: &Workspace, args: &PhonesArgs) -> Result<()> {
     if !args.proxy {
-        for target in ANDROID.iter().chain(&APPLE) {
+        let apple = APPLE_DEVICES.iter().chain(&APPLE_SIMULATORS);
+        for target in ANDROID.iter().chain(apple) {
             static_library(workspace, target, &QUICK, "phones")?;
         }
         golden(workspace)?;

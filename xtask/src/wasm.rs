@@ -234,8 +234,14 @@ impl Build {
         run::run(
             Command::new("node")
                 .arg(modules.join("binaryen/bin/wasm-opt"))
-                // Functions that are called once stay functions: zipped, that is less.
-                .args(["-Oz", "--one-caller-inline-max-function-size=20"])
+                // Functions that are called once stay functions, and what repeats stays repeated:
+                // zipped, that is less. Rust puts nothing into the first KiB but the stack's end.
+                .args([
+                    "-Os",
+                    "--one-caller-inline-max-function-size=20",
+                    "--skip-pass=local-cse",
+                    "--low-memory-unused",
+                ])
                 .arg("--mvp-features")
                 .args(self.features)
                 .args([

@@ -13,6 +13,10 @@ android {
         targetSdk = 36
         versionCode = 1
         versionName = "0.1.0"
+        // JNA has libraries for more processors than Fieldscore: on those the app would install, and not start.
+        ndk {
+            abiFilters += listOf("arm64-v8a", "armeabi-v7a", "x86_64")
+        }
     }
 
     sourceSets {

@@ -1,5 +1,5 @@
 """Checks what a machine without Xcode can check: Swift sources parse, property lists and the module map are
-well-formed, and the facade names nothing that the generator did not make.
+well-formed, the facade names nothing that the generator did not make, and no name of its own that SwiftUI has.
 
     check.py GENERATED.swift MODULE.modulemap
 """
@@ -18,6 +18,11 @@ FOLDER = pathlib.Path(__file__).resolve().parent.parent
 # What the library exports; every one of them throws.
 EXPECTED = {"open", "openPath", "selfTest", "info", "text", "field", "score", "scoreMany", "explain", "replay",
             "init", "install", "setLog", "isRightToLeft", "line"}
+
+# Of SwiftUI, Foundation and Swift: an app that imports both could write none of them alone.
+TAKEN = {"Group", "Form", "List", "Section", "Text", "Label", "Link", "Menu", "Table", "View", "Scene", "App", "Button", "Picker",
+         "Image", "Color", "Font", "Path", "Shape", "State", "Binding", "Namespace", "Bundle", "Data", "Date", "Decimal", "Unit",
+         "Range", "Result", "Error", "Optional", "Set", "Task", "Logger", "Operation", "Process", "Scanner", "Locale", "Measurement"}
 
 
 def faults(node):
@@ -57,6 +62,9 @@ def main(generated, modulemap):
         for name in re.findall(r"\bFieldscoreGenerated\.(\w+)", path.read_text()):
             if name not in types:
                 wrong.append(f"{path}: {name} is not generated")
+        for name in re.findall(r"^public (?:final )?(?:struct|class|enum|protocol|actor) (\w+)", path.read_text(), re.M):
+            if name in TAKEN:
+                wrong.append(f"{path}: {name} is a name of the system's too")
 
     calls = re.findall(r"^(?:public |open )(?:static |convenience )?(?:func )?`?(\w+)`?\(([^)]*)\)\s*(\w*)", made, re.M)
     calls = [(name, effect) for name, arguments, effect in calls if name[0].islower() and "_" not in name

@@ -24,6 +24,7 @@ pub mod arch;
 pub mod tensor;
 #[cfg(test)]
 mod tests;
+pub mod trees;
 
 /// Outputs per panel.
 pub const LANES: usize = 16;
@@ -96,6 +97,10 @@ pub struct Kernels {
 impl Kernels {
     /// The fastest path that this processor has. Decided once, at open.
     pub fn detect() -> Self {
+        // A build with simd128 runs nowhere without it: nothing to look for, no other path to load.
+        #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
+        return arch::wasm32::simd128();
+        #[cfg(not(all(target_arch = "wasm32", target_feature = "simd128")))]
         Self::available()
             .into_iter()
             .next_back()
@@ -153,6 +158,13 @@ impl std::fmt::Debug for Kernels {
 pub fn add(a: &[i32], b: &[i32], sum: &mut [i32]) {
     for ((sum, a), b) in sum.iter_mut().zip(a).zip(b) {
         *sum = a.wrapping_add(*b);
+    }
+}
+
+/// What two lists of bits have in common, as far as the shorter goes.
+pub fn and(a: &[i32], b: &[i32], both: &mut [i32]) {
+    for ((both, a), b) in both.iter_mut().zip(a).zip(b) {
+        *both = a & b;
     }
 }
 

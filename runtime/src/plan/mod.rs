@@ -2,18 +2,24 @@
 #![forbid(unsafe_code)]
 
 mod arena;
+pub mod ensemble;
 mod operation;
+mod partial;
 mod program;
 #[cfg(feature = "tensors")]
 mod tensor;
+mod trees;
 mod validate;
 
 pub use arena::Arena;
 use arena::Place;
 pub use operation::TensorOperation;
+use partial::Partial;
+pub(crate) use partial::{PartialRows, Partials};
 pub use program::{
     Axis, Buffer, CONSTANT, ElementType, Model, Nest, PLAN_VERSION, Plan, Port, Step,
 };
+pub use trees::{MAX_CATEGORIES, MAX_SLOTS, MAX_SPLITS, MAX_THRESHOLDS, MAX_TREES};
 pub use validate::{MAX_ARENA_BYTES, MAX_MODELS, MAX_MULTIPLY_ADDS, MAX_STEPS};
 
 use crate::bundle::cbor;
@@ -21,6 +27,8 @@ use crate::error::{Error, Result};
 use crate::kernels::arch::{fp_state::DefaultFpState, scalar};
 use crate::kernels::{Kernels, LANES, Requantise, Shape, panel_bytes};
 use std::ops::Range;
+use trees::{Found, Table};
+use validate::Cost;
 
 /// How many rows one walk over the steps serves at most.
 pub const MAX_ROWS: usize = 64;
@@ -37,16 +45,16 @@ pub struct Executable {
 struct Prepared {
     multiply_adds: u64,
     calls: Vec<Call>,
-    #[cfg(feature = "tensors")]
-    tensors: Vec<tensor::Call>,
-    /// Whether the second step is linear in what the first one writes, and nothing else reads that.
-    linear: bool,
+    /// What the first two steps give group by group.
+    partial: Partial,
 }
 
 /// One step, ready to run.
 #[derive(Debug, Clone)]
 struct Call {
     operation: Operation,
+    /// Multiply-adds of one row.
+    cost: u64,
     /// Of one row.
     shape: Shape,
     weights: Range<usize>,
@@ -54,7 +62,7 @@ struct Call {
     output: Place,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 enum Operation {
     Quantise,
     DenseU8(Requantise),
@@ -65,9 +73,11 @@ enum Operation {
         half: bool,
         relu: bool,
     },
-    /// The tensor step at this place of the model's.
+    /// A step with tables of its own, and what its input is made of.
+    Table(Table, ElementType),
+    /// A tensor step; none where this runtime has none.
     #[cfg(feature = "tensors")]
-    Tensor(usize),
+    Tensor(Option<Box<tensor::Call>>),
 }
 
 impl Executable {
@@ -89,7 +99,7 @@ impl Executable {
             .models
             .iter()
             .zip(costs)
-            .map(|(model, cost)| Prepared::new(model, cost.multiply_adds, weights))
+            .map(|(model, cost)| Prepared::new(model, cost, weights))
             .collect();
         Ok(Self { plan, models })
     }
@@ -116,6 +126,13 @@ impl Executable {
         self.models
             .get(index)
             .map_or(0, |model| model.multiply_adds)
+    }
+
+    /// For each step of the model at `index` the bytes of its weights and the multiply-adds of one
+    /// row; of trees, comparisons and additions.
+    pub fn costs(&self, index: usize) -> impl Iterator<Item = (usize, u64)> {
+        let calls = self.models.get(index).map_or(&[][..], |model| &model.calls);
+        calls.iter().map(|call| (call.weights.len(), call.cost))
     }
 
     /// An arena for `rows` rows of any of the models.
@@ -147,76 +164,7 @@ impl Executable {
         arena: &mut Arena,
     ) -> Result<()> {
         let _state = DefaultFpState::enter();
-        let model = self.prepared(index)?;
-        model.run(&model.calls, kernels, weights, rows, arena);
-        Ok(())
-    }
-
-    /// How many sums of a row the first dense step of model `index` adds up, where that step is
-    /// linear in the row's quantised features and nothing else reads those: then sums of rows can
-    /// be added and subtracted, exactly, and [`Self::run_from_sums`] goes on from there.
-    pub(crate) fn sums_len(&self, index: usize) -> Option<usize> {
-        let model = self.models.get(index).filter(|model| model.linear)?;
-        Some(model.calls[1].shape.outputs.next_multiple_of(LANES))
-    }
-
-    /// Writes the first dense step's sums for the first `rows` rows of `arena`, whose inputs the
-    /// caller has written: [`Self::sums_len`] of them for each row.
-    ///
-    /// # Errors
-    /// [`ErrorKind::Malformed`](crate::ErrorKind::Malformed) where there is no such model.
-    pub(crate) fn sums(
-        &self,
-        index: usize,
-        kernels: &Kernels,
-        weights: &[u8],
-        rows: usize,
-        arena: &mut Arena,
-        sums: &mut [i32],
-    ) -> Result<()> {
-        let _state = DefaultFpState::enter();
-        let model = self.prepared(index)?;
-        let calls = &model.calls;
-        model.run(&calls[..1], kernels, weights, rows, arena);
-        let (input, _) = arena.two(&calls[1].input, &calls[1].output);
-        let shape = calls[1].summing(rows);
-        (kernels.sums)(shape, &weights[calls[1].weights.clone()], input, sums);
-        Ok(())
-    }
-
-    /// Runs model `index` from the sums of its first dense step on, as [`Self::sums`] writes them.
-    ///
-    /// # Errors
-    /// [`ErrorKind::Malformed`](crate::ErrorKind::Malformed) where there is no such model.
-    pub(crate) fn run_from_sums(
-        &self,
-        index: usize,
-        kernels: &Kernels,
-        weights: &[u8],
-        rows: usize,
-        sums: &[i32],
-        arena: &mut Arena,
-    ) -> Result<()> {
-        let _state = DefaultFpState::enter();
-        let model = self.prepared(index)?;
-        let calls = &model.calls;
-        let first = &calls[1];
-        let panels = &weights[first.weights.clone()];
-        let (_, output) = arena.two(&first.input, &first.output);
-        let shape = Shape {
-            input_stride: first.shape.outputs.next_multiple_of(LANES),
-            ..first.shape.of(rows)
-        };
-        match first.operation {
-            Operation::DenseU8(to) => (kernels.requantise)(shape, panels, sums, to, output),
-            Operation::DenseF32 { relu } => {
-                let output = bytemuck::cast_slice_mut(output);
-                (kernels.dequantise)(shape, panels, sums, relu, output);
-            }
-            // `linear` is false for others.
-            _ => {}
-        }
-        model.run(&calls[2..], kernels, weights, rows, arena);
+        run_calls(&self.prepared(index)?.calls, kernels, weights, rows, arena);
         Ok(())
     }
 }
@@ -226,104 +174,26 @@ fn no_model(index: usize) -> Error {
 }
 
 impl Prepared {
-    fn new(model: &Model, multiply_adds: u64, weights: &[u8]) -> Self {
-        let linear = match model.steps.as_slice() {
-            [first @ Step::Quantise { .. }, second, rest @ ..] => {
-                let dense = matches!(second, Step::DenseU8 { .. } | Step::DenseF32 { .. });
-                let spent = [first.input(), first.output()];
-                dense
-                    && model.inputs.len() == 1
-                    && first.input() == model.inputs[0].buffer
-                    && second.input() == first.output()
-                    && rest
-                        .iter()
-                        .flat_map(Step::inputs)
-                        .all(|at| !spent.contains(&at))
-                    && model
-                        .outputs
-                        .iter()
-                        .all(|port| !spent.contains(&port.buffer))
-            }
-            _ => false,
-        };
-        #[cfg(not(feature = "tensors"))]
-        let _ = weights;
-        let is_tensor = |step: &&Step| matches!(step, Step::Tensor { .. });
+    fn new(model: &Model, cost: Cost, weights: &[u8]) -> Self {
+        let calls: Vec<Call> = model
+            .steps
+            .iter()
+            .zip(cost.steps)
+            .map(|(step, found)| Call::new(step, model, found, weights))
+            .collect();
         Self {
-            multiply_adds,
-            calls: (0..model.steps.len())
-                .map(|at| {
-                    let before = model.steps[..at].iter().filter(is_tensor).count();
-                    Call::new(&model.steps[at], model, before)
-                })
-                .collect(),
-            #[cfg(feature = "tensors")]
-            tensors: model
-                .steps
-                .iter()
-                .filter_map(|step| tensor::Call::new(step, model, weights))
-                .collect(),
-            linear,
-        }
-    }
-
-    /// Runs `calls` of this model on the first `rows` rows.
-    fn run(
-        &self,
-        calls: &[Call],
-        kernels: &Kernels,
-        weights: &[u8],
-        rows: usize,
-        arena: &mut Arena,
-    ) {
-        let rows = rows.min(arena.rows());
-        if rows == 0 {
-            return;
-        }
-        for call in calls {
-            #[cfg(feature = "tensors")]
-            if let Operation::Tensor(at) = call.operation {
-                self.tensors[at].run(weights, rows, arena);
-                continue;
-            }
-            call.run(kernels, weights, rows, arena);
+            multiply_adds: cost.multiply_adds,
+            partial: Partial::new(model, &calls, weights),
+            calls,
         }
     }
 }
 
 impl Call {
-    /// Runs `rows` rows.
-    fn run(&self, kernels: &Kernels, weights: &[u8], rows: usize, arena: &mut Arena) {
-        let shape = self.shape.of(rows);
-        let weights = &weights[self.weights.clone()];
-        let (input, output) = arena.two(&self.input, &self.output);
-        match self.operation {
-            Operation::Quantise => {
-                (kernels.quantise)(shape, weights, bytemuck::cast_slice(input), output);
-            }
-            Operation::DenseU8(to) => (kernels.dense_u8)(shape, weights, input, to, output),
-            Operation::DenseF32 { relu } => {
-                let output = bytemuck::cast_slice_mut(output);
-                (kernels.dense_f32)(shape, weights, input, relu, output);
-            }
-            Operation::DenseFloat { half, relu } => {
-                let (input, output) = (
-                    bytemuck::cast_slice(input),
-                    bytemuck::cast_slice_mut(output),
-                );
-                scalar::dense_float(shape, weights, input, half, relu, output);
-            }
-            // The model runs these.
-            #[cfg(feature = "tensors")]
-            Operation::Tensor(_) => {}
-        }
-    }
-
-    /// Buffers and weights are where validation has found them. The model has so many `tensors`
-    /// before this step.
-    fn new(step: &Step, model: &Model, tensors: usize) -> Self {
+    /// Buffers and weights are where validation has found them.
+    fn new(step: &Step, model: &Model, found: Found, all: &[u8]) -> Self {
         #[cfg(not(feature = "tensors"))]
-        let _ = tensors;
+        let _ = all;
         let input = &model.buffers[usize::from(step.input())];
         let output = &model.buffers[usize::from(step.output())];
         let (inputs, outputs) = (input.len as usize, output.len as usize);
@@ -361,14 +231,24 @@ impl Call {
                 let len = panels * LANES * (4 + inputs * size);
                 (Operation::DenseFloat { half, relu }, weights, len, 0)
             }
+            Step::Rank { weights, .. } | Step::Trees { weights, .. } => (
+                Operation::Table(found.table, input.element),
+                weights,
+                found.bytes,
+                0,
+            ),
             #[cfg(feature = "tensors")]
-            Step::Tensor { .. } => (Operation::Tensor(tensors), 0, 0, 0),
+            Step::Tensor { weights, .. } => {
+                let call = tensor::Call::new(step, model, all).map(Box::new);
+                (Operation::Tensor(call), weights, found.bytes, 0)
+            }
             // Validation has refused it.
             #[cfg(not(feature = "tensors"))]
             Step::Tensor { .. } => (Operation::Quantise, 0, 0, 0),
         };
         Self {
             operation,
+            cost: found.cost,
             shape: Shape {
                 rows: 1,
                 inputs,
@@ -382,12 +262,45 @@ impl Call {
             output: Place::of(output),
         }
     }
+}
 
-    /// The shape of a call that writes sums: row behind row.
-    fn summing(&self, rows: usize) -> Shape {
-        Shape {
-            output_stride: self.shape.outputs.next_multiple_of(LANES),
-            ..self.shape.of(rows)
+fn run_calls(calls: &[Call], kernels: &Kernels, weights: &[u8], rows: usize, arena: &mut Arena) {
+    let rows = rows.min(arena.rows());
+    if rows == 0 {
+        return;
+    }
+    for call in calls {
+        let shape = call.shape.of(rows);
+        let weights = &weights[call.weights.clone()];
+        #[cfg(feature = "tensors")]
+        if let Operation::Tensor(call) = &call.operation {
+            if let Some(call) = call {
+                call.run(weights, rows, arena);
+            }
+            continue;
+        }
+        let (input, output) = arena.two(&call.input, &call.output);
+        match call.operation {
+            Operation::Quantise => {
+                (kernels.quantise)(shape, weights, bytemuck::cast_slice(input), output);
+            }
+            Operation::DenseU8(to) => (kernels.dense_u8)(shape, weights, input, to, output),
+            Operation::DenseF32 { relu } => {
+                let output = bytemuck::cast_slice_mut(output);
+                (kernels.dense_f32)(shape, weights, input, relu, output);
+            }
+            Operation::DenseFloat { half, relu } => {
+                let (input, output) = (
+                    bytemuck::cast_slice(input),
+                    bytemuck::cast_slice_mut(output),
+                );
+                scalar::dense_float(shape, weights, input, half, relu, output);
+            }
+            Operation::Table(ref table, element) => {
+                table.run(shape, element, weights, input, output);
+            }
+            #[cfg(feature = "tensors")]
+            Operation::Tensor(_) => {}
         }
     }
 }

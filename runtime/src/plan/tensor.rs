@@ -137,7 +137,7 @@ pub(super) fn check_shape(
 }
 
 /// How many bytes of WGTS a step reads; below 2^35.
-fn weight_bytes(step: &Step) -> u64 {
+pub(super) fn weight_bytes(step: &Step) -> u64 {
     let (
         Step::Tensor {
             right, size, nest, ..
@@ -159,17 +159,6 @@ fn weight_bytes(step: &Step) -> u64 {
         _ if *right == CONSTANT => u64::from(*size) * 4,
         _ if operation.has_parameters() => 8,
         _ => 0,
-    }
-}
-
-impl Step {
-    /// A validated tensor step's multiply-adds of one row and its bytes of weights.
-    pub fn tensor_size(&self) -> Option<(u64, u64)> {
-        let Self::Tensor { nest, .. } = self else {
-            return None;
-        };
-        let counts = nest.axes.iter().map(|axis| u64::from(axis.count));
-        Some((counts.product(), weight_bytes(self)))
     }
 }
 
@@ -202,7 +191,6 @@ pub(super) fn check_weights(step: &Step, weights: &[u8]) -> Result<()> {
 pub(super) struct Call {
     operation: Operation,
     nest: tensor::Nest,
-    weights: Range<usize>,
     /// A right operand from WGTS; empty where it is a buffer.
     constant: Vec<f32>,
     parameters: [f32; 2],
@@ -224,7 +212,7 @@ impl Call {
             return None;
         };
         let operation = operation(step)?;
-        let (range, bytes) = weights_of(step, weights)?;
+        let (_, bytes) = weights_of(step, weights)?;
         let floats = bytes
             .as_chunks()
             .0
@@ -246,7 +234,6 @@ impl Call {
                     output: nest.start[2] as usize,
                 },
             ),
-            weights: range,
             constant: Vec::new(),
             parameters: [0.0; 2],
             places: [left, if right == CONSTANT { left } else { right }, output]
@@ -265,7 +252,7 @@ impl Call {
         Some(call)
     }
 
-    /// Runs the first `rows` rows.
+    /// Runs the first `rows` rows on the step's own weights.
     pub fn run(&self, weights: &[u8], rows: usize, arena: &mut Arena) {
         let [left, right, output] = &self.places;
         let (left, right, output) = arena.three(left, right, output);
@@ -278,7 +265,7 @@ impl Call {
                 } else {
                     &self.constant
                 },
-                weights: &weights[self.weights.clone()],
+                weights,
                 parameters: self.parameters,
             };
             tensor::run(self.operation, &self.nest, from, &mut output[o..]);

@@ -6,6 +6,7 @@ use std::ops::Range;
 use crate::error::{Error, Result};
 use crate::kernels::{DEPTH, LANES, panel_bytes};
 use crate::plan::program::{Buffer, ElementType, Model, PLAN_VERSION, Plan, Step};
+use crate::plan::trees::{self, Found, Table};
 
 /// No plan has more models.
 pub const MAX_MODELS: usize = 8;
@@ -18,10 +19,12 @@ pub const MAX_ARENA_BYTES: usize = 1 << 20;
 pub const MAX_MULTIPLY_ADDS: u64 = 1 << 28;
 
 /// What validation learned of a model.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug)]
 pub(crate) struct Cost {
-    /// Multiply-adds of one row.
+    /// Multiply-adds of one row; of trees, comparisons and additions.
     pub multiply_adds: u64,
+    /// The same of each step, with its tables and how many bytes of weights they take.
+    pub steps: Vec<Found>,
 }
 
 pub(crate) fn check(plan: &Plan, weights: &[u8]) -> Result<Vec<Cost>> {
@@ -64,11 +67,15 @@ fn check_model(model: &Model, weights: &[u8]) -> Result<Cost> {
     }
     let mut written = Written::new(model);
     for port in &model.inputs {
-        if written.write(port.buffer)?.element != ElementType::F32 {
-            return fault("inputs of f32".to_owned());
+        let element = written.write(port.buffer)?.element;
+        if !matches!(element, ElementType::F32 | ElementType::F64) {
+            return fault("inputs of f32 or f64".to_owned());
         }
     }
-    let mut cost = Cost { multiply_adds: 0 };
+    let mut cost = Cost {
+        multiply_adds: 0,
+        steps: Vec::with_capacity(model.steps.len()),
+    };
     let (mut padded, mut constants) = (0u64, 0usize);
     for (index, step) in model.steps.iter().enumerate() {
         let place = || format!("section PLAN, step {index} ({})", step.name());
@@ -76,11 +83,20 @@ fn check_model(model: &Model, weights: &[u8]) -> Result<Cost> {
         if matches!(step, Step::Tensor { .. }) {
             let (added, all) = check_tensor(step, &mut written, &mut constants, padded, weights)
                 .map_err(at_step)?;
-            cost.multiply_adds += added;
+            cost.multiply_adds += added.cost;
+            cost.steps.push(added);
             padded = all;
             continue;
         }
         let (input, output) = check_buffers(step, &mut written).map_err(at_step)?;
+        if let Step::Rank { weights: at, .. } | Step::Trees { weights: at, .. } = *step {
+            let start = usize::try_from(at).unwrap_or(usize::MAX);
+            let weights = weights.get(start..).unwrap_or_default();
+            let found = trees::check(step, input, output, weights, &mut padded).map_err(at_step)?;
+            cost.multiply_adds += found.cost;
+            cost.steps.push(found);
+            continue;
+        }
         let (inputs, outputs) = (u64::from(input.len), u64::from(output.len));
         // Before a weight is looked at: checking costs as much as computing.
         padded = padded.saturating_add(match step {
@@ -94,16 +110,28 @@ fn check_model(model: &Model, weights: &[u8]) -> Result<Cost> {
             ));
         }
         check_weights(step, input, output, weights).map_err(at_step)?;
-        cost.multiply_adds += match step {
+        let work = match step {
             Step::Quantise { .. } => inputs,
             _ => inputs * outputs,
         };
+        cost.multiply_adds += work;
+        cost.steps.push(Found {
+            table: Table::None,
+            bytes: 0,
+            cost: work,
+        });
     }
     if model.inputs.is_empty() || model.outputs.is_empty() {
         return fault("an input and an output".to_owned());
     }
     for port in &model.outputs {
-        written.read(port.buffer, ElementType::F32)?;
+        let wide = written.buffer(port.buffer)?.element == ElementType::F64;
+        let element = if wide {
+            ElementType::F64
+        } else {
+            ElementType::F32
+        };
+        written.read(port.buffer, element)?;
     }
     Ok(cost)
 }
@@ -169,7 +197,7 @@ fn check_tensor(
     _: &mut usize,
     _: u64,
     _: &[u8],
-) -> Result<(u64, u64)> {
+) -> Result<(Found, u64)> {
     Err(Error::new(
         crate::ErrorKind::Unsupported,
         "section PLAN",
@@ -177,7 +205,7 @@ fn check_tensor(
     ))
 }
 
-/// Checks one tensor step, and says how many multiply-adds it has, and how many are counted with it.
+/// Checks one tensor step: what it costs, and how many multiply-adds are counted with it.
 #[cfg(feature = "tensors")]
 fn check_tensor(
     step: &Step,
@@ -185,8 +213,8 @@ fn check_tensor(
     constants: &mut usize,
     padded: u64,
     weights: &[u8],
-) -> Result<(u64, u64)> {
-    use crate::plan::tensor::{MAX_CONSTANTS, check_shape, check_weights};
+) -> Result<(Found, u64)> {
+    use crate::plan::tensor::{MAX_CONSTANTS, check_shape, check_weights, weight_bytes};
     let fault = |what: String| Err(Error::malformed("section PLAN", what));
     let inputs = step.inputs();
     let mut buffers = [None; 2];
@@ -223,16 +251,28 @@ fn check_tensor(
         return fault("an input and an output that do not overlap".to_owned());
     }
     check_weights(step, weights)?;
-    Ok((checked.multiply_adds, padded))
+    let found = Found {
+        table: Table::None,
+        bytes: usize::try_from(weight_bytes(step)).unwrap_or(usize::MAX),
+        cost: checked.multiply_adds,
+    };
+    Ok((found, padded))
 }
 
 fn check_buffers<'a>(step: &Step, written: &mut Written<'a>) -> Result<(&'a Buffer, &'a Buffer)> {
     let fault = |what: &str| Err(Error::malformed("section PLAN", what.to_owned()));
+    // The features and the sums of trees are of either float.
+    let float = |index: u16| match written.buffer(index) {
+        Ok(buffer) if buffer.element == ElementType::F64 => ElementType::F64,
+        _ => ElementType::F32,
+    };
     let (from, to) = match step {
         Step::Quantise { .. } => (ElementType::F32, ElementType::U8),
         Step::DenseU8 { .. } => (ElementType::U8, ElementType::U8),
         Step::DenseF32 { .. } => (ElementType::U8, ElementType::F32),
         Step::DenseFloat { .. } | Step::Tensor { .. } => (ElementType::F32, ElementType::F32),
+        Step::Rank { input, .. } => (float(*input), ElementType::U16),
+        Step::Trees { output, .. } => (ElementType::U16, float(*output)),
     };
     let input = written.read(step.input(), from)?;
     let output = written.write(step.output())?;
@@ -324,6 +364,8 @@ fn check_weights(step: &Step, input: &Buffer, output: &Buffer, weights: &[u8]) -
             }
             Ok(())
         }
+        // Checked with their tables.
+        Step::Rank { .. } | Step::Trees { .. } => Ok(()),
         // It has a check of its own.
         Step::Tensor { .. } => fault("a dense step"),
     }

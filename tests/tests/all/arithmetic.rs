@@ -279,6 +279,8 @@ fn damage(plan: &mut Plan, weights: &mut [u8], random: &mut Random) {
                     | Step::DenseU8 { input, output, .. }
                     | Step::DenseF32 { input, output, .. }
                     | Step::DenseFloat { input, output, .. }
+                    | Step::Rank { input, output, .. }
+                    | Step::Trees { input, output, .. }
                     | Step::Tensor {
                         left: input,
                         output,

@@ -165,7 +165,7 @@ fn signed_headers_that_lie_are_refused() {
     let cases = [
         (
             "an unknown required feature",
-            resigned(put(16, &[1])),
+            resigned(put(21, &[1])),
             ErrorKind::Unsupported,
         ),
         (
@@ -765,6 +765,8 @@ fn output(step: &mut Step, to: u16) {
         | Step::DenseU8 { output, .. }
         | Step::DenseF32 { output, .. }
         | Step::DenseFloat { output, .. }
+        | Step::Rank { output, .. }
+        | Step::Trees { output, .. }
         | Step::Tensor { output, .. } => *output = to,
     }
 }

@@ -1,22 +1,28 @@
 import Fieldscore
 import SwiftUI
+import UIKit
 
 /// The form that the bundle's schema describes, and the decision below it.
 struct ApplicationView: View {
     @EnvironmentObject private var desk: Desk
-    let fields: [Field]
+    let info: BundleInfo
 
     var body: some View {
         Form {
-            ForEach(fields) { field in
+            ForEach(info.fields) { field in
                 FieldView(field: field, text: value(of: field.name))
             }
             Toggle("Consents to a decision without a person", isOn: $desk.draft.consents)
-            Button("Decide") { desk.decide() }
+            Button("Decide", action: decide)
             if let explanation = desk.explanation {
                 DecisionView(explanation: explanation)
             }
+            Section("Bundle") {
+                Text("\(info.product) \(String(info.sequence))")
+                if let last = info.notAfter { Text("Valid until \(last)") }
+            }
         }
+        .environment(\.layoutDirection, desk.isFromRightToLeft ? .rightToLeft : .leftToRight)
         .onChange(of: desk.draft.values) { _ in desk.edited() }
         .onChange(of: desk.draft.consents) { _ in desk.edited() }
     }
@@ -25,6 +31,15 @@ struct ApplicationView: View {
         Binding(
             get: { desk.draft.values[name] ?? "" },
             set: { desk.draft.values[name] = $0 })
+    }
+
+    private func decide() {
+        desk.decide()
+        // It appears below: who does not see it is told.
+        if let explanation = desk.explanation {
+            UIAccessibility.post(
+                notification: .announcement, argument: explanation.decision.outcome.words)
+        }
     }
 }
 
@@ -36,9 +51,10 @@ struct FieldView: View {
 
     var body: some View {
         Section {
-            entry
+            // What is shown above and below it belongs to no control: a screen reader needs a label.
+            entry.accessibilityLabel(label)
         } header: {
-            Text(desk.text("field.\(field.name).label", else: field.name))
+            Text(label)
         } footer: {
             Text(footer)
         }
@@ -51,12 +67,19 @@ struct FieldView: View {
         case .boolean:
             choice(["yes", "no"]) { $0 == "yes" ? "Yes" : "No" }
         case .integer, .decimal, .money:
-            TextField("", text: $text).keyboardType(.numbersAndPunctuation)
+            typed("").keyboardType(.numbersAndPunctuation)
         case .date:
-            TextField("YYYY-MM-DD", text: $text).keyboardType(.numbersAndPunctuation)
+            typed("YYYY-MM-DD").keyboardType(.numbersAndPunctuation)
         case .text:
-            TextField("", text: $text)
+            typed("")
         }
+    }
+
+    /// The keyboard neither changes what is typed nor learns from it.
+    private func typed(_ prompt: String) -> some View {
+        TextField(prompt, text: $text)
+            .autocorrectionDisabled()
+            .textInputAutocapitalization(.never)
     }
 
     private func choice(_ codes: [String], _ label: @escaping (String) -> String) -> some View {
@@ -65,6 +88,11 @@ struct FieldView: View {
             ForEach(codes, id: \.self) { Text(label($0)).tag($0) }
         }
         .labelsHidden()
+    }
+
+    private var label: String {
+        let label = desk.text("field.\(field.name).label", else: field.name)
+        return field.missing == .refuse ? "\(label), required" : label
     }
 
     private var footer: String {
@@ -88,7 +116,7 @@ struct DecisionView: View {
 
     var body: some View {
         Section("Decision") {
-            Text(explanation.decision.outcome.rawValue).font(.title2)
+            Text(explanation.decision.outcome.words).font(.title2)
             Text("\(explanation.decision.score) points")
             ForEach(explanation.reasons, id: \.self) { Text($0.text) }
             Button("Save and start the next one") { desk.save() }
@@ -102,12 +130,15 @@ struct SavedView: View {
 
     var body: some View {
         List(desk.saved) { application in
+            let replays = desk.replays(application)
             HStack {
                 Text(application.id.prefix(8))
                 Spacer()
                 Text(application.outcome)
-                Image(systemName: desk.replays(application) ? "checkmark" : "questionmark")
+                Image(systemName: replays ? "checkmark" : "questionmark")
+                    .accessibilityLabel(replays ? "The same comes out again" : "Another bundle's")
             }
+            .accessibilityElement(children: .combine)
         }
         .navigationTitle("Saved")
     }

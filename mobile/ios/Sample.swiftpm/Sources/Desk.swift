@@ -16,24 +16,54 @@ final class Desk: ObservableObject {
     private static let key = "f6b7ea91277035bbea7a6932c3c7bf20d319633997a46b9d3be65ee7aef7397b"
     private let vault = Vault()
     private var store: BundleStore?
+    /// Whether what was kept was read: until then, nothing is written over it.
+    private var hasRead = false
 
     init() {
+        attempt { try openStore() }
+        readKept()
+    }
+
+    private func openStore() throws {
+        #if DEBUG
+        try Log.sendToSystem(from: .info, subsystem: "org.fieldscore.sample")
+        #endif
+        let store = try BundleStore(
+            folder: Vault.folder("bundles"), product: "credit",
+            trusting: [PublicKey(hexadecimal: Desk.key)])
+        self.store = store
+        do {
+            let opened = try store.open()
+            // A device that does not compute right gets nothing to decide with.
+            try opened.selfTest()
+            scorer = opened
+        } catch let error as FieldscoreError where error.code == .empty {
+            // The first start: a bundle is still to be chosen.
+        }
+    }
+
+    /// Reads the draft and the saved applications, unless that was done: while the device is locked, it
+    /// cannot be.
+    func readKept() {
+        guard !hasRead else { return }
         attempt {
-            #if DEBUG
-            try Log.sendToSystem(from: .info, subsystem: "org.fieldscore.sample")
-            #endif
-            let store = try BundleStore(
-                folder: try Vault.folder("bundles"), product: "credit",
-                trusting: [PublicKey(hexadecimal: Desk.key)])
-            self.store = store
+            var isDamaged = false
             do {
-                scorer = try store.open()
-                try scorer?.selfTest()
-            } catch let error as FieldscoreError where error.code == .empty {
-                // The first start: a bundle is still to be chosen.
+                if let kept = try vault.read(Draft.name, as: Draft.self) { draft = kept }
+            } catch Vault.Failure.damaged {
+                isDamaged = true
             }
-            draft = try vault.read("draft", as: Draft.self) ?? Draft()
-            saved = try vault.read("saved", as: [Saved].self) ?? []
+            var found: [Saved] = []
+            for name in try vault.names() where name.hasPrefix(Saved.prefix) {
+                do {
+                    if let one = try vault.read(name, as: Saved.self) { found.append(one) }
+                } catch Vault.Failure.damaged {
+                    isDamaged = true
+                }
+            }
+            saved = found.sorted { $0.decided < $1.decided }
+            hasRead = true
+            if isDamaged { throw Vault.Failure.damaged }
         }
     }
 
@@ -43,23 +73,24 @@ final class Desk: ObservableObject {
             let url = try picked.get()
             let scoped = url.startAccessingSecurityScopedResource()
             defer { if scoped { url.stopAccessingSecurityScopedResource() } }
-            scorer = try store?.install(Data(contentsOf: url))
+            guard let store else { return }
+            scorer = try store.install(Data(contentsOf: url))
             explanation = nil
         }
     }
 
-    /// Scores the draft, with reasons in the person's language.
+    /// Scores the draft, with reasons in the form's language.
     func decide() {
         guard let scorer else { return }
         attempt {
             var application = Application(
                 id: draft.id, asOf: Application.day(of: Date(), in: .current),
                 consentsToAutomation: draft.consents)
-            for (name, text) in draft.values {
-                application[name] = .written(text, mark: Desk.mark)
+            // A draft may be older than the bundle: what it has of other fields stays out.
+            for field in scorer.info.fields {
+                application[field.name] = .written(draft.values[field.name] ?? "", mark: Desk.mark)
             }
-            explanation = try scorer.explain(
-                application, language: Locale.preferredLanguages.first ?? "en")
+            explanation = try scorer.explain(application, language: language)
         }
     }
 
@@ -68,12 +99,13 @@ final class Desk: ObservableObject {
         guard let explanation else { return }
         attempt {
             let decision = explanation.decision
-            saved.append(
-                Saved(id: draft.id, outcome: decision.outcome.rawValue, record: decision.record))
-            try vault.write("saved", saved)
+            let one = Saved(
+                id: draft.id, decided: Date(), outcome: decision.outcome.words, record: decision.record)
+            try vault.write(Saved.prefix + one.id, one)
+            saved.append(one)
             draft = Draft()
             self.explanation = nil
-            try vault.write("draft", draft)
+            try vault.remove(Draft.name)
         }
     }
 
@@ -84,27 +116,46 @@ final class Desk: ObservableObject {
 
     /// Keeps what was typed so far: the system may end the app without asking.
     func keepDraft() {
-        attempt { try vault.write("draft", draft) }
+        guard hasRead else { return }
+        attempt { try vault.write(Draft.name, draft) }
     }
 
     func edited() {
         explanation = nil
     }
 
+    /// The form's language: the first of the person's that the bundle has texts in, else the bundle's own.
+    var language: String {
+        let offered = scorer?.info.languages ?? []
+        let primaries = Set(offered.map { Desk.primary($0) })
+        let wanted = Locale.preferredLanguages.first { primaries.contains(Desk.primary($0)) }
+        return wanted ?? offered.first ?? "en"
+    }
+
+    /// Whether that is written from right to left.
+    var isFromRightToLeft: Bool { (try? isRightToLeft(language)) ?? false }
+
     /// A text of the bundle, else `other`.
     func text(_ key: String, else other: String) -> String {
-        let language = Locale.preferredLanguages.first ?? "en"
-        return (try? scorer?.text(key, language: language)) ?? other
+        (try? scorer?.text(key, language: language)) ?? other
     }
 
     static let mark: FieldValue.DecimalMark =
         Locale.current.decimalSeparator == "," ? .comma : .point
 
+    nonisolated private static func primary(_ language: String) -> Substring {
+        language.prefix { $0 != "-" }
+    }
+
     private func attempt(_ work: () throws -> Void) {
         do {
             try work()
         } catch let error as FieldscoreError {
-            show(error.field.map { "\($0): \(error.expected)" } ?? error.description)
+            if let field = error.field {
+                show(text("field.\(field).label", else: field) + ": " + error.expected)
+            } else {
+                show(error.description)
+            }
         } catch {
             show(error.localizedDescription)
         }
@@ -118,6 +169,9 @@ final class Desk: ObservableObject {
 
 /// An application that is being filled in, as it was typed.
 struct Draft: Codable {
+    /// Where the only one is kept.
+    static let name = "draft"
+
     var id = UUID().uuidString
     var consents = true
     var values: [String: String] = [:]
@@ -125,7 +179,22 @@ struct Draft: Codable {
 
 /// An application that was decided: its record has everything.
 struct Saved: Codable, Identifiable {
+    /// What the names of their files start with.
+    static let prefix = "saved-"
+
     let id: String
+    let decided: Date
     let outcome: String
     let record: Data
+}
+
+extension Outcome {
+    /// For the person who decides with it.
+    var words: String {
+        switch self {
+        case .approve: return "Approved"
+        case .refer: return "For a person to decide"
+        case .decline: return "Declined"
+        }
+    }
 }

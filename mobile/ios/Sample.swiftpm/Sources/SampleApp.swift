@@ -1,5 +1,6 @@
 import Fieldscore
 import SwiftUI
+import UniformTypeIdentifiers
 
 @main
 struct SampleApp: App {
@@ -14,7 +15,7 @@ struct SampleApp: App {
                 .overlay { if phase != .active { Color(.systemBackground).ignoresSafeArea() } }
         }
         .onChange(of: phase) { phase in
-            if phase != .active { desk.keepDraft() }
+            if phase == .active { desk.readKept() } else { desk.keepDraft() }
         }
     }
 }
@@ -27,7 +28,7 @@ struct RootView: View {
         NavigationStack {
             Group {
                 if let scorer = desk.scorer {
-                    ApplicationView(fields: scorer.info.fields)
+                    ApplicationView(info: scorer.info)
                 } else {
                     VStack(spacing: 16) {
                         Text("No bundle yet").font(.headline)

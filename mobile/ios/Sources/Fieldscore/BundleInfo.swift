@@ -24,13 +24,13 @@ public struct BundleInfo: Sendable, Hashable {
     /// The codes of the knock-out rules.
     public let rules: [String]
     /// The groups of contributions.
-    public let groups: [Group]
+    public let groups: [FieldGroup]
     /// The fields, in the order of forms.
     public let fields: [Field]
 }
 
 /// A group of fields that one contribution stands for.
-public struct Group: Sendable, Hashable {
+public struct FieldGroup: Sendable, Hashable {
     /// Its stable code.
     public let code: String
     /// Its name: `group.NAME.label` is its text.
@@ -127,7 +127,7 @@ extension BundleInfo {
         kernels = info.kernels
         evaluations = Int(info.evaluations)
         rules = info.rules
-        groups = info.groups.map { Group(code: $0.code, name: $0.name) }
+        groups = info.groups.map { FieldGroup(code: $0.code, name: $0.name) }
         fields = info.fields.map { Field($0) }
     }
 }
@@ -168,7 +168,10 @@ extension FieldRange {
         var decimals = 0
         switch kind {
         case .date:
-            self = .days(FieldRange.day(range.low)...FieldRange.day(range.high))
+            // No day beyond these can be given. Within them, days compare as text.
+            let known: ClosedRange<Int64> = -62_091...157_053
+            let days = (range.low...range.high).clamped(to: known)
+            self = .days(FieldRange.day(days.lowerBound)...FieldRange.day(days.upperBound))
             return
         case .decimal(let places): decimals = Int(places)
         case .money(_, let places): decimals = Int(places)
@@ -182,7 +185,7 @@ extension FieldRange {
         self = .numbers(number(range.low)...number(range.high))
     }
 
-    /// Days since 1970-01-01 as `YYYY-MM-DD`.
+    /// Days since 1970-01-01 as `YYYY-MM-DD`, between 1800 and 2399.
     static func day(_ days: Int64) -> String {
         var calendar = Calendar(identifier: .gregorian)
         calendar.timeZone = TimeZone(secondsFromGMT: 0) ?? calendar.timeZone

@@ -63,7 +63,7 @@ public struct FieldscoreError: Error, Sendable, Hashable {
         /// The store holds no bundle that opens.
         public static let empty = Code(rawValue: "store.empty")
         /// A fault of the runtime itself, which was caught before it reached the app.
-        public static let fault = Code(rawValue: "runtime.fault")
+        public static let fault = Code(rawValue: "internal")
     }
 
     init(code: Code, place: String, expected: String) {
@@ -89,7 +89,7 @@ extension FieldscoreError {
             throw error
         } catch {
             // Its words are of the runtime's inside, and might say anything.
-            throw FieldscoreError(code: .fault, place: "runtime", expected: "no fault inside")
+            throw FieldscoreError(code: .fault, place: "runtime", expected: "to end without a panic")
         }
     }
 

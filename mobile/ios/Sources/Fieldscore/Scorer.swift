@@ -9,7 +9,8 @@ internal import FieldscoreGenerated
 /// let explanation = try scorer.explain(application, language: "en")
 /// ```
 ///
-/// A decision takes microseconds: call it where you are.
+/// A decision takes microseconds: call it where you are. There is nothing to close: with the last
+/// reference to it, the bundle's memory is freed.
 public final class Scorer: Sendable {
     /// The bundle, its fields and groups.
     public let info: BundleInfo
@@ -22,8 +23,8 @@ public final class Scorer: Sendable {
     /// - Parameters:
     ///   - url: The bundle's file.
     ///   - keys: The lender's pinned public keys, at least one.
-    /// - Throws: ``FieldscoreError`` with a code that starts with `bundle.`, or
-    ///   ``FieldscoreError/Code/io``.
+    /// - Throws: ``FieldscoreError`` with a code that starts with `bundle.`,
+    ///   ``FieldscoreError/Code/io``, or ``FieldscoreError/Code/wrongType`` without keys.
     public convenience init(contentsOf url: URL, trusting keys: [PublicKey]) throws {
         try self.init(
             FieldscoreError.of {
@@ -33,7 +34,8 @@ public final class Scorer: Sendable {
 
     /// Opens a bundle from its bytes: verifies it under one of the keys, and validates all of it.
     ///
-    /// - Throws: ``FieldscoreError`` with a code that starts with `bundle.`.
+    /// - Throws: ``FieldscoreError`` with a code that starts with `bundle.`, or
+    ///   ``FieldscoreError/Code/wrongType`` without keys.
     public convenience init(data: Data, trusting keys: [PublicKey]) throws {
         try self.init(
             FieldscoreError.of {

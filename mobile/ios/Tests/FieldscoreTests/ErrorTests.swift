@@ -16,12 +16,15 @@ final class ErrorTests: XCTestCase {
         var altered = bundle
         altered[altered.count - 1] ^= 1
         var unsigned = bundle
-        unsigned[100] ^= 1
+        unsigned[150] ^= 1
+        var newer = bundle
+        newer[8] = 99
         XCTAssertNil(open(bundle, keys))
         XCTAssertEqual(open(Data(), keys), .notABundle)
         XCTAssertEqual(open(bundle.prefix(2000), keys), .notABundle)
         XCTAssertEqual(open(altered, keys), .altered)
-        XCTAssertNotNil(open(unsigned, keys))
+        XCTAssertEqual(open(unsigned, keys), .badSignature)
+        XCTAssertEqual(open(newer, keys), .unsupported)
         XCTAssertEqual(open(bundle, []), .wrongType)
         XCTAssertEqual(open(bundle, [try PublicKey(Data(repeating: 7, count: 32))]), .untrustedKey)
         XCTAssertEqual(code { _ = try PublicKey(Data(repeating: 7, count: 31)) }, .wrongType)
@@ -107,6 +110,8 @@ final class ErrorTests: XCTestCase {
         let other = try BundleStore(
             folder: folder.appendingPathComponent("savings"), product: "savings", trusting: keys)
         XCTAssertEqual(code { _ = try other.install(try Golden.data()) }, .refused)
+        // What is current already may come again.
+        XCTAssertNil(code { _ = try store.install(try Golden.data()) })
     }
 
     func testTheLogReachesItsSink() throws {
@@ -130,6 +135,8 @@ final class ErrorTests: XCTestCase {
         let day = Date(timeIntervalSince1970: 0)
         XCTAssertEqual(Application.day(of: day, in: TimeZone(secondsFromGMT: -60)!), "1969-12-31")
         XCTAssertEqual(FieldRange.day(Int64(20_697)), "2026-09-01")
+        XCTAssertEqual(FieldRange.day(Int64(-62_091)), "1800-01-01")
+        XCTAssertEqual(FieldRange.day(Int64(157_053)), "2399-12-31")
     }
 }
 

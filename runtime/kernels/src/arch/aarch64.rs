@@ -233,7 +233,7 @@ mod neon {
         [quarter(0), quarter(1), quarter(2), quarter(3)]
     }
 
-    dense!(#[target_feature(enable = "neon")], wide: true, block: 4 x 1, single: 4 x 1);
+    dense!(#[target_feature(enable = "neon")], #[inline], wide: true, block: 4 x 1, single: 4 x 1);
 }
 
 mod dotprod {
@@ -272,5 +272,5 @@ mod dotprod {
         [quarter(0), quarter(1), quarter(2), quarter(3)]
     }
 
-    dense!(#[target_feature(enable = "neon")], wide: true, block: 4 x 1, single: 4 x 1);
+    dense!(#[target_feature(enable = "neon")], #[inline], wide: true, block: 4 x 1, single: 4 x 1);
 }

@@ -52,17 +52,18 @@ impl<'a> Checked<'a> {
 /// `block` is how many rows and panels several rows are served with: their sums fit the registers.
 /// `single` is how many panels one row is served with, and how many sums each of them has, which the
 /// inputs are dealt to; fewer panels have more. So there are always enough independent sums to hide
-/// the multiply's latency: integers add up to the same in any order.
+/// the multiply's latency: integers add up to the same in any order. The first attribute enables the
+/// instruction set, the second says whether a tile's products are compiled into each kernel.
 macro_rules! dense {
-    (#[$enable:meta], wide: $wide:expr, block: $rows:literal x $panels:literal, single: $ahead:literal x $chains:literal) => {
-        /// One tile: `P` panels times `R` rows, with `S` sums for each.
+    (#[$enable:meta], #[$inline:meta], wide: $wide:expr, block: $rows:literal x $panels:literal, single: $ahead:literal x $chains:literal) => {
+        /// One tile: `P` panels times `R` rows, with `S` sums for each that become one.
         #[$enable]
-        #[inline]
-        fn tile<const P: usize, const R: usize, const S: usize, const WIDE: bool>(
+        #[$inline]
+        fn products<const P: usize, const R: usize, const S: usize, const WIDE: bool>(
             c: &Checked<'_>,
             panel: usize,
             row: usize,
-            finish: &mut impl FnMut(Acc, &[u8], usize),
+            out: &mut [[Acc; R]; P],
         ) {
             let mut acc = [[[zero(); S]; R]; P];
             let group = |acc: &mut [[[Acc; S]; R]; P], k: usize, s: usize| {
@@ -101,9 +102,8 @@ macro_rules! dense {
                     group(&mut acc, k, s);
                 }
             }
-            for (p, acc) in acc.into_iter().enumerate() {
-                let bytes = &c.panels[(panel + p) * c.panel_bytes..][..c.panel_bytes];
-                for (r, mut acc) in acc.into_iter().enumerate() {
+            for (acc, out) in acc.into_iter().zip(out) {
+                for (mut acc, out) in acc.into_iter().zip(out) {
                     let mut chains = S;
                     while chains > 1 {
                         chains /= 2;
@@ -111,11 +111,27 @@ macro_rules! dense {
                             acc[s] = add(acc[s], acc[s + chains]);
                         }
                     }
-                    finish(
-                        acc[0],
-                        bytes,
-                        (row + r) * c.shape.output_stride + (panel + p) * LANES,
-                    );
+                    *out = acc[0];
+                }
+            }
+        }
+
+        /// One tile, its sums handed to `finish`.
+        #[$enable]
+        #[inline]
+        fn tile<const P: usize, const R: usize, const S: usize, const WIDE: bool>(
+            c: &Checked<'_>,
+            panel: usize,
+            row: usize,
+            finish: &mut impl FnMut(Acc, &[u8], usize),
+        ) {
+            let mut acc = [[zero(); R]; P];
+            products::<P, R, S, WIDE>(c, panel, row, &mut acc);
+            for (p, acc) in acc.into_iter().enumerate() {
+                let bytes = &c.panels[(panel + p) * c.panel_bytes..][..c.panel_bytes];
+                for (r, acc) in acc.into_iter().enumerate() {
+                    let at = (row + r) * c.shape.output_stride + (panel + p) * LANES;
+                    finish(acc, bytes, at);
                 }
             }
         }

@@ -162,7 +162,7 @@ fn finish_f32(acc: Acc, panel: &[u8], relu: bool, output: &mut [f32]) {
     }
 }
 
-dense!(#[target_feature(enable = "simd128")], wide: false, block: 2 x 1, single: 2 x 1);
+dense!(#[target_feature(enable = "simd128")], #[inline(never)], wide: false, block: 2 x 1, single: 2 x 1);
 
 /// Features to bytes.
 pub fn quantise(shape: Shape, constants: &[u8], input: &[f32], output: &mut [u8]) {

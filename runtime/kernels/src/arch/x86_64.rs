@@ -194,7 +194,7 @@ mod avx2 {
         [half(0), half(1)]
     }
 
-    dense!(#[target_feature(enable = "avx2")], wide: true, block: 4 x 1, single: 4 x 1);
+    dense!(#[target_feature(enable = "avx2")], #[inline], wide: true, block: 4 x 1, single: 4 x 1);
 
     /// Features to bytes; only reached through a constructor that checks the processor.
     pub fn quantise(shape: Shape, constants: &[u8], input: &[f32], output: &mut [u8]) {
@@ -261,7 +261,7 @@ mod avx_vnni {
         [half(0), half(1)]
     }
 
-    dense!(#[target_feature(enable = "avx2,avxvnni")], wide: false, block: 4 x 1, single: 4 x 1);
+    dense!(#[target_feature(enable = "avx2,avxvnni")], #[inline], wide: false, block: 4 x 1, single: 4 x 1);
 }
 
 /// 16 accumulators in a 512-bit register, and what is done with them: shared by AVX512-VNNI and AMX.
@@ -390,7 +390,7 @@ pub(super) mod avx512_vnni {
         _mm512_dpbusd_epi32(acc, _mm512_set1_epi32(x), w)
     }
 
-    dense!(#[target_feature(enable = "avx2,avx512f,avx512bw,avx512vl,avx512vnni")], wide: false, block: 8 x 2, single: 4 x 2);
+    dense!(#[target_feature(enable = "avx2,avx512f,avx512bw,avx512vl,avx512vnni")], #[inline], wide: false, block: 8 x 2, single: 4 x 2);
 
     /// Features to bytes; only reached through the constructor that checks the processor.
     pub fn quantise(shape: Shape, constants: &[u8], input: &[f32], output: &mut [u8]) {

@@ -33,7 +33,7 @@ public class Application internal constructor(
          *   field has), an amount as [Minor] units, a [Boolean], a category's code, a text, a day as `YYYY-MM-DD`, or null
          *   for none. Whether it is of the field's type is seen when it is scored.
          * @throws FieldscoreException.UnknownField where there is no such field
-         * @throws FieldscoreException.WrongType for a value of any other class
+         * @throws FieldscoreException.WrongType for a value of any other class, or a text with half a character
          */
         public fun set(field: String, value: Any?): Builder {
             val slot = scorer.slots[field] ?: throw scorer.unknown(field)
@@ -52,11 +52,12 @@ public class Application internal constructor(
          *
          * @param decimalComma whether the decimal mark is a comma
          * @throws FieldscoreException.UnknownField where there is no such field
+         * @throws FieldscoreException.WrongType for a text with half a character
          */
         @JvmOverloads
         public fun setText(field: String, text: String, decimalComma: Boolean = false): Builder {
             val slot = scorer.slots[field] ?: throw scorer.unknown(field)
-            entries.add(Entry(slot.index, Value.Written(text, decimalComma)))
+            entries.add(Entry(slot.index, Value.Written(whole(field, text), decimalComma)))
             return this
         }
 
@@ -89,7 +90,7 @@ internal class Slot(val index: UShort, private val day: Boolean) {
             is BigDecimal -> Value.Written(value.toPlainString(), false)
             is Minor -> Value.Minor(value.units)
             is Boolean -> Value.Boolean(value)
-            is CharSequence -> if (day) Value.Written(value.toString(), false) else Value.Text(value.toString())
+            is CharSequence -> whole(field, value.toString()).let { if (day) Value.Written(it, false) else Value.Text(it) }
             else -> throw FieldscoreException.WrongType(
                 "field.type",
                 "field $field",
@@ -100,4 +101,16 @@ internal class Slot(val index: UShort, private val day: Boolean) {
     private companion object {
         val NONE = Value.Written("", false)
     }
+}
+
+/** A field's text, refused where half a character is in it, as a broken paste leaves it: that has no form in UTF-8. */
+private fun whole(field: String, text: String): String {
+    var at = 0
+    while (at < text.length) {
+        val unit = text[at++]
+        val paired = unit.isHighSurrogate() && at < text.length && text[at].isLowSurrogate()
+        if (paired) at++
+        if (unit.isSurrogate() && !paired) throw halved("field $field")
+    }
+    return text
 }

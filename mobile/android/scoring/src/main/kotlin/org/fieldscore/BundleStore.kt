@@ -1,5 +1,6 @@
 package org.fieldscore
 
+import java.io.InputStream
 import org.fieldscore.ffi.BundleStore as GeneratedStore
 
 /**
@@ -26,6 +27,13 @@ public class BundleStore(folder: String, product: String, keys: List<PublicKey>)
      * @throws FieldscoreException as [FieldScorer.open]; what was installed stays
      */
     public fun install(bundle: ByteArray): FieldScorer = on { FieldScorer(it.install(bundle)) }
+
+    /**
+     * As [install] of bytes, from a stream, which is read to its end; closing it is the caller's.
+     *
+     * @throws FieldscoreException.Io where it can't be read
+     */
+    public fun install(bundle: InputStream): FieldScorer = install(bundle.bundle())
 
     /**
      * Opens the current bundle, or the last one before it that opens.

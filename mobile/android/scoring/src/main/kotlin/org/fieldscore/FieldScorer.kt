@@ -1,5 +1,6 @@
 package org.fieldscore
 
+import java.io.ByteArrayOutputStream
 import java.io.InputStream
 import org.fieldscore.ffi.Scorer as GeneratedScorer
 
@@ -150,14 +151,33 @@ public class FieldScorer internal constructor(private val generated: GeneratedSc
          * As [open], from a stream, which is read to its end; closing it is the caller's.
          *
          * @throws FieldscoreException.Io where it can't be read
+         * @throws FieldscoreException.NotABundle where it is longer than any bundle
          */
         @JvmStatic
         public fun open(bundle: InputStream, keys: List<PublicKey>): FieldScorer =
-            open(reading("bundle") { bundle.readBytes() }, keys)
+            open(bundle.bundle(), keys)
 
         /** Whether a BCP-47 language is written from right to left. */
         @JvmStatic
         public fun isRightToLeft(language: String): Boolean =
             calling { org.fieldscore.ffi.isRightToLeft(language) }
     }
+}
+
+/** The longest that a bundle may be (docs/bundle-format.md). */
+private const val LONGEST = 64 shl 20
+
+/** A stream's bytes, which somebody may have picked: what is longer than any bundle is not read to its end. */
+internal fun InputStream.bundle(): ByteArray = reading("bundle") {
+    val bytes = ByteArrayOutputStream()
+    val part = ByteArray(16_384)
+    while (true) {
+        val length = read(part)
+        if (length < 0) break
+        if (length > LONGEST - bytes.size()) {
+            throw FieldscoreException.NotABundle("bundle.not_a_bundle", "bundle", "at most 64 MiB")
+        }
+        bytes.write(part, 0, length)
+    }
+    bytes.toByteArray()
 }

@@ -1,6 +1,7 @@
 package org.fieldscore
 
 import java.io.IOException
+import java.nio.charset.CharacterCodingException
 import org.fieldscore.ffi.FieldscoreException as Generated
 import org.fieldscore.ffi.InternalException
 
@@ -106,6 +107,8 @@ internal inline fun <T> calling(work: () -> T): T =
         work()
     } catch (error: Generated) {
         throw error.public()
+    } catch (_: CharacterCodingException) {
+        throw halved("argument")
     } catch (_: InternalException) {
         // A panic, caught at the boundary. Its words are not shown: they are not written to be.
         throw FieldscoreException.Other("internal", "runtime", "to end without a panic")
@@ -122,6 +125,9 @@ internal inline fun <T> reading(what: String, work: () -> T): T =
 /** The error of an argument that is no field. */
 internal fun wrongArgument(place: String, expected: String): FieldscoreException =
     FieldscoreException.WrongType("field.type", place, expected)
+
+/** The error of a text that has half of a character that takes two. */
+internal fun halved(place: String): FieldscoreException = wrongArgument(place, "a text of whole characters")
 
 /** The error of one application among many: by its code, since only codes are stable. */
 internal fun refusal(code: String, place: String, expected: String): FieldscoreException =

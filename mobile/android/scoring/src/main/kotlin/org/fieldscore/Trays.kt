@@ -3,6 +3,7 @@ package org.fieldscore
 import com.sun.jna.Pointer
 import java.nio.ByteBuffer
 import java.nio.ByteOrder
+import java.nio.charset.CharacterCodingException
 import java.util.concurrent.ConcurrentLinkedQueue
 import java.util.concurrent.atomic.AtomicInteger
 import org.fieldscore.ffi.Application as GeneratedApplication
@@ -58,7 +59,14 @@ internal class Tray(private val generated: GeneratedTray) {
     fun score(application: GeneratedApplication): GeneratedDecision? {
         if (FfiConverterTypeApplication.allocationSize(application) > SIZE.toULong()) return null
         bytes.clear()
-        FfiConverterTypeApplication.write(application, bytes)
+        try {
+            FfiConverterTypeApplication.write(application, bytes)
+        } catch (error: CharacterCodingException) {
+            // The runtime takes away what it is given; this it never sees.
+            bytes.clear()
+            bytes.put(ZEROS)
+            throw error
+        }
         val length = generated.score(bytes.position().toUInt()).toInt()
         if (length == 0) return null
         bytes.clear()

@@ -50,6 +50,18 @@ class ErrorsTest {
     }
 
     @Test
+    fun streamsThatDoNotEnd() {
+        var taken = 0L
+        val endless = object : InputStream() {
+            override fun read(): Int = 0
+
+            override fun read(bytes: ByteArray, start: Int, length: Int): Int = length.also { taken += it }
+        }
+        thrown<FieldscoreException.NotABundle>("bundle.not_a_bundle") { FieldScorer.open(endless, Golden.keys) }
+        assertTrue(taken in (64L shl 20)..(65L shl 20), "$taken")
+    }
+
+    @Test
     fun bundlesForNewerRuntimes() {
         val bundle = surgery.signed { it.putShort(32, 99) }
         thrown<FieldscoreException.Unsupported>("bundle.unsupported") { resigned(bundle) }
@@ -164,6 +176,26 @@ class ErrorsTest {
         }
     }
 
+    /** What a broken paste leaves: it has no form in UTF-8. */
+    @Test
+    fun halvesOfCharacters() {
+        Golden.open().use { scorer ->
+            for (half in listOf("4711\ud83d", "\ude00", "\ud83d4711", "\ude00\ud83d")) {
+                thrown<FieldscoreException.WrongType>("field.type", "income") { scorer.approved { setText("income", half) } }
+                thrown<FieldscoreException.WrongType>("field.type", "job") { scorer.approved { "job" to half } }
+                thrown<FieldscoreException.WrongType>("field.type") { scorer.score(scorer.approved(id = half)) }
+                thrown<FieldscoreException.WrongType>("field.type") { scorer.scoreMany(listOf(scorer.approved(asOf = half))) }
+                thrown<FieldscoreException.WrongType>("field.type") { scorer.explain(scorer.approved(), half) }
+                thrown<FieldscoreException.WrongType>("field.type") { scorer.approved { half to 1 } }
+                thrown<FieldscoreException.WrongType>("field.type") { scorer.text(half, "en") }
+            }
+            thrown<FieldscoreException.UnknownCategory>("field.category", "records") {
+                scorer.score(scorer.approved { "records" to "\ud83d\ude00" })
+            }
+            assertEquals(Outcome.APPROVE, scorer.score(scorer.approved(id = "\ud83d\ude00")).outcome)
+        }
+    }
+
     @Test
     fun oneOfManyIsRefusedAlone() {
         Golden.open().use { scorer ->
@@ -215,6 +247,8 @@ class ErrorsTest {
             thrown<FieldscoreException.Empty>("store.empty") { store.open() }
             val record = store.install(Golden.bundle).use { it.score(it.approved()).record }
             store.open().use { assertArrayEquals(record, it.score(it.approved()).record) }
+            // The same bundle again is no fault.
+            store.install(ByteArrayInputStream(Golden.bundle)).use { assertArrayEquals(record, it.score(it.approved()).record) }
             // The same sequence number, of another bundle.
             thrown<FieldscoreException.Refused>("store.refused") { store.install(surgery.signed()) }
             thrown<FieldscoreException.NotABundle>("bundle.not_a_bundle") { store.install(Golden.bundle.copyOf(100)) }

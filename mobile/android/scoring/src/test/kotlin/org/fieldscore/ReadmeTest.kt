@@ -33,11 +33,38 @@ class ReadmeTest {
 
     @Test
     fun theyAreInTheReadme() {
+        val lines = shown("mobile/android/scoring/src/test/kotlin/org/fieldscore/ReadmeTest.kt").single()
+        assertTrue(lines in text("mobile/android/README.md"))
+        assertTrue(lines in text("README.md"))
+    }
+
+    /** What needs Android is compiled, in another module. */
+    @Test
+    fun soIsWhatNeedsAndroid() {
+        val readme = text("mobile/android/README.md")
+        val snippets = shown("mobile/android/platform/src/readme/kotlin/Readme.kt")
+        assertEquals(4, snippets.size)
+        snippets.forEach { assertTrue(it in readme, it) }
+    }
+
+    @Test
+    fun everyErrorSaysWhatToDo() {
+        val source = text("mobile/android/scoring/src/main/kotlin/org/fieldscore/FieldscoreException.kt")
+        val kinds = Regex("public class (\\w+) internal constructor").findAll(source).map { it.groupValues[1] }.toList()
+        assertEquals(19, kinds.size)
+        val table = text("mobile/android/README.md").lines().filter { it.startsWith("| `") }
+        kinds.forEach { kind -> assertTrue(table.any { "`$kind`" in it.split("|")[1] }, kind) }
+    }
+
+    private fun text(name: String): String {
         val root = checkNotNull(System.getProperty("fieldscore.root")) { "start with: cargo xtask android" }
-        val source = File(root, "mobile/android/scoring/src/test/kotlin/org/fieldscore/ReadmeTest.kt").readText()
-        val lines = source.split("        // README\n")
-        assertEquals(3, lines.size)
-        assertTrue(lines[1].trimIndent() in File(root, "mobile/android/README.md").readText())
-        assertTrue(lines[1].trimIndent() in File(root, "README.md").readText())
+        return File(root, name).readText()
+    }
+
+    /** What stands between two marks in a source. */
+    private fun shown(source: String): List<String> {
+        val parts = text(source).split(Regex(" *// README\n"))
+        assertEquals(1, parts.size % 2)
+        return parts.filterIndexed { at, _ -> at % 2 == 1 }.map { it.trimIndent().trimEnd() }
     }
 }

@@ -6,6 +6,7 @@ import android.content.res.AssetManager
 import android.net.Uri
 import java.io.File
 import java.io.IOException
+import java.io.InputStream
 import org.fieldscore.BundleStore
 import org.fieldscore.FieldScorer
 import org.fieldscore.PublicKey
@@ -32,9 +33,26 @@ public fun FieldScorer.Companion.open(assets: AssetManager, name: String, keys: 
  */
 @Throws(IOException::class)
 public fun FieldScorer.Companion.open(resolver: ContentResolver, document: Uri, keys: List<PublicKey>): FieldScorer {
-    val stream = resolver.openInputStream(document) ?: throw IOException("the document can't be opened")
-    return stream.use { open(it, keys) }
+    return resolver.opened(document).use { open(it, keys) }
 }
+
+/**
+ * Installs a bundle that somebody has picked, such as with `Intent.ACTION_OPEN_DOCUMENT`.
+ *
+ * @throws IOException where it can't be opened
+ * @throws org.fieldscore.FieldscoreException as [BundleStore.install] of bytes
+ */
+@Throws(IOException::class)
+public fun BundleStore.install(resolver: ContentResolver, document: Uri): FieldScorer =
+    resolver.opened(document).use { install(it) }
+
+private fun ContentResolver.opened(document: Uri): InputStream =
+    try {
+        openInputStream(document)
+    } catch (error: SecurityException) {
+        // Whoever has the document takes leave back as it likes.
+        throw IOException("the document may not be opened", error)
+    } ?: throw IOException("the document can't be opened")
 
 /**
  * A product's bundle store in the app's own files, out of its backups: a restored app installs the bundle again.

@@ -9,6 +9,8 @@ import java.io.FileOutputStream
 import java.io.IOException
 import java.security.GeneralSecurityException
 import java.security.KeyStore
+import java.security.KeyStoreException
+import java.security.ProviderException
 import javax.crypto.Cipher
 import javax.crypto.KeyGenerator
 import javax.crypto.SecretKey
@@ -18,12 +20,14 @@ import javax.crypto.spec.GCMParameterSpec
  * Files that only this app on this device can read: AES-256 in GCM, under a key that the Android Keystore keeps and never
  * gives out. They lie where no backup takes them: on another device the key would be missing.
  *
- * Records hold applicants' values: this is where to keep them. Reading and writing block: call them off the main thread.
+ * Records hold applicants' values: this is where to keep them. Reading and writing block: call them off the main thread,
+ * from any thread of one process.
  *
  * @param name of the folder, and of the key
  */
-public class Vault(context: Context, private val name: String) {
-    private val folder = File(context.noBackupFilesDir, name)
+public class Vault(context: Context, name: String) {
+    private val folder = File(context.noBackupFilesDir, "fieldscore-vault/$name")
+    private val alias = "fieldscore.vault.$name"
 
     /**
      * Encrypts and writes a file, whole or not at all.
@@ -32,12 +36,12 @@ public class Vault(context: Context, private val name: String) {
      * @throws GeneralSecurityException where the Keystore fails
      */
     @Throws(IOException::class, GeneralSecurityException::class)
-    @Synchronized
-    public fun write(file: String, content: ByteArray) {
+    public fun write(file: String, content: ByteArray): Unit = alone {
         val cipher = Cipher.getInstance(TRANSFORMATION)
-        cipher.init(Cipher.ENCRYPT_MODE, key())
+        // The Keystore draws the IV, and takes none that is given.
+        cipher.init(Cipher.ENCRYPT_MODE, key() ?: fresh())
         cipher.updateAAD(file.toByteArray())
-        val sealed = byteArrayOf(cipher.iv.size.toByte()) + cipher.iv + cipher.doFinal(content)
+        val sealed = byteArrayOf(VERSION, cipher.iv.size.toByte()) + cipher.iv + cipher.doFinal(content)
         if (!folder.isDirectory && !folder.mkdirs()) throw IOException("the folder can't be made")
         val target = place(file)
         val fresh = File(folder, target.name + FRESH)
@@ -51,45 +55,69 @@ public class Vault(context: Context, private val name: String) {
     /**
      * What a file holds; null where there is none.
      *
+     * @throws IOException where it can't be read
      * @throws GeneralSecurityException where it was altered, or where the key is gone, as after a reset of the lock screen
-     *   on some devices
+     *   on some devices: then what is saved is lost, and [clear] lets the vault start afresh
      */
     @Throws(IOException::class, GeneralSecurityException::class)
-    @Synchronized
-    public fun read(file: String): ByteArray? {
+    public fun read(file: String): ByteArray? = alone {
         val sealed = try {
             place(file).readBytes()
-        } catch (_: FileNotFoundException) {
+        } catch (error: FileNotFoundException) {
+            // So is one called that is there and can't be opened.
+            if (place(file).exists()) throw error
             return null
         }
-        val start = 1 + (sealed.firstOrNull() ?: 0)
-        if (start < 1 || start > sealed.size) throw GeneralSecurityException("the file is not one of the vault's")
+        val start = HEADER + (sealed.getOrNull(1) ?: 0)
+        if (sealed.firstOrNull() != VERSION || start < HEADER || start > sealed.size) {
+            throw GeneralSecurityException("the file is not one of the vault's")
+        }
+        val key = key() ?: throw GeneralSecurityException("the vault's key is gone")
         val cipher = Cipher.getInstance(TRANSFORMATION)
-        cipher.init(Cipher.DECRYPT_MODE, key(), GCMParameterSpec(TAG_BITS, sealed, 1, start - 1))
+        cipher.init(Cipher.DECRYPT_MODE, key, GCMParameterSpec(TAG_BITS, sealed, HEADER, start - HEADER))
         cipher.updateAAD(file.toByteArray())
-        return cipher.doFinal(sealed, start, sealed.size - start)
+        cipher.doFinal(sealed, start, sealed.size - start)
     }
 
-    /** Takes a file away. */
-    @Synchronized
-    public fun delete(file: String) {
-        place(file).delete()
-    }
+    /**
+     * Takes a file away.
+     *
+     * @throws IOException where it stays
+     */
+    @Throws(IOException::class)
+    public fun delete(file: String): Unit = synchronized(LOCK) { remove(place(file)) }
 
     /** The names of all files, in order. */
-    @Synchronized
     public fun list(): List<String> =
-        folder.list().orEmpty().filter { !it.endsWith(FRESH) }.map { it.unescaped() }.sorted()
+        synchronized(LOCK) { folder.list().orEmpty().mapNotNull { it.unescaped() }.sorted() }
+
+    /**
+     * Takes all files away, and the key: nobody can read them any more, wherever a copy may lie. The next file that is
+     * written makes a new key.
+     *
+     * @throws IOException where a file stays
+     * @throws GeneralSecurityException where the Keystore fails
+     */
+    @Throws(IOException::class, GeneralSecurityException::class)
+    public fun clear(): Unit = alone {
+        keystore().deleteEntry(alias)
+        folder.listFiles().orEmpty().forEach(::remove)
+    }
+
+    private fun remove(file: File) {
+        if (!file.delete() && file.exists()) throw IOException("the file can't be taken away")
+    }
 
     private fun place(file: String) = File(folder, file.escaped())
 
-    private fun key(): SecretKey {
-        val keys = KeyStore.getInstance(KEYSTORE)
-        keys.load(null)
-        (keys.getKey(name, null) as? SecretKey)?.let { return it }
+    private fun keystore(): KeyStore = KeyStore.getInstance(KEYSTORE).apply { load(null) }
+
+    private fun key(): SecretKey? = keystore().getKey(alias, null) as? SecretKey
+
+    private fun fresh(): SecretKey {
         val generator = KeyGenerator.getInstance(KeyProperties.KEY_ALGORITHM_AES, KEYSTORE)
         generator.init(
-            KeyGenParameterSpec.Builder(name, KeyProperties.PURPOSE_ENCRYPT or KeyProperties.PURPOSE_DECRYPT)
+            KeyGenParameterSpec.Builder(alias, KeyProperties.PURPOSE_ENCRYPT or KeyProperties.PURPOSE_DECRYPT)
                 .setBlockModes(KeyProperties.BLOCK_MODE_GCM)
                 .setEncryptionPaddings(KeyProperties.ENCRYPTION_PADDING_NONE)
                 .setKeySize(KEY_BITS)
@@ -105,9 +133,28 @@ public class Vault(context: Context, private val name: String) {
         const val TAG_BITS = 128
         const val FRESH = ".new"
 
+        /** A file: version, length of the IV, the IV, and what GCM makes of the content and of the file's name. */
+        const val VERSION: Byte = 1
+        const val HEADER = 2
+
+        /** Of all vaults: two of one name must not make its key twice. */
+        val LOCK = Any()
+
+        /** Works alone; a Keystore that fails is said to in one way, whichever it has chosen. */
+        inline fun <T> alone(work: () -> T): T =
+            try {
+                synchronized(LOCK, work)
+            } catch (error: ProviderException) {
+                throw KeyStoreException(error)
+            }
+
         /** Any name as a file's name: bytes of UTF-8 in hexadecimal digits. */
         fun String.escaped() = toByteArray().joinToString("") { (it.toInt() and 0xff).toString(16).padStart(2, '0') }
 
-        fun String.unescaped() = String(chunked(2).map { it.toInt(16).toByte() }.toByteArray())
+        /** The name again; null for a file that the vault has not finished, or not made. */
+        fun String.unescaped(): String? {
+            val bytes = chunked(2).map { (it.toIntOrNull(16) ?: return null).toByte() }
+            return String(bytes.toByteArray()).takeIf { it.escaped() == this }
+        }
     }
 }

@@ -2,7 +2,6 @@ package org.fieldscore.sample
 
 import android.content.Context
 import android.net.Uri
-import java.io.IOException
 import java.util.concurrent.Executors
 import org.fieldscore.BundleStore
 import org.fieldscore.FieldScorer
@@ -11,6 +10,7 @@ import org.fieldscore.FieldscoreLog
 import org.fieldscore.PublicKey
 import org.fieldscore.android.Logcat
 import org.fieldscore.android.bundleStore
+import org.fieldscore.android.install
 
 /** The bundle in use, for the whole process: opened once, shared by every screen. */
 object Bundles {
@@ -42,10 +42,8 @@ object Bundles {
     /** Installs a bundle that was picked; the store refuses one that isn't signed, or older. */
     @Synchronized
     fun install(context: Context, document: Uri): FieldScorer {
-        val stream = context.contentResolver.openInputStream(document) ?: throw IOException("the document can't be opened")
-        val bytes = stream.use { it.readBytes() }
         // Screens that still show the one before keep it; its memory goes with them.
-        val installed = store(context).use { it.install(bytes) }
+        val installed = store(context).use { it.install(context.contentResolver, document) }
         scorer = installed
         return installed
     }

@@ -1,20 +1,30 @@
 package org.fieldscore.sample
 
 import android.app.Activity
+import android.graphics.Rect
 import android.os.Bundle
+import android.os.Handler
+import android.os.Looper
+import android.text.Editable
 import android.text.InputType
+import android.text.TextWatcher
 import android.view.View
+import android.view.ViewGroup
 import android.view.WindowManager
+import android.view.inputmethod.EditorInfo
+import android.widget.AdapterView
 import android.widget.ArrayAdapter
 import android.widget.Button
 import android.widget.EditText
-import android.widget.ScrollView
 import android.widget.Spinner
 import android.widget.TextView
+import java.text.DecimalFormatSymbols
 import java.text.SimpleDateFormat
 import java.util.Date
 import java.util.Locale
 import java.util.UUID
+import java.util.concurrent.CountDownLatch
+import java.util.concurrent.TimeUnit
 import org.fieldscore.Application
 import org.fieldscore.Explanation
 import org.fieldscore.Field
@@ -33,23 +43,42 @@ class FormActivity : Activity() {
     private var scorer: FieldScorer? = null
     private var id = newId()
 
+    /** The name of the saved application that is on the screen as it was decided. */
+    private var shown: String? = null
+        set(name) {
+            field = name
+            // Nothing is decided twice.
+            decide?.isEnabled = name == null
+        }
+    private var decide: Button? = null
+    private var last = emptyMap<String, String>()
+    private val clock = Handler(Looper.getMainLooper())
+    private val keep = Runnable { keepDraft() }
+    private var unkept = false
+
     override fun onCreate(savedInstanceState: Bundle?) {
         super.onCreate(savedInstanceState)
         // An applicant's values belong neither into a screenshot nor into the list of recent apps.
         window.setFlags(WindowManager.LayoutParams.FLAG_SECURE, WindowManager.LayoutParams.FLAG_SECURE)
         result = TextView(this).apply { accessibilityLiveRegion = View.ACCESSIBILITY_LIVE_REGION_POLITE }
         setContentView(result)
-        val name = intent.getStringExtra(SAVED)
+        val name = savedInstanceState?.getString(SAVED) ?: intent.getStringExtra(SAVED)
+        shown = name
         val load = {
-            val bytes = if (name == null) drafts(this).read(DRAFT) else applications(this).read(name)
-            Bundles.current(this) to bytes?.let(Saved::of)
+            val saved = if (name == null) draft(this) else applications(this).read(name)?.let(Saved::of)
+            Bundles.current(this) to saved
         }
-        inBackground(load, { (scorer, saved) -> show(scorer, saved) }) { result.text = it }
+        val then = { (scorer, saved): Pair<FieldScorer, Saved?> ->
+            show(scorer, saved)
+            if (name != null) showDecided(scorer, saved)
+        }
+        inBackground(load, then) { result.text = it }
     }
 
     private fun show(scorer: FieldScorer, saved: Saved?) {
         this.scorer = scorer
-        saved?.let { id = it.id }
+        // What was decided keeps its id: whatever is decided here next is another application.
+        if (saved != null && saved.record == null) id = saved.id
         val page = column()
         for (field in scorer.info.fields) {
             val input = input(scorer, field)
@@ -66,18 +95,39 @@ class FormActivity : Activity() {
             }
         }
         val decide = Button(this).apply {
-            text = "Decide and save"
+            setText(R.string.decide)
             setOnClickListener { decide(scorer) }
+            isEnabled = shown == null
         }
+        this.decide = decide
         page.addView(decide)
-        page.addView(result.apply { (parent as? android.view.ViewGroup)?.removeView(this) })
-        setContentView(ScrollView(this).apply { addView(page) })
+        page.addView(result.apply { (parent as? ViewGroup)?.removeView(this) })
+        setContentView(scrolling(page))
+        last = texts()
+    }
+
+    /** The decision as it was shown, and whether it comes out again. */
+    private fun showDecided(scorer: FieldScorer, saved: Saved?) {
+        val record = saved?.record
+        if (record == null) {
+            result.setText(R.string.gone)
+            shown = null
+            return
+        }
+        val again = try {
+            if (scorer.replay(record)) R.string.same_again else R.string.other_again
+        } catch (_: FieldscoreException.WrongBundle) {
+            R.string.earlier_bundle
+        } catch (_: FieldscoreException) {
+            R.string.other_again
+        }
+        result.text = listOfNotNull(saved.decision, getString(again)).joinToString("\n")
     }
 
     private fun title(scorer: FieldScorer, field: Field): String {
         val label = scorer.text("field.${field.name}.label", language) ?: field.name
-        val unit = if (field.unit.isEmpty()) "" else " (${field.unit})"
-        return if (field.required) "$label$unit, required" else "$label$unit"
+        val title = if (field.unit.isEmpty()) label else getString(R.string.unit, label, field.unit)
+        return if (field.required) getString(R.string.required, title) else title
     }
 
     /** A field's view, how its text is read, and how it is written. */
@@ -88,13 +138,13 @@ class FormActivity : Activity() {
             is FieldType.Category -> choice(type.codes) { code ->
                 scorer.text("field.${field.name}.category.$code", language) ?: code
             }
-            is FieldType.Truth -> choice(listOf("yes", "no")) { it }
+            is FieldType.Truth -> choice(listOf("yes", "no")) { getString(if (it == "yes") R.string.yes else R.string.no) }
             is FieldType.Integer -> typed(InputType.TYPE_CLASS_NUMBER or InputType.TYPE_NUMBER_FLAG_SIGNED)
             is FieldType.Numeric -> typed(
                 InputType.TYPE_CLASS_NUMBER or InputType.TYPE_NUMBER_FLAG_SIGNED or InputType.TYPE_NUMBER_FLAG_DECIMAL,
             )
             is FieldType.Day -> typed(InputType.TYPE_CLASS_DATETIME or InputType.TYPE_DATETIME_VARIATION_DATE)
-                .also { (it.view as EditText).hint = "YYYY-MM-DD" }
+                .also { (it.view as EditText).setHint(R.string.date_hint) }
             is FieldType.Text -> typed(InputType.TYPE_CLASS_TEXT or InputType.TYPE_TEXT_FLAG_NO_SUGGESTIONS)
         }
 
@@ -104,7 +154,16 @@ class FormActivity : Activity() {
         view.inputType = kind
         // What is typed is kept in the draft, encrypted; not in the state that the system keeps.
         view.isSaveEnabled = false
-        view.imeOptions = android.view.inputmethod.EditorInfo.IME_FLAG_NO_EXTRACT_UI
+        view.imeOptions = EditorInfo.IME_FLAG_NO_EXTRACT_UI or IME_FLAG_NO_PERSONALIZED_LEARNING
+        view.addTextChangedListener(
+            object : TextWatcher {
+                override fun beforeTextChanged(text: CharSequence?, start: Int, count: Int, after: Int) = Unit
+
+                override fun onTextChanged(text: CharSequence?, start: Int, before: Int, count: Int) = Unit
+
+                override fun afterTextChanged(text: Editable?) = changed()
+            },
+        )
         return Input(view, { view.text.toString() }, { view.setText(it) })
     }
 
@@ -112,8 +171,13 @@ class FormActivity : Activity() {
         val view = Spinner(this)
         view.id = View.generateViewId()
         view.isSaveEnabled = false
-        val shown = listOf("not stated") + codes.map(label)
-        view.adapter = ArrayAdapter(this, android.R.layout.simple_spinner_dropdown_item, shown)
+        val labels = listOf(getString(R.string.not_stated)) + codes.map(label)
+        view.adapter = ArrayAdapter(this, android.R.layout.simple_spinner_dropdown_item, labels)
+        view.onItemSelectedListener = object : AdapterView.OnItemSelectedListener {
+            override fun onItemSelected(parent: AdapterView<*>?, view: View?, position: Int, id: Long) = changed()
+
+            override fun onNothingSelected(parent: AdapterView<*>?) = changed()
+        }
         return Input(
             view,
             { if (view.selectedItemPosition <= 0) "" else codes[view.selectedItemPosition - 1] },
@@ -132,58 +196,129 @@ class FormActivity : Activity() {
             point(scorer, error)
             return
         }
-        result.text = words(explanation)
-        val saved = Saved(id, texts, explanation.decision.record).toBytes()
+        val decision = words(explanation)
+        result.text = decision
+        val name = id
+        val saved = Saved(name, texts, decision, explanation.decision.record).toBytes()
         val save = {
-            applications(this).write(id, saved)
+            applications(this).write(name, saved)
             drafts(this).delete(DRAFT)
         }
-        inBackground(save, { decided = true }) { result.text = it }
+        clock.removeCallbacks(keep)
+        unkept = false
+        last = texts
+        shown = name
+        // Whatever is changed and decided next is another application: no decision takes another's place.
+        id = newId()
+        inBackground(save, {}) {
+            result.text = it
+            shown = null
+            unkept = true
+        }
     }
-
-    private var decided = false
 
     private fun application(scorer: FieldScorer, texts: Map<String, String>): Application {
         // The runtime has no clock; the phone's has the applicant's day.
         val today = SimpleDateFormat("yyyy-MM-dd", Locale.ROOT).format(Date())
         return scorer.application(id, today) {
-            texts.forEach { (name, text) -> setText(name, text) }
+            for (field in scorer.info.fields) {
+                val text = texts.getValue(field.name)
+                when (field.type) {
+                    is FieldType.Numeric -> plain(text).let { setText(field.name, it, comma && ',' in it) }
+                    is FieldType.Day -> setText(field.name, plain(text))
+                    else -> setText(field.name, text)
+                }
+            }
         }
     }
+
+    /** Whether this language writes a comma where others have a point; its keyboard does so from Android 8 on. */
+    private val comma: Boolean
+        get() = DecimalFormatSymbols.getInstance().decimalSeparator == ','
+
+    /** A number or a day in ASCII: keyboards write the digits of their language, and Arabic's own decimal mark. */
+    private fun plain(text: String) =
+        text.map { mark ->
+            val digit = Character.digit(mark, 10)
+            if (digit >= 0) '0' + digit else if (mark == '\u066b') '.' else mark
+        }.joinToString("")
 
     /** Shows what is wrong, and goes to the field. */
     private fun point(scorer: FieldScorer, error: FieldscoreException) {
         val field = error.field
         val label = field?.let { scorer.text("field.$it.label", language) } ?: error.place
-        result.text = "$label: ${error.expected}"
+        result.text = getString(R.string.wrong, label, error.expected)
         val view = inputs[field]?.view ?: return
-        if (view is EditText) view.error = error.expected
+        val words = if (view is Spinner) view.selectedView else view
+        (words as? TextView)?.error = error.expected
         view.requestFocus()
+        view.requestRectangleOnScreen(Rect(0, 0, view.width, view.height))
     }
 
     private fun words(explanation: Explanation): String {
         val decision = explanation.decision
         val outcome = when (decision.outcome) {
-            Outcome.APPROVE -> "Approved"
-            Outcome.REFER -> "For a person to decide"
-            Outcome.DECLINE -> "Declined"
+            Outcome.APPROVE -> R.string.approved
+            Outcome.REFER -> R.string.referred
+            Outcome.DECLINE -> R.string.declined
         }
-        val reasons = explanation.reasons.joinToString("") { "\n• ${it.text}" }
-        return "$outcome, ${decision.score} points$reasons"
+        val first = getString(R.string.decision, getString(outcome), decision.score)
+        return (listOf(first) + explanation.reasons.map { getString(R.string.reason, it.text) }).joinToString("\n")
     }
 
-    /** The process may end at any time after this: the draft is on the disk by then. */
+    /** What is typed is kept a second later: a battery may be pulled while somebody is at it. */
+    private fun changed() {
+        val texts = texts()
+        if (scorer == null || texts == last) return
+        last = texts
+        shown = null
+        unkept = true
+        clock.removeCallbacks(keep)
+        clock.postDelayed(keep, KEPT_AFTER)
+    }
+
+    /** Writes the draft. There is none of a saved application that was opened only to be looked at. */
+    private fun keepDraft() {
+        clock.removeCallbacks(keep)
+        if (!unkept || intent.hasExtra(SAVED)) return
+        unkept = false
+        val bytes = Saved(id, texts()).toBytes()
+        inBackground({ drafts(this).write(DRAFT, bytes) }, {}) {
+            result.text = it
+            unkept = true
+        }
+    }
+
+    override fun onSaveInstanceState(outState: Bundle) {
+        super.onSaveInstanceState(outState)
+        // A name without meaning, and nothing of the applicant: the system keeps this where it likes.
+        shown?.let { outState.putString(SAVED, it) }
+    }
+
     override fun onPause() {
         super.onPause()
-        if (scorer == null || decided || intent.hasExtra(SAVED)) return
-        val draft = Saved(id, texts(), null).toBytes()
-        Bundles.background.submit { drafts(this).write(DRAFT, draft) }.get()
+        keepDraft()
+    }
+
+    /** The process may end at any time after this: what [onPause] and what was decided is on the disk by then. */
+    override fun onStop() {
+        super.onStop()
+        val written = CountDownLatch(1)
+        Bundles.background.execute { written.countDown() }
+        // Most often it is already. A Keystore that hangs must not hang the screen.
+        written.await(WAIT, TimeUnit.SECONDS)
     }
 
     companion object {
         /** The saved application to show; without, it is the draft. */
         const val SAVED = "saved"
 
-        private fun newId() = "A-" + UUID.randomUUID().toString().take(8)
+        private const val KEPT_AFTER = 1000L
+        private const val WAIT = 2L
+
+        /** `EditorInfo` has it from Android 8 on; what is older looks over it. */
+        private const val IME_FLAG_NO_PERSONALIZED_LEARNING = 0x1000000
+
+        private fun newId() = "A-" + UUID.randomUUID().toString().take(13)
     }
 }

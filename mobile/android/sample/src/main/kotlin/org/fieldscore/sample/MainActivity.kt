@@ -1,6 +1,7 @@
 package org.fieldscore.sample
 
 import android.app.Activity
+import android.content.ActivityNotFoundException
 import android.content.Intent
 import android.os.Bundle
 import android.view.View
@@ -23,17 +24,17 @@ class MainActivity : Activity() {
         super.onCreate(savedInstanceState)
         bundle = TextView(this).apply { accessibilityLiveRegion = View.ACCESSIBILITY_LIVE_REGION_POLITE }
         start = Button(this).apply {
-            text = "New application, or the draft"
+            setText(R.string.start)
             isEnabled = false
             setOnClickListener { startActivity(Intent(this@MainActivity, FormActivity::class.java)) }
         }
         val pick = Button(this).apply {
-            text = "Pick another bundle"
+            setText(R.string.pick)
             setOnClickListener { pick() }
         }
         saved = column()
-        val page = column(bundle, start, pick, heading("Saved applications"), saved)
-        setContentView(ScrollView(this).apply { addView(page) })
+        val page = column(bundle, start, pick, heading(getString(R.string.saved)), saved)
+        setContentView(scrolling(page))
     }
 
     override fun onResume() {
@@ -41,7 +42,7 @@ class MainActivity : Activity() {
         inBackground({ Bundles.current(this) }, ::show)
         inBackground({ applications(this).list() }) { names ->
             saved.removeAllViews()
-            if (names.isEmpty()) saved.addView(TextView(this).apply { text = "None yet." })
+            if (names.isEmpty()) saved.addView(TextView(this).apply { setText(R.string.none_saved) })
             names.forEach { saved.addView(entry(it)) }
         }
     }
@@ -49,7 +50,7 @@ class MainActivity : Activity() {
     private fun entry(name: String) =
         Button(this).apply {
             text = name
-            contentDescription = "Open application $name"
+            contentDescription = getString(R.string.open_saved, name)
             setOnClickListener {
                 startActivity(Intent(this@MainActivity, FormActivity::class.java).putExtra(FormActivity.SAVED, name))
             }
@@ -58,7 +59,11 @@ class MainActivity : Activity() {
     private fun pick() {
         // Bundles have no type of their own: any file may be picked, and what is none is refused.
         val intent = Intent(Intent.ACTION_OPEN_DOCUMENT).addCategory(Intent.CATEGORY_OPENABLE).setType("*/*")
-        startActivityForResult(intent, PICKED)
+        try {
+            startActivityForResult(intent, PICKED)
+        } catch (_: ActivityNotFoundException) {
+            bundle.setText(R.string.no_picker)
+        }
     }
 
     override fun onActivityResult(requestCode: Int, resultCode: Int, data: Intent?) {
@@ -70,7 +75,8 @@ class MainActivity : Activity() {
 
     private fun show(scorer: FieldScorer) {
         val info = scorer.info
-        bundle.text = "Bundle: ${info.product} ${info.sequence}, valid until ${info.notAfter ?: "further notice"}"
+        val end = info.notAfter ?: getString(R.string.no_end)
+        bundle.text = getString(R.string.bundle, info.product, info.sequence, end)
         start.isEnabled = true
     }
 
@@ -99,11 +105,11 @@ fun <T> Activity.inBackground(work: () -> T, then: (T) -> Unit, failed: (String)
     }
 }
 
-private fun words(error: Throwable): String =
+private fun Activity.words(error: Throwable): String =
     when (error) {
-        is FieldscoreException -> "Refused: ${error.message}"
-        is GeneralSecurityException -> "The device's key store does not open what is saved"
-        else -> "A file can't be read or written"
+        is FieldscoreException -> getString(R.string.refused, error.message)
+        is GeneralSecurityException -> getString(R.string.key_fails)
+        else -> getString(R.string.file_fails)
     }
 
 /** A column of views. */
@@ -115,6 +121,13 @@ fun Activity.column(vararg views: View): LinearLayout {
     views.forEach(column::addView)
     return column
 }
+
+/** A page that scrolls, clear of the system's bars, under which apps reach from Android 15 on. */
+fun Activity.scrolling(page: View): ScrollView =
+    ScrollView(this).apply {
+        fitsSystemWindows = true
+        addView(page)
+    }
 
 /** A heading, bold. */
 fun Activity.heading(text: String): TextView =
