@@ -118,7 +118,9 @@ pub(super) fn check_shape(
     }
     let last = outer.last().map_or(1, |axis| u64::from(axis.count));
     let padded = match operation {
-        Operation::Dense => points / last * last.next_multiple_of(LANES as u64),
+        Operation::Dense | Operation::Product => {
+            points / last * last.next_multiple_of(LANES as u64)
+        }
         // What opening reads of it.
         Operation::Gather => points.saturating_add(u64::from(*size) * last),
         // Some functions take as long as so many multiply-adds.

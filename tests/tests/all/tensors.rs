@@ -76,7 +76,7 @@ fn a_net_with_other_activations_builds_scores_and_explains() {
 }
 
 /// `[2, 3]` through a softmax along its rows, times a constant row, summed up.
-fn sound() -> (Plan, Vec<u8>) {
+pub(crate) fn sound() -> (Plan, Vec<u8>) {
     let buffer = |len, offset| Buffer {
         element: ElementType::F32,
         len,
@@ -144,6 +144,14 @@ fn sound() -> (Plan, Vec<u8>) {
     };
     let weights = [1.0f32, 2.0, 3.0].iter().flat_map(|x| x.to_le_bytes());
     (plan, weights.collect())
+}
+
+/// The plan of a fixture.
+pub(crate) fn case(name: &str) -> (Plan, Vec<u8>) {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("families/nets");
+    let graph = Graph::import(&folder.join(name).join("model.onnx")).unwrap();
+    let lowered = graph.lowered();
+    (lowered.plan.clone(), lowered.weights.clone())
 }
 
 fn run(plan: &Executable, weights: &[u8], features: &[f32]) -> Vec<f32> {
@@ -294,12 +302,10 @@ fn harmed_plans_are_refused_or_run() {
     let mut random = Random::new(16);
     let (mut refused, mut ran) = (0, 0);
     for case in ["tcn", "ft_transformer_17", "gru", "cnn_2d", "embeddings_18"] {
-        let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("families/nets");
-        let graph = Graph::import(&file.join(case).join("model.onnx")).unwrap();
-        let features = vec![0.5; graph.inputs()];
+        let (sound, floats) = self::case(case);
+        let features = vec![0.5; sound.models[0].buffers[0].len as usize];
         for _ in 0..400 {
-            let mut plan = graph.lowered().plan.clone();
-            let mut weights = graph.lowered().weights.clone();
+            let (mut plan, mut weights) = (sound.clone(), floats.clone());
             harm(&mut plan.models[0], &mut weights, &mut random);
             match Executable::new(plan, &weights) {
                 Ok(plan) => {

@@ -3,7 +3,8 @@
 use std::collections::HashMap;
 
 use fieldscore_runtime::plan::{
-    Axis, CONSTANT, ElementType, Model, Nest, PLAN_VERSION, Plan, Port, Step, TensorOperation,
+    Axis, CONSTANT, ElementType, MAX_STEPS, Model, Nest, PLAN_VERSION, Plan, Port, Step,
+    TensorOperation,
 };
 
 use super::view::{Fixed, Value, View, dense_strides};
@@ -282,8 +283,12 @@ impl Emitter {
         )
     }
 
-    /// The plan, without the steps that no output needs, and its weights.
-    pub fn finish(mut self, inputs: usize, outputs: &[(String, &View)]) -> Lowered {
+    /// The plan, without the steps that no output needs, and its weights; `None` where it has more
+    /// steps or values than a plan may have.
+    pub fn finish(mut self, inputs: usize, outputs: &[(String, &View)]) -> Option<Lowered> {
+        if self.buffers.len() > usize::from(u16::MAX) {
+            return None;
+        }
         let mut needed = vec![false; self.buffers.len()];
         for (_, view) in outputs {
             needed[usize::from(view.buffer)] = true;
@@ -332,6 +337,9 @@ impl Emitter {
             .filter(|(_, needed)| **needed);
         let buffers: Vec<(ElementType, u32)> =
             lens.map(|(&len, _)| (ElementType::F32, len)).collect();
+        if steps.len() > MAX_STEPS || buffers.len() > MAX_STEPS {
+            return None;
+        }
         let outputs: Vec<Port> = outputs
             .iter()
             .map(|(name, view)| Port {
@@ -353,14 +361,14 @@ impl Emitter {
             arena_bytes,
             steps,
         };
-        Lowered {
+        Some(Lowered {
             plan: Plan {
                 version: PLAN_VERSION,
                 models: vec![model],
             },
             weights: self.weights,
             precisions: Vec::new(),
-        }
+        })
     }
 }
 

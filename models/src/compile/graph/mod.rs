@@ -1,7 +1,9 @@
 //! Nets beyond chains of dense layers: tract's decluttered graph, lowered node by node to tensor steps in
 //! f32. The batch axis is one element: a plan scores a row at a time.
 
+mod element;
 mod emit;
+mod fold;
 mod linear;
 mod pattern;
 mod recurrent;
@@ -10,6 +12,7 @@ mod walk;
 
 use std::path::Path;
 
+use fieldscore_runtime::plan::Executable;
 use sha2::{Digest, Sha256};
 use tract_onnx::prelude::*;
 use tract_onnx::tract_core::ops::change_axes::AxisOp;
@@ -72,6 +75,14 @@ impl Graph {
             bare.nodes[id].op = Box::new(Identity);
         }
         let lowered = lower(&bare, &widths, &place, false)?.0;
+        // What is too large for a plan is known now, not when a bundle is opened.
+        Executable::new(lowered.plan.clone(), &lowered.weights).map_err(|e| {
+            Error::input(
+                &place,
+                format!("a net that a plan can hold ({})", e.expected()),
+            )
+            .hint("take a smaller net, or a shorter sequence")
+        })?;
         Ok(Self {
             typed,
             bare,
@@ -131,10 +142,7 @@ impl Graph {
                 .map(|t| t.len())
                 .sum::<usize>()
         };
-        let executable = fieldscore_runtime::plan::Executable::new(
-            self.lowered.plan.clone(),
-            &self.lowered.weights,
-        );
+        let executable = Executable::new(self.lowered.plan.clone(), &self.lowered.weights);
         Size {
             shape: format!("{} features, {} steps", self.inputs(), model.steps.len()),
             parameters: self.typed.nodes.iter().map(constants).sum(),
@@ -162,9 +170,7 @@ impl Graph {
         // All edges, where an arena has room for them all; else the outputs.
         let (lowered, edges) = lower(&self.bare, &self.widths, &self.place, true)
             .ok()
-            .filter(|(all, _)| {
-                fieldscore_runtime::plan::Executable::new(all.plan.clone(), &all.weights).is_ok()
-            })
+            .filter(|(all, _)| Executable::new(all.plan.clone(), &all.weights).is_ok())
             .unwrap_or_else(|| (self.lowered.clone(), self.bare.outputs.to_vec()));
         lowered.observe(rows, |row, ours| {
             let mut inputs = tvec![];
@@ -385,7 +391,11 @@ fn lower(
         .iter()
         .map(|(outlet, view)| (name(outlet), view))
         .collect();
-    let lowered = walk.emitter.finish(total, &named);
+    let lowered = walk.emitter.finish(total, &named).ok_or_else(|| {
+        let most = fieldscore_runtime::plan::MAX_STEPS;
+        Error::input(place, format!("a net of at most {most} steps"))
+            .hint("shorten the sequence, or take fewer layers: recurrence is unrolled")
+    })?;
     Ok((
         lowered,
         outputs.into_iter().map(|(outlet, _)| outlet).collect(),

@@ -20,13 +20,12 @@ use tract_onnx::tract_core::ops::identity::Identity;
 use tract_onnx::tract_core::ops::konst::Const;
 use tract_onnx::tract_core::ops::logic::Iff;
 use tract_onnx::tract_core::ops::lstm_cell::LstmEpilogue;
-use tract_onnx::tract_core::ops::math::PowConst;
-use tract_onnx::tract_core::ops::nn::{LeakyRelu, Reduce, Reducer, RmsNorm, Softmax, SoftmaxKind};
+use tract_onnx::tract_core::ops::nn::{Reduce, RmsNorm, Softmax, SoftmaxKind};
 use tract_onnx::tract_core::ops::scan::Scan;
 use tract_onnx::tract_core::ops::source::TypedSource;
 use tract_onnx::tract_hir::internal::DimLike;
 
-use super::emit::{Draft, Emitter, Line, Right, lines, number};
+use super::emit::{Draft, Emitter, Right, lines, number};
 use super::pattern::{self, Pattern};
 use super::view::{Fixed, Value, View};
 use crate::error::{Error, Result};
@@ -273,7 +272,12 @@ impl Walk<'_> {
         }
     }
 
-    fn map(&mut self, operation: TensorOperation, parameters: &[f32], x: &View) -> Lowered<View> {
+    pub fn map(
+        &mut self,
+        operation: TensorOperation,
+        parameters: &[f32],
+        x: &View,
+    ) -> Lowered<View> {
         self.emitter
             .map(operation, parameters, x)
             .ok_or_else(|| AXES.to_owned())
@@ -283,123 +287,6 @@ impl Walk<'_> {
         self.emitter
             .zip(operation, x, y)
             .ok_or_else(|| AXES.to_owned())
-    }
-
-    fn element_wise(&mut self, op: &ElementWiseOp, x: &View) -> Lowered<View> {
-        use TensorOperation as T;
-        if let Some(leaky) = op.0.downcast_ref::<LeakyRelu>() {
-            return self.map(T::Leaky, &[leaky.alpha, 0.0], x);
-        }
-        if let Some(power) = op.0.downcast_ref::<PowConst>() {
-            return self.power(power.exponent, x);
-        }
-        match op.0.name().as_str() {
-            "Sigmoid" => self.map(T::Sigmoid, &[], x),
-            "Tanh" => self.map(T::Tanh, &[], x),
-            "Erf" => self.map(T::Erf, &[], x),
-            "Exp" => self.map(T::Exp, &[], x),
-            "Ln" => self.map(T::Ln, &[], x),
-            "Abs" => self.map(T::Absolute, &[], x),
-            "Neg" => self.map(T::Affine, &[-1.0, 0.0], x),
-            "Square" => self.power(2.0, x),
-            "Sqrt" => self.power(0.5, x),
-            "Rsqrt" => self.power(-0.5, x),
-            "Recip" => self.power(-1.0, x),
-            "HardSwish" => self.map(T::HardSwish, &[], x),
-            "Silu" => self.map(T::Silu, &[1.0, 0.0], x),
-            "GeluExact" => self.map(T::Gelu, &[], x),
-            "GeluApproximate" => self.map(T::GeluTanh, &[], x),
-            _ => Err("the plan has no step for it".to_owned()),
-        }
-    }
-
-    fn power(&mut self, exponent: f32, x: &View) -> Lowered<View> {
-        use TensorOperation as T;
-        let value = || Value::Held(x.clone());
-        if exponent == 2.0 || exponent == 3.0 {
-            let square = self.zip(T::Multiply, x, &value())?;
-            return if exponent == 2.0 {
-                Ok(square)
-            } else {
-                self.zip(T::Multiply, &square, &value())
-            };
-        }
-        let root = if exponent.abs() == 0.5 {
-            self.map(T::Root, &[], x)?
-        } else {
-            x.clone()
-        };
-        match exponent {
-            0.5 => Ok(root),
-            -0.5 | -1.0 => self.map(T::Reciprocal, &[], &root),
-            _ => Err(format!("the power {exponent}")),
-        }
-    }
-
-    fn binary(&mut self, name: &str, inputs: &[Value]) -> Lowered<View> {
-        use TensorOperation as T;
-        let [a, b] = inputs else {
-            return Err("other than two operands".to_owned());
-        };
-        for value in inputs {
-            if matches!(value, Value::Held(view) if view.whole) {
-                return Err("whole numbers serve as indices alone".to_owned());
-            }
-        }
-        // The computed operand first.
-        let (x, y, turned) = match (a, b) {
-            (Value::Held(x), _) => (x.clone(), b, false),
-            (Value::Fixed(_), Value::Held(x)) => (x.clone(), a, true),
-            (Value::Fixed(a), Value::Fixed(_)) => {
-                let x = self.hold(&Value::Fixed(a.clone()))?;
-                (x, b, false)
-            }
-        };
-        // One number for all: a parameter, where the other operand has the result's shape.
-        if let Value::Fixed(fixed) = y
-            && let Some(c) = fixed.single()
-            && fixed.dims.iter().all(|&dim| dim == 1)
-        {
-            match (name, turned) {
-                ("Add", _) => return self.map(T::Affine, &[1.0, c], &x),
-                ("Sub", false) => return self.map(T::Affine, &[1.0, -c], &x),
-                ("Sub", true) => return self.map(T::Affine, &[-1.0, c], &x),
-                ("Mul", _) => return self.map(T::Affine, &[c, 0.0], &x),
-                ("Max", _) => return self.map(T::Clip, &[c.max(f32::MIN), f32::MAX], &x),
-                ("Min", _) => return self.map(T::Clip, &[f32::MIN, c.min(f32::MAX)], &x),
-                ("Pow", false) => return self.power(c, &x),
-                _ => {}
-            }
-        }
-        let operation = match name {
-            "Add" => T::Add,
-            "Sub" => T::Subtract,
-            "Mul" => T::Multiply,
-            "Div" => T::Divide,
-            "Max" => T::Greatest,
-            "Min" => T::Least,
-            "LT" | "GT" => T::Less,
-            _ => return Err("the plan has no step for it".to_owned()),
-        };
-        let commutes = !matches!(name, "Sub" | "Div" | "LT" | "GT");
-        // `a > b` is `b < a`.
-        if (turned && !commutes) != (name == "GT") {
-            let y = self.hold(y)?;
-            return self.zip(operation, &y, &Value::Held(x));
-        }
-        self.zip(operation, &x, y)
-    }
-
-    /// `condition · a + (1 − condition) · b`: exact, because a condition is 0 or 1.
-    fn select(&mut self, inputs: &[Value]) -> Lowered<View> {
-        use TensorOperation as T;
-        let [Value::Held(condition), a, b] = inputs else {
-            return Err("a choice that is the same for every row".to_owned());
-        };
-        let other = self.map(T::Affine, &[-1.0, 1.0], condition)?;
-        let a = self.zip(T::Multiply, condition, a)?;
-        let b = self.zip(T::Multiply, &other, b)?;
-        self.zip(T::Add, &a, &Value::Held(b))
     }
 
     fn axes(&mut self, op: &AxisOp, x: View) -> Lowered<View> {
@@ -520,89 +407,6 @@ impl Walk<'_> {
             }
             _ => Err("rows of a computed table".to_owned()),
         }
-    }
-
-    fn reduce(&mut self, op: &Reduce, x: &View) -> Lowered<View> {
-        use TensorOperation as T;
-        let count: usize = op.axes.iter().map(|&axis| x.dims[axis]).product();
-        let (operation, factor) = match op.reducer {
-            Reducer::Sum => (T::Sum, 1.0),
-            Reducer::MeanOfSquares => (T::SumSquares, 1.0 / count as f32),
-            Reducer::Max => (T::Max, 0.0),
-            Reducer::Min => (T::Min, 0.0),
-            _ => return Err("the plan has no step for it".to_owned()),
-        };
-        let mut dims = x.dims.clone();
-        op.axes.iter().for_each(|&axis| dims[axis] = 1);
-        let output = self.emitter.fresh(&dims);
-        self.folded(operation, factor, &op.axes, x, &output)?;
-        Ok(output)
-    }
-
-    /// Folds `axes` of `x` into `output`.
-    fn folded(
-        &mut self,
-        operation: TensorOperation,
-        factor: f32,
-        axes: &[usize],
-        x: &View,
-        output: &View,
-    ) -> Lowered<()> {
-        let line = |axis: usize| Line {
-            count: x.dims[axis],
-            left: x.stride(axis),
-            right: 0,
-            output: output.stride(axis),
-        };
-        let is_inner = |axis: &usize| axes.contains(axis);
-        let (inner, outer): (Vec<usize>, Vec<usize>) = (0..x.dims.len()).partition(is_inner);
-        let parameters = matches!(
-            operation,
-            TensorOperation::Sum | TensorOperation::SumSquares | TensorOperation::Normalise
-        );
-        let draft = Draft {
-            operation,
-            left: x,
-            right: Right::None,
-            output,
-            outer: outer.into_iter().map(line).collect(),
-            inner: inner.into_iter().map(line).collect(),
-            weights: if parameters {
-                [factor, 0.0].iter().flat_map(|x| x.to_le_bytes()).collect()
-            } else {
-                Vec::new()
-            },
-            rows: 0,
-        };
-        self.emitter.step(draft).ok_or_else(|| AXES.to_owned())
-    }
-
-    /// A softmax or a layer norm over `axes`.
-    pub fn norm(
-        &mut self,
-        operation: TensorOperation,
-        axes: &[usize],
-        parameter: f32,
-        x: &View,
-    ) -> Lowered<View> {
-        let output = self.emitter.fresh(&x.dims);
-        self.folded(operation, parameter, axes, x, &output)?;
-        Ok(output)
-    }
-
-    /// `x / √(mean of squares + ε)`
-    fn rms_norm(&mut self, op: &RmsNorm, x: &View) -> Lowered<View> {
-        use TensorOperation as T;
-        let epsilon = fixed(&op.eps)
-            .and_then(|fixed| fixed.single())
-            .ok_or("no number for ε")?;
-        let mut dims = x.dims.clone();
-        let count = std::mem::replace(&mut dims[op.axis], 1);
-        let squares = self.emitter.fresh(&dims);
-        self.folded(T::SumSquares, 1.0 / count as f32, &[op.axis], x, &squares)?;
-        let squares = self.map(T::Affine, &[1.0, epsilon], &squares)?;
-        let root = self.map(T::Root, &[], &squares)?;
-        self.zip(T::Divide, x, &Value::Held(root))
     }
 }
 
