@@ -69,6 +69,12 @@ pub(super) fn compress(
             layers: Vec::new(),
             size: graph.size(graph.lowered().bytes()),
         }),
+        Source::Lines(lines) => Ok(Compressed {
+            pruned: None,
+            quantised: None,
+            layers: Vec::new(),
+            size: Size::of_net(&lines.net, source.lower()?.bytes()),
+        }),
     }
 }
 

@@ -108,6 +108,12 @@ impl Engine {
         executable.run(0, kernels, weights, rows, &mut memory.arena)
     }
 
+    /// The bias of a model that only adds its inputs up: see [`Executable::adds_up`].
+    pub fn adds_up(&self, weights: &[u8]) -> Option<f32> {
+        let Self::Plan { executable, .. } = self;
+        executable.adds_up(0, weights)
+    }
+
     /// How the model's first layer comes in parts: see [`Executable::partials`].
     pub fn partials(&self) -> Option<Partials> {
         let Self::Plan { executable, .. } = self;

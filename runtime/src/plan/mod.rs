@@ -167,6 +167,33 @@ impl Executable {
         run_calls(&self.prepared(index)?.calls, kernels, weights, rows, arena);
         Ok(())
     }
+
+    /// The bias of model `index` where all that it does is to add its inputs to that, as a
+    /// scorecard does.
+    pub(crate) fn adds_up(&self, index: usize, weights: &[u8]) -> Option<f32> {
+        let model = self.plan.models.get(index)?;
+        let ([step], [input], [output]) = (&model.steps[..], &model.inputs[..], &model.outputs[..])
+        else {
+            return None;
+        };
+        let call = self.models.get(index)?.calls.first()?;
+        let plain = matches!(
+            call.operation,
+            Operation::DenseFloat {
+                half: false,
+                relu: false
+            }
+        ) && call.shape.outputs == 1
+            && (step.input(), step.output()) == (input.buffer, output.buffer);
+        if !plain {
+            return None;
+        }
+        // Of each 16 lanes the first: the bias, then a weight for each input.
+        let lanes = weights[call.weights.clone()].as_chunks().0.iter();
+        let mut first = lanes.step_by(LANES).map(|&float| f32::from_le_bytes(float));
+        let bias = first.next()?;
+        first.all(|weight| weight == 1.0).then_some(bias)
+    }
 }
 
 fn no_model(index: usize) -> Error {
