@@ -62,6 +62,13 @@ pub(super) fn compress(
 ) -> Result<Compressed> {
     match source {
         Source::Net(imported) => net(bench, &imported.net, progress),
+        // In the arithmetic that it came in.
+        Source::Graph(graph) => Ok(Compressed {
+            pruned: None,
+            quantised: None,
+            layers: Vec::new(),
+            size: graph.size(graph.lowered().bytes()),
+        }),
         Source::Lines(lines) => Ok(Compressed {
             pruned: None,
             quantised: None,

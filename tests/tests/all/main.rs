@@ -23,6 +23,7 @@ mod phones;
 mod redaction;
 mod seeds;
 mod store;
+mod tensors;
 mod values;
 
 #[global_allocator]
