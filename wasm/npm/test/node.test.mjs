@@ -7,9 +7,9 @@ import { join } from "node:path";
 import { after, test } from "node:test";
 
 import { damaged, foreigner, signed, testKey } from "../../test/bundles.mjs";
-import { applications, decided, recorded } from "./golden.mjs";
+import { applications, decided, marks, recorded } from "./golden.mjs";
 import { miscounting, trapping } from "./patch.mjs";
-import { app, application, bundle, csv, digests, dist, key, load, run } from "./setup.mjs";
+import { app, application, bundle, csv, digests, dist, families, key, load, run } from "./setup.mjs";
 
 const rows = applications(csv);
 const sha256 = (bytes) => createHash("sha256").update(bytes).digest("hex");
@@ -37,6 +37,24 @@ for (const build of ["simd128", "scalar"]) {
     const explained = decided((a) => scorer.explain(a), rows.slice(0, 100));
     assert.equal(sha256(explained), recorded(digests, "explained 100"));
   });
+
+  for (const family of families) {
+    test(`the golden suite of ${family.name}, ${build}`, async () => {
+      const { init, openBundle } = await load();
+      await init({ build });
+      const scorer = await openBundle(family.bundle, [family.key]);
+      const rows = applications(family.csv);
+      for (const [kind, decide] of [["plain", (a) => scorer.score(a)], ["explained", (a) => scorer.explain(a)]]) {
+        const counts = marks(family.digests, kind);
+        assert.ok(counts.length > 0);
+        for (const count of counts) {
+          assert.ok(count <= rows.length);
+          const found = sha256(decided(decide, rows.slice(0, count)));
+          assert.equal(found, recorded(family.digests, `${kind} ${count}`), `${kind} ${count}`);
+        }
+      }
+    });
+  }
 
   test(`nothing of an application stays in memory, ${build}`, async () => {
     const memories = [];
