@@ -47,7 +47,8 @@ export async function load(entry = "node", from = dist) {
   const copy = mkdtempSync(join(app, `copy-${fresh++}-`));
   cpSync(from, join(copy, "dist"), { recursive: true });
   cpSync(join(app, "node_modules/fieldscore/package.json"), join(copy, "package.json"));
-  return import(pathToFileURL(join(copy, "dist", `${entry}.js`)).href);
+  const beside = (entry) => import(pathToFileURL(join(copy, "dist", `${entry}.js`)).href);
+  return { ...(await beside(entry)), beside };
 }
 
 /** Runs a script as an ES module in a node of its own, in the app's folder, and gives its stdout. */
