@@ -224,9 +224,8 @@ fn model(out: &mut String, opened: &Opened) {
         right("multiply-adds"),
     ]);
     let plan = scorer.executable().plan();
-    for model in &plan.models {
-        for step in &model.steps {
-            let facts = StepFacts::of(model, step);
+    for index in 0..plan.models.len() {
+        for (step, facts) in StepFacts::all(scorer.executable(), index) {
             table.add_row(vec![
                 Cell::new(step.name()),
                 right(facts.inputs),

@@ -3,10 +3,12 @@
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use crate::bundle::container::{Container, MAX_STRUCTURED_BYTES, Section, SectionKind, Trust};
+use crate::bundle::container::{
+    Container, MAX_STRUCTURED_BYTES, Section, SectionKind, Trust, features,
+};
 use crate::bundle::{Meta, cbor};
 use crate::decide::{
-    DecideParts, Decision, Flags, POINT, Policy, Reason, Reasons, Record, encode_record, log_odds,
+    DecideParts, Decision, Flags, POINT, Policy, Reason, Reasons, Record, encode_record,
     probability_ppm, restore, round_points,
 };
 use crate::engine::{Engine, Memory};
@@ -86,6 +88,7 @@ const POOL: usize = 16;
 pub(crate) struct Scratch {
     /// Fields, then columns.
     pub numbers: Vec<f64>,
+    features: Vec<f64>,
     one: Memory,
     many: Option<Memory>,
     found: Vec<Resolved>,
@@ -184,25 +187,33 @@ impl Inner {
             body(SectionKind::WEIGHTS)?,
             kernels,
         )?;
-        if engine.features() & !container.features != 0 {
-            return Err(Error::malformed(
-                "header",
-                "required features that cover the plan's steps",
-            ));
-        }
         if engine.input_len()? != transforms.width() {
             return Err(Error::malformed(
                 "section PLAN",
                 "an input as wide as the features",
             ));
         }
+        if transforms.keep_missing() && engine.features() & features::TREES == 0 {
+            return Err(Error::malformed(
+                "section TRNS",
+                "numbers for missing values, which only trees take",
+            ));
+        }
         let decide: DecideParts = cbor::decode(body(SectionKind::DECIDE)?, "section DCDE")?;
         decide.calibration.check()?;
         decide.scale.check()?;
+        let needed = engine.features() | transforms.parts().features() | decide.features();
+        if needed & !container.features != 0 {
+            return Err(Error::malformed(
+                "header",
+                "required features that cover the plan's steps, transforms and output",
+            ));
+        }
         let policy: Policy = cbor::decode(body(SectionKind::POLICY)?, "section PLCY")?;
         policy.check(&schema)?;
         let texts = LazyTexts::check(body(SectionKind::TEXTS)?)?;
-        let explainer = Explainer::new(&schema, &transforms, &decide, &engine)?;
+        let floats = body(SectionKind::WEIGHTS)?;
+        let explainer = Explainer::new(&schema, &transforms, &decide, &engine, floats)?;
         Ok(Self {
             container,
             meta,
@@ -227,15 +238,6 @@ impl Inner {
 
     fn weights(&self) -> &[u8] {
         &self.bytes.as_slice()[self.weights.offset..self.weights.offset + self.weights.len]
-    }
-
-    /// The score in 1/1024 points, clamped, and the calibrated log-odds of a model output.
-    fn exact(&self, output: f32) -> Result<(i64, i32)> {
-        let odds = self
-            .decide
-            .calibration
-            .apply(log_odds(output, self.decide.output)?);
-        Ok((self.decide.scale.exact(odds), odds))
     }
 
     fn decision(
@@ -294,6 +296,7 @@ impl Inner {
             .pop();
         pooled.unwrap_or_else(|| Scratch {
             numbers: vec![0.0; self.transforms.sources()],
+            features: vec![0.0; self.transforms.width()],
             one: self.engine.memory(1),
             many: None,
             found: Vec::new(),
@@ -330,12 +333,12 @@ impl Inner {
     fn score(&self, application: &Application, scratch: &mut Scratch) -> Result<Decision> {
         let fields = self.schema.fields().len();
         let found = resolve(application, &mut scratch.numbers[..fields])?;
-        self.transforms.run(
-            &mut scratch.numbers,
-            self.engine.input(&mut scratch.one, 0)?,
-        );
+        self.transforms
+            .run(&mut scratch.numbers, &mut scratch.features);
+        self.engine
+            .write(&mut scratch.one, 0, 0, &scratch.features)?;
         self.engine.run(self.weights(), 1, &mut scratch.one)?;
-        let (exact, odds) = self.exact(self.engine.output(&scratch.one, 0)?)?;
+        let (exact, odds) = self.decide.exact(self.engine.output(&scratch.one, 0)?)?;
         Ok(self.decision(application, &found, exact, odds))
     }
 
@@ -362,7 +365,8 @@ impl Inner {
                 Err(error) => out.push(Err(error)),
                 Ok(found) => {
                     self.transforms
-                        .run(&mut scratch.numbers, self.engine.input(memory, rows)?);
+                        .run(&mut scratch.numbers, &mut scratch.features);
+                    self.engine.write(memory, rows, 0, &scratch.features)?;
                     scratch.found.push(found);
                     rows += 1;
                     out.push(Err(placeholder));
@@ -378,7 +382,7 @@ impl Inner {
             let exact = self
                 .engine
                 .output(memory, row)
-                .and_then(|output| self.exact(output));
+                .and_then(|output| self.decide.exact(output));
             *slot = exact
                 .map(|(exact, odds)| self.decision(application, &scratch.found[row], exact, odds));
             row += 1;
@@ -390,6 +394,7 @@ impl Inner {
 impl Scratch {
     fn wipe(&mut self) {
         wipe(&mut self.numbers, 0.0);
+        wipe(&mut self.features, 0.0);
         self.one.arena.zeroize();
     }
 
@@ -726,6 +731,15 @@ impl Scorer {
         self.inner.transforms.features(application)
     }
 
+    /// As [`Scorer::features`], for models that read f64.
+    ///
+    /// # Errors
+    /// As [`Scorer::score`].
+    pub fn features_f64(&self, application: &Application) -> Result<Vec<f64>> {
+        self.inner.check(application)?;
+        self.inner.transforms.features_f64(application)
+    }
+
     /// A reason's stable code.
     pub fn reason_code(&self, reason: Reason) -> &str {
         reason.code(&self.inner.schema, &self.inner.policy)
@@ -820,8 +834,8 @@ impl Inner {
         let whole = self.explainer.whole();
         self.explainer
             .prepare(&self.transforms, &scratch.numbers[..fields], explain);
-        let each = |v: &mut [i64], index: usize, output: f32| {
-            let (exact, row_odds) = self.exact(output)?;
+        let each = |v: &mut [i64], index: usize, output: f64| {
+            let (exact, row_odds) = self.decide.exact(output)?;
             v[index] = exact;
             if index == whole {
                 odds = row_odds;

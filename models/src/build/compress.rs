@@ -62,6 +62,12 @@ pub(super) fn compress(
 ) -> Result<Compressed> {
     match source {
         Source::Net(imported) => net(bench, &imported.net, progress),
+        Source::Lines(lines) => Ok(Compressed {
+            pruned: None,
+            quantised: None,
+            layers: Vec::new(),
+            size: Size::of_net(&lines.net, source.lower()?.bytes()),
+        }),
     }
 }
 

@@ -9,7 +9,7 @@ mod stages;
 
 use std::path::Path;
 
-use fieldscore_runtime::decide::{DecideParts, OutputKind, ScoreScale};
+use fieldscore_runtime::decide::{DecideParts, LOG_ODDS_ONE, OutputKind, POINT, ScoreScale};
 use fieldscore_runtime::schema::Schema;
 use fieldscore_runtime::schema::transform::Transforms;
 use fieldscore_runtime::{Application, Outcome, Scorer};
@@ -138,12 +138,11 @@ pub fn hex(bytes: &[u8]) -> String {
 /// # Errors
 /// Where anything of the input is at fault. A failed gate is no error: [`Built::bundle`] is `None`.
 pub fn build(folder: &Path, key: &Signing, progress: &mut dyn FnMut(&str)) -> Result<Built> {
-    progress("reading recipe and data");
+    progress("reading recipe, model and data");
     let loaded = recipe::load(folder)?;
-    let workshop = Workshop::open(&loaded)?;
-    progress("importing the model");
-    let source = Source::read(&loaded.recipe.model.file)?;
-    let output = output_kind(&loaded.recipe, source.sigmoid_removed())?;
+    let source = Source::read(&loaded.recipe.model.file)?.toward(&loaded.recipe.data.label.bad);
+    let output = output_kind(&loaded.recipe, &source)?;
+    let workshop = Workshop::open(&loaded, &source)?;
     if source.inputs() != workshop.transforms.width() {
         return Err(Error::input(
             "model.features",
@@ -204,8 +203,16 @@ pub fn build(folder: &Path, key: &Signing, progress: &mut dyn FnMut(&str)) -> Re
     })
 }
 
-fn output_kind(recipe: &Recipe, sigmoid_removed: bool) -> Result<OutputKind> {
-    match (recipe.model.output, sigmoid_removed) {
+fn output_kind(recipe: &Recipe, source: &Source) -> Result<OutputKind> {
+    if (recipe.model.output == Output::Points) != source.gives_points() {
+        let what = match source.gives_points() {
+            true => "\"points\", because the model is a scorecard",
+            false => "\"logit\" or \"probability\", because only a scorecard gives points",
+        };
+        return Err(Error::input("model.output", what));
+    }
+    match (recipe.model.output, source.sigmoid_removed()) {
+        (Output::Points, _) => Ok(OutputKind::Points),
         (Output::Logit, false) | (Output::Probability, true) => Ok(OutputKind::Logit),
         (Output::Probability, false) => Ok(OutputKind::Probability),
         (Output::Logit, true) => Err(Error::input(
@@ -232,9 +239,9 @@ struct Workshop<'r> {
 }
 
 impl<'r> Workshop<'r> {
-    fn open(loaded: &'r Loaded) -> Result<Self> {
+    fn open(loaded: &'r Loaded, source: &Source) -> Result<Self> {
         let recipe = &loaded.recipe;
-        let lowered = recipe::lower(recipe)?;
+        let lowered = recipe::lower_with(recipe, source.pipeline())?;
         let schema = Arc::new(Schema::new(lowered.schema.clone(), [0; 32])?);
         let transforms = Transforms::new(lowered.transforms.clone(), schema.fields())?;
         let (table, parts) = data::parts(recipe)?;
@@ -336,6 +343,14 @@ impl<'w> Bench<'w> {
         output: OutputKind,
     ) -> Result<Self> {
         let recipe = workshop.recipe;
+        let score = &recipe.score;
+        let scale = ScoreScale::new(
+            score.base_score,
+            score.base_odds,
+            score.points_to_double_odds,
+            score.floor,
+            score.ceiling,
+        );
         let validation = workshop.features(&workshop.validation)?;
         let log_odds: Vec<f64> = float
             .run(&validation)?
@@ -343,23 +358,20 @@ impl<'w> Bench<'w> {
             .map(|&y| match (output, f64::from(y)) {
                 (OutputKind::Logit, y) => y,
                 (OutputKind::Probability, p) => (p / (1.0 - p)).ln().clamp(-40.0, 40.0),
+                (OutputKind::Points, points) => {
+                    let exact = (points * POINT as f64).round_ties_even() as i64;
+                    f64::from(scale.log_odds(exact)) / f64::from(LOG_ODDS_ONE)
+                }
             })
             .collect();
         let labels = workshop.labels(&workshop.validation);
-        let score = &recipe.score;
         let mut bench = Self {
             workshop,
             rows,
             decide: DecideParts {
                 output,
                 calibration: calibration::fit(recipe.probability.calibration, &labels, &log_odds)?,
-                scale: ScoreScale::new(
-                    score.base_score,
-                    score.base_odds,
-                    score.points_to_double_odds,
-                    score.floor,
-                    score.ceiling,
-                ),
+                scale,
                 reference: reference::choose(workshop)?,
                 budget: recipe.compile.contribution_budget,
             },

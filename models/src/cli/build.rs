@@ -206,10 +206,9 @@ pub(super) fn comparison(summary: &Summary, times: Option<[f64; 2]>) -> String {
             bundle.bytes as f64 / float.bytes as f64
         ),
     );
-    let steps = if summary.family == "net" {
-        "multiply-adds"
-    } else {
-        "comparisons"
+    let steps = match summary.family {
+        "net" | "scorecard" | "linear pipeline" => "multiply-adds",
+        _ => "comparisons",
     };
     row(
         steps,

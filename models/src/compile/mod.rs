@@ -1,12 +1,18 @@
 //! The compiler: a trained model becomes a plan. [`source`] tells the families apart; a net's data
-//! flows one way: [`import`] → [`calibrate`] → [`prune`] → [`quantise`] → [`lower`].
+//! flows one way: [`import`] → [`calibrate`] → [`prune`] → [`quantise`] → [`lower`]. Scorecards
+//! ([`scorecard`]) and scikit-learn's pipelines ([`onnx_ml`]) are [`lines`], which bring their
+//! preprocessing as a [`pipeline`].
 
 pub mod calibrate;
 pub mod import;
+pub mod lines;
 pub mod lower;
 pub mod net;
+pub mod onnx_ml;
+pub mod pipeline;
 pub mod prune;
 pub mod quantise;
+pub mod scorecard;
 mod size;
 pub mod source;
 

@@ -8,6 +8,7 @@ use std::path::Path;
 use fieldscore_runtime::{Date, DecimalMark};
 
 use crate::compile::Source;
+use crate::compile::pipeline::Pipeline;
 use crate::data::Table;
 use crate::error::{Error, Result};
 
@@ -61,13 +62,16 @@ pub fn draft(from: Draft<'_>) -> Result<Drafted> {
     let mut notes = Vec::new();
     let bad = bad_value(&table, label, from, &mut notes)?;
     let id = id_column(&table, label);
-    let columns: Vec<Column> = (0..table.header().len())
+    let mut columns: Vec<Column> = (0..table.header().len())
         .filter(|&at| at != label && Some(at) != id)
         .map(|at| Column::of(&table, at))
         .collect();
+    if let Some(pipeline) = source.pipeline() {
+        columns = read_by(pipeline, columns, &mut notes);
+    }
     let features: usize = columns.iter().map(Column::features).sum();
     let wanted = source.inputs();
-    if features != wanted {
+    if source.pipeline().is_none() && features != wanted {
         notes.push(format!(
             "the drafted features are {features}, the model reads {wanted}: edit [features.*] until they are \
              what it was trained on, in its order"
@@ -80,15 +84,48 @@ pub fn draft(from: Draft<'_>) -> Result<Drafted> {
         &bad,
         id.map(|at| table.header()[at].as_str()),
         &columns,
-        source.sigmoid_removed(),
+        &source,
     );
-    for column in &columns {
+    for column in columns.iter().filter(|_| source.pipeline().is_none()) {
         column.write_feature(&mut toml);
     }
     for (number, column) in columns.iter().enumerate() {
         column.write_field(&mut toml, number + 1);
     }
     Ok(Drafted { toml, notes })
+}
+
+/// The columns that a model with preprocessing reads, with the categories that it knows.
+fn read_by(pipeline: &Pipeline, mut columns: Vec<Column>, notes: &mut Vec<String>) -> Vec<Column> {
+    let Some(names) = pipeline.names() else {
+        if columns.len() != pipeline.inputs.len() {
+            notes.push(format!(
+                "the model reads {} numbers without names: list in model.features which fields they are, in its order",
+                pipeline.inputs.len()
+            ));
+        }
+        return columns;
+    };
+    let mut read = Vec::new();
+    for (name, input) in names.iter().zip(&pipeline.inputs) {
+        let Some(at) = columns.iter().position(|column| column.name == *name) else {
+            notes.push(format!(
+                "the model reads {name}, which the data does not have: derive it in [columns.{name}]"
+            ));
+            continue;
+        };
+        let mut column = columns.swap_remove(at);
+        if input.text {
+            let mut codes = input.categories.clone();
+            if let Kind::Category(found) = &column.kind {
+                let more = found.iter().filter(|code| !input.categories.contains(code));
+                codes.extend(more.cloned());
+            }
+            column.kind = Kind::Category(codes);
+        }
+        read.push(column);
+    }
+    read
 }
 
 fn bad_value(
@@ -392,7 +429,7 @@ fn head(
     bad: &str,
     id: Option<&str>,
     columns: &[Column],
-    sigmoid: bool,
+    source: &Source,
 ) {
     let list =
         |of: &dyn Fn(&Column) -> String| columns.iter().map(of).collect::<Vec<_>>().join(", ");
@@ -410,7 +447,19 @@ fn head(
     } else {
         product
     };
-    let output = if sigmoid { "probability" } else { "logit" };
+    let output = match (source.gives_points(), source.sigmoid_removed()) {
+        (true, _) => "points",
+        (_, true) => "probability",
+        _ => "logit",
+    };
+    let named = source
+        .pipeline()
+        .is_some_and(|pipeline| pipeline.names().is_some());
+    let features = if named {
+        String::new()
+    } else {
+        format!("features = [{names}]\n")
+    };
     let id = id
         .map(|id| format!("id = {}\n", quoted(id)))
         .unwrap_or_default();
@@ -421,8 +470,8 @@ fn head(
          [product]\nid = {product}\nsequence = 1\nname = {{ en = \"TODO name\" }}\n\
          purpose = {{ en = \"TODO what it is for\" }}\n\n\
          [texts]\nlanguages = [\"en\"]\n\n\
-         [model]\nfile = {model}\noutput = \"{output}\"                  # logit | probability, of the bad class\n\
-         features = [{names}]\n\n\
+         [model]\nfile = {model}\noutput = \"{output}\"                  # logit | probability, of the bad class; points\n\
+         {features}\n\
          [data]\nfile = {data}\n{id}label = {{ column = {label}, bad = {bad} }}\n\
          # Columns that only evaluation reads, and that no model may: move them out of [fields], e.g.\n\
          # groups = {{ age = {{ bands = [25, 35, 45, 60] }} }}\n\n\

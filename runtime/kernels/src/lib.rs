@@ -22,6 +22,7 @@
 pub mod arch;
 #[cfg(test)]
 mod tests;
+pub mod trees;
 
 /// Outputs per panel.
 pub const LANES: usize = 16;
@@ -155,6 +156,13 @@ impl std::fmt::Debug for Kernels {
 pub fn add(a: &[i32], b: &[i32], sum: &mut [i32]) {
     for ((sum, a), b) in sum.iter_mut().zip(a).zip(b) {
         *sum = a.wrapping_add(*b);
+    }
+}
+
+/// What two lists of bits have in common, as far as the shorter goes.
+pub fn and(a: &[i32], b: &[i32], both: &mut [i32]) {
+    for ((both, a), b) in both.iter_mut().zip(a).zip(b) {
+        *both = a & b;
     }
 }
 

@@ -414,7 +414,7 @@ mod tests {
     use crate::bundle::container::{Container, SectionKind, Trust};
     use crate::decide::{DecideParts, Policy};
     use crate::plan::{Plan, Step};
-    use crate::schema::transform::{Column, Encoding, TransformParts};
+    use crate::schema::transform::{Column, Encoding, Operation, TransformParts};
     use crate::schema::{FieldKind, Group, LazyTexts, SchemaParts, Texts};
 
     const GOLDEN: &[u8] = include_bytes!("../../../tests/golden/credit/credit.fsb");
@@ -600,7 +600,31 @@ mod tests {
                 edges: values.clone(),
             },
             Encoding::OneHot { categories: 9 },
-            Encoding::Ordinal { values },
+            Encoding::Ordinal {
+                values: values.clone(),
+            },
+            Encoding::Chain {
+                operations: vec![
+                    Operation::Single,
+                    Operation::Impute { value: 1.0 },
+                    Operation::Affine {
+                        offset: 2.0,
+                        factor: -3.0,
+                    },
+                    Operation::Clip {
+                        low: 0.0,
+                        high: 1.0,
+                    },
+                    Operation::Lookup {
+                        values: values.clone(),
+                    },
+                    Operation::Bins {
+                        edges: vec![0.5, 1.5],
+                        values: values.clone(),
+                    },
+                    Operation::OneHot { values },
+                ],
+            },
         ];
         agrees_when_harmed::<Vec<Encoding>>(&encode(&encodings));
         let (input, output, weights) = (1, 2, 1 << 40);

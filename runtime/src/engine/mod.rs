@@ -5,7 +5,7 @@
 use crate::bundle::EngineKind;
 use crate::error::{Error, ErrorKind, Result};
 use crate::kernels::Kernels;
-use crate::plan::{Arena, Executable, MAX_ROWS};
+use crate::plan::{Arena, Executable, MAX_ROWS, PartialRows, Partials};
 
 /// What executes a bundle's models.
 #[derive(Debug)]
@@ -83,14 +83,20 @@ impl Engine {
         }
     }
 
-    /// The input of row `row`, to be filled in.
+    /// Writes features into row `row` from feature `start` on.
     #[inline]
-    pub fn input<'m>(&self, memory: &'m mut Memory, row: usize) -> Result<&'m mut [f32]> {
+    pub fn write(
+        &self,
+        memory: &mut Memory,
+        row: usize,
+        start: usize,
+        features: &[f64],
+    ) -> Result<()> {
         let Self::Plan { executable, .. } = self;
         let model = executable.model(0)?;
-        Ok(memory
-            .arena
-            .input(&model.buffers[usize::from(model.inputs[0].buffer)], row))
+        let buffer = &model.buffers[usize::from(model.inputs[0].buffer)];
+        memory.arena.write(buffer, row, start, features);
+        Ok(())
     }
 
     /// Runs the first `rows` rows.
@@ -102,50 +108,54 @@ impl Engine {
         executable.run(0, kernels, weights, rows, &mut memory.arena)
     }
 
-    /// How many sums of a row the model's first layer has, if that is linear: see
-    /// [`Executable::sums_len`].
-    pub fn sums_len(&self) -> Option<usize> {
+    /// The bias of a model that only adds its inputs up: see [`Executable::adds_up`].
+    pub fn adds_up(&self, weights: &[u8]) -> Option<f32> {
         let Self::Plan { executable, .. } = self;
-        executable.sums_len(0)
+        executable.adds_up(0, weights)
     }
 
-    /// The first layer's sums of the first `rows` rows.
-    pub fn sums(
+    /// How the model's first layer comes in parts: see [`Executable::partials`].
+    pub fn partials(&self) -> Option<Partials> {
+        let Self::Plan { executable, .. } = self;
+        executable.partials(0)
+    }
+
+    /// The parts of the first rows.
+    pub fn run_partials(
         &self,
         weights: &[u8],
-        rows: usize,
+        rows: PartialRows<'_>,
         memory: &mut Memory,
-        sums: &mut [i32],
+        out: &mut [i32],
     ) -> Result<()> {
         let Self::Plan {
             executable,
             kernels,
         } = self;
-        executable.sums(0, kernels, weights, rows, &mut memory.arena, sums)
+        executable.run_partials(0, kernels, weights, rows, &mut memory.arena, out)
     }
 
-    /// Runs `rows` rows from the first layer's sums on.
-    pub fn run_from_sums(
+    /// Runs `rows` rows from joined parts on.
+    pub fn run_joined(
         &self,
         weights: &[u8],
         rows: usize,
-        sums: &[i32],
+        joined: &[i32],
         memory: &mut Memory,
     ) -> Result<()> {
         let Self::Plan {
             executable,
             kernels,
         } = self;
-        executable.run_from_sums(0, kernels, weights, rows, sums, &mut memory.arena)
+        executable.run_joined(0, kernels, weights, rows, joined, &mut memory.arena)
     }
 
     /// The first number of the first output of row `row`.
     #[inline]
-    pub fn output(&self, memory: &Memory, row: usize) -> Result<f32> {
+    pub fn output(&self, memory: &Memory, row: usize) -> Result<f64> {
         let Self::Plan { executable, .. } = self;
         let model = executable.model(0)?;
-        Ok(memory
-            .arena
-            .output(&model.buffers[usize::from(model.outputs[0].buffer)], row)[0])
+        let buffer = &model.buffers[usize::from(model.outputs[0].buffer)];
+        Ok(memory.arena.number(buffer, row, 0))
     }
 }

@@ -14,6 +14,8 @@ mod builds;
 mod contributions;
 mod credit;
 mod decisions;
+mod families;
+mod forests;
 mod golden;
 mod memory;
 mod phones;
