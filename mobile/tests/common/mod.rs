@@ -1,14 +1,23 @@
 //! The golden suite's data, as every language reads it, and the exported API over it.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use fieldscore_mobile::{Application, Entry, FieldKind, Scorer, Value};
 
+fn suites() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/golden")
+}
+
 /// A file of the golden suite.
 pub fn golden(name: &str) -> Vec<u8> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/golden/credit");
-    std::fs::read(folder.join(name)).unwrap()
+    std::fs::read(suites().join("credit").join(name)).unwrap()
+}
+
+/// The folders of the families' golden bundles.
+pub fn families() -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(suites().join("families")).unwrap();
+    entries.map(|entry| entry.unwrap().path()).collect()
 }
 
 /// A text of the golden suite.
@@ -39,8 +48,12 @@ pub enum Form {
 
 /// The suite's applications, the first `count` of them.
 pub fn applications(scorer: &Scorer, form: Form, count: usize) -> Vec<Application> {
+    applications_of(&text("applications.csv"), scorer, form, count)
+}
+
+/// The first `count` applications of a CSV file's text.
+pub fn applications_of(csv: &str, scorer: &Scorer, form: Form, count: usize) -> Vec<Application> {
     let fields = scorer.info().unwrap().fields;
-    let csv = text("applications.csv");
     let mut lines = csv.lines().map(|line| line.split(','));
     let header: Vec<&str> = lines.next().unwrap().collect();
     let rows = lines.take(count).map(|cells| {
