@@ -1,7 +1,9 @@
 //! The golden suite through the exported API: the recorded digests, byte for byte, from one thread and
 //! from eight.
 
-use crate::common::{Form, applications, applications_of, families, keys, scorer, text};
+use std::path::{Path, PathBuf};
+
+use crate::common::{Form, applications, applications_of, keys, scorer, text};
 use fieldscore_mobile::{Application, FieldscoreError, Scored, Scorer};
 use sha2::{Digest, Sha256};
 
@@ -44,6 +46,13 @@ fn decisions_are_the_recorded_ones_in_either_form() {
     }
 }
 
+/// The folders of the families' golden bundles.
+fn families() -> Vec<PathBuf> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/golden/families");
+    let entries = std::fs::read_dir(folder).unwrap();
+    entries.map(|entry| entry.unwrap().path()).collect()
+}
+
 #[test]
 fn bundles_of_every_family_give_the_recorded_ones() {
     let families = families();
@@ -61,15 +70,9 @@ fn bundles_of_every_family_give_the_recorded_ones() {
             let count: usize = count.parse().unwrap();
             let applications = applications_of(&csv, &scorer, Form::Written, count);
             assert_eq!(applications.len(), count, "{name}");
-            let found = digest(applications.iter().map(|application| {
-                match kind {
-                    "plain" => record_or_code(scorer.score(application).map(|d| d.record)),
-                    _ => record_or_code(
-                        scorer
-                            .explain(application, "en".to_owned())
-                            .map(|e| e.decision.record),
-                    ),
-                }
+            let found = digest(applications.iter().map(|application| match kind {
+                "plain" => record_or_code(scorer.score(application).map(|d| d.record)),
+                _ => record_or_code(scorer.explain(application, "en").map(|e| e.decision.record)),
             }));
             assert_eq!(found, recorded, "{name}: {kind} {count}");
         }

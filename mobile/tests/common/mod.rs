@@ -1,23 +1,14 @@
 //! The golden suite's data, as every language reads it, and the exported API over it.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use fieldscore_mobile::{Application, Entry, FieldKind, Scorer, Value};
 
-fn suites() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/golden")
-}
-
 /// A file of the golden suite.
 pub fn golden(name: &str) -> Vec<u8> {
-    std::fs::read(suites().join("credit").join(name)).unwrap()
-}
-
-/// The folders of the families' golden bundles.
-pub fn families() -> Vec<PathBuf> {
-    let entries = std::fs::read_dir(suites().join("families")).unwrap();
-    entries.map(|entry| entry.unwrap().path()).collect()
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/golden/credit");
+    std::fs::read(folder.join(name)).unwrap()
 }
 
 /// A text of the golden suite.
