@@ -62,11 +62,28 @@ pub(super) fn compress(
 ) -> Result<Compressed> {
     match source {
         Source::Net(imported) => net(bench, &imported.net, progress),
+        // In the arithmetic that it came in.
+        Source::Graph(graph) => Ok(Compressed {
+            pruned: None,
+            quantised: None,
+            layers: Vec::new(),
+            size: graph.size(graph.lowered().bytes()),
+        }),
         Source::Lines(lines) => Ok(Compressed {
             pruned: None,
             quantised: None,
             layers: Vec::new(),
             size: Size::of_net(&lines.net, source.lower()?.bytes()),
+        }),
+        // In the library's own arithmetic already.
+        Source::Trees(grown) => Ok(Compressed {
+            pruned: None,
+            quantised: None,
+            layers: Vec::new(),
+            size: Size {
+                bytes: source.lower()?.bytes(),
+                ..grown.size()
+            },
         }),
     }
 }

@@ -25,6 +25,7 @@ pub use stages::Stages;
 
 use crate::compile::lower::Lowered;
 use crate::compile::net::Rows;
+use crate::compile::trees::Native;
 use crate::compile::{Size, Source};
 use crate::data::{self, Part, Reading, Table};
 use crate::error::{Error, Result};
@@ -76,6 +77,9 @@ pub struct Summary {
     pub discrimination: Stages<Discrimination>,
     /// The gates; none where nothing is compressed.
     pub gates: Vec<Gate>,
+    /// The converted model against the file that it was made from, where the recipe gives that.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub native: Option<Native>,
     /// What int8 costs, layer by layer, on the validation part.
     pub layers: Vec<LayerCost>,
     /// Outcomes by group on the test part.
@@ -153,15 +157,18 @@ pub fn build(folder: &Path, key: &Signing, progress: &mut dyn FnMut(&str)) -> Re
             ),
         ));
     }
+    workshop.check_gaps(&source)?;
     progress("checking it against its own library");
     let rows = workshop.features(&workshop.calibration)?;
     source.check(&rows)?;
     let float = source.lower()?;
+    let rows = rows.narrow();
     let bench = Bench::new(&workshop, &float, &rows, output)?;
     let compressed = compress::compress(&bench, &source, progress)?;
     progress("measuring on the test part");
     let measured = Measured::new(&bench, &float, &compressed)?;
     let gates = measured.gates(&bench, &compressed)?;
+    let native = workshop.native(&source)?;
     let passed = gates.iter().all(|gate| gate.passed);
     let model = compressed.bundle(&float);
     let summary = Summary {
@@ -175,6 +182,7 @@ pub fn build(folder: &Path, key: &Signing, progress: &mut dyn FnMut(&str)) -> Re
         discrimination: measured.discrimination()?,
         gates,
         layers: compressed.layers.clone(),
+        native,
         groups: measured.groups(&workshop)?,
         reference_score: bench.reference_score,
         explanation_cost: measured.scorers.bundle.explanation_cost(),
@@ -287,15 +295,46 @@ impl<'r> Workshop<'r> {
     }
 
     /// The features of some rows.
-    fn features(&self, indices: &[usize]) -> Result<Rows> {
+    fn features(&self, indices: &[usize]) -> Result<Rows<f64>> {
         let table = self.table.select(indices);
         let mut values = Vec::with_capacity(indices.len() * self.transforms.width());
         let applications = self.reading.applications(&table, &self.schema)?;
         for (row, application) in applications.iter().enumerate() {
-            let features = self.transforms.features(application);
+            let features = self.transforms.features_f64(application);
             values.extend(features.map_err(|e| Error::from(e).within(table.place(row, "")))?);
         }
         Ok(Rows::new(self.transforms.width(), values))
+    }
+
+    /// Missing values may stay missing only where the model takes them.
+    fn check_gaps(&self, source: &Source) -> Result<()> {
+        let features = &self.recipe.features;
+        let gap = features
+            .iter()
+            .find(|(_, feature)| feature.impute.is_some_and(f64::is_nan));
+        match gap {
+            Some((name, _)) if !source.takes_missing() => Err(Error::input(
+                format!("features.{name}.impute"),
+                "a number, because a net cannot read missing values",
+            )
+            .hint("the number that it was trained with; nan is for trees")),
+            _ => Ok(()),
+        }
+    }
+
+    /// A conversion against its original on the test part, where the recipe gives one.
+    fn native(&self, source: &Source) -> Result<Option<Native>> {
+        let Some(path) = &self.recipe.model.native else {
+            return Ok(None);
+        };
+        let Source::Trees(converted) = source else {
+            return Err(Error::input(
+                "model.native",
+                "nothing, because model.file is no ensemble of trees",
+            ));
+        };
+        let rows = self.features(&self.test)?;
+        Native::compare(path, &converted.forest, &rows).map(Some)
     }
 
     fn labels(&self, indices: &[usize]) -> Vec<bool> {
@@ -355,11 +394,15 @@ impl<'w> Bench<'w> {
         let log_odds: Vec<f64> = float
             .run(&validation)?
             .iter()
-            .map(|&y| match (output, f64::from(y)) {
-                (OutputKind::Logit, y) => y,
-                (OutputKind::Probability, p) => (p / (1.0 - p)).ln().clamp(-40.0, 40.0),
-                (OutputKind::Points, points) => {
-                    let exact = (points * POINT as f64).round_ties_even() as i64;
+            .map(|&y| match output {
+                OutputKind::Logit => y,
+                // A sum of leaves may exceed 1 by a rounding.
+                OutputKind::Probability => {
+                    let p = y.clamp(0.0, 1.0);
+                    (p / (1.0 - p)).ln().clamp(-40.0, 40.0)
+                }
+                OutputKind::Points => {
+                    let exact = (y * POINT as f64).round_ties_even() as i64;
                     f64::from(scale.log_odds(exact)) / f64::from(LOG_ODDS_ONE)
                 }
             })
@@ -546,6 +589,7 @@ fn card(recipe: &Recipe, summary: &Summary) -> serde_json::Value {
         "family": summary.family,
         "test": summary.discrimination,
         "gates": summary.gates,
+        "native": summary.native,
         "layers": summary.layers,
         "size": { "float": summary.float, "bundle": summary.bundle },
         "groups": summary.groups,

@@ -165,10 +165,22 @@ fn tables(summary: &Summary) -> String {
     );
     out.push_str(&heading);
     out.push_str(&comparison(summary, None));
-    out.push_str("\n\n");
-    out.push_str(&gates(&summary.gates));
-    out.push_str("\n\n");
-    out.push_str(&layers(summary));
+    // What is exact already has no gates and no layers.
+    if !summary.gates.is_empty() {
+        out.push_str("\n\n");
+        out.push_str(&gates(&summary.gates));
+    }
+    if !summary.layers.is_empty() {
+        out.push_str("\n\n");
+        out.push_str(&layers(summary));
+    }
+    if let Some(native) = &summary.native {
+        let line = format!(
+            "\n\nagainst the {} file: {} of {} test rows end in another leaf, log-odds differ by {:.2e} at most",
+            native.library, native.rows_that_change_leaf, native.rows, native.largest_difference
+        );
+        out.push_str(&line);
+    }
     out.push('\n');
     out
 }

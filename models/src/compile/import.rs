@@ -73,7 +73,7 @@ pub fn import(path: &Path) -> Result<Imported> {
 }
 
 /// The first lines of what tract says.
-fn short(e: &TractError) -> String {
+pub(super) fn short(e: &TractError) -> String {
     let chain: Vec<String> = e
         .chain()
         .map(|cause| cause.to_string().replace('\n', " "))

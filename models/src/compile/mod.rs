@@ -1,9 +1,10 @@
-//! The compiler: a trained model becomes a plan. [`source`] tells the families apart; a net's data
-//! flows one way: [`import`] → [`calibrate`] → [`prune`] → [`quantise`] → [`lower`]. Scorecards
-//! ([`scorecard`]) and scikit-learn's pipelines ([`onnx_ml`]) are [`lines`], which bring their
-//! preprocessing as a [`pipeline`].
+//! The compiler: a trained model becomes a plan. [`source`] tells the families apart; the data of a
+//! chain of dense layers flows one way: [`import`] → [`calibrate`] → [`prune`] → [`quantise`] →
+//! [`lower`]. Any other net is a [`graph`]. Scorecards ([`scorecard`]) and scikit-learn's
+//! pipelines ([`onnx_ml`]) are [`lines`], which bring their preprocessing as a [`pipeline`].
 
 pub mod calibrate;
+pub mod graph;
 pub mod import;
 pub mod lines;
 pub mod lower;
@@ -15,6 +16,7 @@ pub mod quantise;
 pub mod scorecard;
 mod size;
 pub mod source;
+pub mod trees;
 
 pub use size::Size;
 pub use source::Source;

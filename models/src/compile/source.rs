@@ -6,11 +6,13 @@ use std::path::Path;
 use sha2::{Digest, Sha256};
 use tract_onnx::prelude::Framework;
 
+use crate::compile::graph::Graph;
 use crate::compile::import::{self, Imported};
 use crate::compile::lines::{Family, Lines};
 use crate::compile::lower::{self, Lowered};
 use crate::compile::net::{Net, Rows};
 use crate::compile::pipeline::Pipeline;
+use crate::compile::trees::{self, Described, Grown, Link};
 use crate::compile::{Size, calibrate, onnx_ml, scorecard};
 use crate::error::{Result, io};
 use crate::recipe::Precision;
@@ -20,8 +22,12 @@ use crate::recipe::Precision;
 pub enum Source {
     /// A chain of dense layers, from ONNX.
     Net(Imported),
+    /// Any other net, from ONNX.
+    Graph(Box<Graph>),
     /// A scorecard's points as CSV, or a scikit-learn pipeline as ONNX.
     Lines(Lines),
+    /// An ensemble of trees, from LightGBM, XGBoost or ONNX.
+    Trees(Grown),
 }
 
 impl Source {
@@ -33,6 +39,12 @@ impl Source {
     pub fn read(path: &Path) -> Result<Self> {
         let bytes = std::fs::read(path).map_err(|e| io(path, &e))?;
         let place = path.display().to_string();
+        if let Some(forest) = trees::of_bytes(&bytes, &place)? {
+            return Ok(Self::Trees(Grown::new(forest, &bytes)));
+        }
+        if let Some(grown) = trees::of_model(&bytes, &place)? {
+            return Ok(Self::Trees(grown));
+        }
         let sha256 = Sha256::digest(&bytes).into();
         if scorecard::is_one(&bytes) {
             let card = scorecard::read(&place, &bytes)?;
@@ -45,7 +57,15 @@ impl Source {
             let lines = onnx_ml::read(&model, &place)?;
             return Ok(Self::Lines(Lines { sha256, ..lines }));
         }
-        import::import(path).map(Self::Net)
+        match import::import(path) {
+            Ok(imported) => Ok(Self::Net(imported)),
+            // No chain of dense layers; what is at fault in a graph is what counts.
+            Err(_) => {
+                let graph = Graph::import(path)?;
+                graph.check_output()?;
+                Ok(Self::Graph(Box::new(graph)))
+            }
+        }
     }
 
     /// The model whose output is the bad class's, where the file names its classes.
@@ -53,14 +73,14 @@ impl Source {
     pub fn toward(self, bad: &str) -> Self {
         match self {
             Self::Lines(lines) => Self::Lines(lines.toward(bad)),
-            net @ Self::Net(_) => net,
+            other @ (Self::Net(_) | Self::Graph(_) | Self::Trees(_)) => other,
         }
     }
 
     /// The preprocessing that it brings.
     pub fn pipeline(&self) -> Option<&Pipeline> {
         match self {
-            Self::Net(_) => None,
+            Self::Net(_) | Self::Graph(_) | Self::Trees(_) => None,
             Self::Lines(lines) => Some(&lines.pipeline),
         }
     }
@@ -73,11 +93,28 @@ impl Source {
     /// What people call its family.
     pub fn family(&self) -> &'static str {
         match self {
-            Self::Net(_) => "net",
+            Self::Net(_) | Self::Graph(_) => "net",
             Self::Lines(lines) => match lines.family {
                 Family::Scorecard => "scorecard",
                 Family::Pipeline => "linear pipeline",
             },
+            Self::Trees(_) => "trees",
+        }
+    }
+
+    /// What the file says of its features, one entry each; nothing where it says nothing.
+    pub fn described(&self) -> &[Described] {
+        match self {
+            Self::Net(_) | Self::Graph(_) | Self::Lines(_) => &[],
+            Self::Trees(grown) => &grown.forest.features,
+        }
+    }
+
+    /// Whether missing values may reach it as NaN.
+    pub fn takes_missing(&self) -> bool {
+        match self {
+            Self::Net(_) | Self::Graph(_) | Self::Lines(_) => false,
+            Self::Trees(_) => true,
         }
     }
 
@@ -85,7 +122,9 @@ impl Source {
     pub fn inputs(&self) -> usize {
         match self {
             Self::Net(imported) => imported.net.inputs(),
+            Self::Graph(graph) => graph.inputs(),
             Self::Lines(lines) => lines.net.inputs(),
+            Self::Trees(grown) => grown.forest.features.len(),
         }
     }
 
@@ -93,7 +132,9 @@ impl Source {
     pub fn sigmoid_removed(&self) -> bool {
         match self {
             Self::Net(imported) => imported.sigmoid_removed,
+            Self::Graph(graph) => graph.sigmoid_removed,
             Self::Lines(lines) => lines.sigmoid_removed,
+            Self::Trees(grown) => grown.forest.link == Link::Logistic,
         }
     }
 
@@ -101,7 +142,9 @@ impl Source {
     pub fn sha256(&self) -> &[u8; 32] {
         match self {
             Self::Net(imported) => &imported.sha256,
+            Self::Graph(graph) => &graph.sha256,
             Self::Lines(lines) => &lines.sha256,
+            Self::Trees(grown) => &grown.sha256,
         }
     }
 
@@ -110,10 +153,12 @@ impl Source {
     ///
     /// # Errors
     /// Where the two differ by more than the family allows, with the place.
-    pub fn check(&self, rows: &Rows) -> Result<()> {
+    pub fn check(&self, rows: &Rows<f64>) -> Result<()> {
         match self {
-            Self::Net(imported) => calibrate::observe(imported, rows).map(drop),
+            Self::Net(imported) => calibrate::observe(imported, &rows.narrow()).map(drop),
+            Self::Graph(graph) => graph.check(&rows.narrow()),
             Self::Lines(_) => Ok(()),
+            Self::Trees(grown) => trees::check(&grown.forest, rows),
         }
     }
 
@@ -124,7 +169,9 @@ impl Source {
     pub fn lower(&self) -> Result<Lowered> {
         match self {
             Self::Net(imported) => float(&imported.net),
+            Self::Graph(graph) => Ok(graph.lowered().clone()),
             Self::Lines(lines) => float(&lines.net),
+            Self::Trees(grown) => trees::lower(&grown.forest),
         }
     }
 
@@ -132,7 +179,9 @@ impl Source {
     pub fn size(&self) -> Size {
         match self {
             Self::Net(imported) => Size::of_net(&imported.net, imported.initialiser_bytes),
+            Self::Graph(graph) => graph.size(graph.lowered().weights.len()),
             Self::Lines(lines) => Size::of_net(&lines.net, lines.net.parameters() * 4),
+            Self::Trees(grown) => grown.size(),
         }
     }
 }

@@ -105,6 +105,9 @@ fn check_features(recipe: &Recipe) -> Result<()> {
                 ))
             }
         };
+        if feature.impute.is_some_and(f64::is_infinite) {
+            return Err(Error::input(format!("{key}.impute"), "a number, or nan"));
+        }
         match feature.encode {
             Encode::Standardise => {
                 needs(feature.mean.is_some(), "mean")?;

@@ -25,8 +25,9 @@ pub const FILE: &str = "recipe.toml";
 const MAX_FILES: usize = 32;
 
 /// Keys whose values are paths, relative to the file that they stand in.
-const PATHS: [&[&str]; 6] = [
+const PATHS: [&[&str]; 7] = [
     &["model", "file"],
+    &["model", "native"],
     &["data", "file"],
     &["data", "unlabelled"],
     &["split", "file"],

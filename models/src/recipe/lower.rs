@@ -361,7 +361,7 @@ fn lower_feature(
     if can_be_missing && feature.impute.is_none() && !is_category && field.is_some() {
         return Err(Error::input(
             key("impute"),
-            "a number, because the field may be missing",
+            "a number (or nan, for trees), because the field may be missing",
         ));
     }
     Ok(Block {

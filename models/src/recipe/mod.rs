@@ -109,8 +109,10 @@ pub enum Output {
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Model {
-    /// The ONNX file, or the scorecard's points as CSV.
+    /// The model file: ONNX, LightGBM's or XGBoost's, or a scorecard's points as CSV.
     pub file: PathBuf,
+    /// Where `file` is an ONNX conversion: the LightGBM or XGBoost file that it was made from.
+    pub native: Option<PathBuf>,
     /// What its output is.
     pub output: Output,
     /// Names of features, in the order of its inputs; of a model that brings its preprocessing the
@@ -413,7 +415,7 @@ pub enum Encode {
 pub struct Feature {
     /// A field or a column.
     pub from: String,
-    /// What stands for a missing value.
+    /// What stands for a missing value; NaN where the model takes missing values itself.
     pub impute: Option<f64>,
     /// Whether a last feature says that the value was missing.
     #[serde(default)]

@@ -63,6 +63,8 @@ pub enum Comparison {
     Set {
         /// Whether numbers without a bit go left.
         outside: bool,
+        /// Whether a number with a fraction has no bit.
+        exact: bool,
     },
 }
 
@@ -166,11 +168,12 @@ impl Slot {
                 let blocks = count(pivots, |&pivot| pivot <= x);
                 count_from(blocks, values, |t: &[u8; 8]| f64::from_le_bytes(*t) <= x)
             }
-            (Comparison::Set { outside }, _) => {
+            (Comparison::Set { outside, exact }, _) => {
                 let (words, _) = values.as_chunks::<4>();
                 // Towards zero; what an i32 does not hold has no bit.
                 let at = x as i32;
                 let word = words.get((at >> 5) as usize);
+                let word = word.filter(|_| !exact || f64::from(at) == x);
                 let left = word.map_or(outside, |word| {
                     u32::from_le_bytes(*word) >> (at & 31) & 1 == 1
                 });

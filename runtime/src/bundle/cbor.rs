@@ -332,6 +332,17 @@ impl<'b, T: Read<'b>> Read<'b> for Vec<T> {
     }
 }
 
+impl<'b, T: Read<'b> + Copy + Default, const N: usize> Read<'b> for [T; N] {
+    fn read(from: &mut Reader<'b>) -> Option<Self> {
+        from.tuple(N as u64)?;
+        let mut all = [T::default(); N];
+        for item in &mut all {
+            *item = T::read(from)?;
+        }
+        Some(all)
+    }
+}
+
 impl<'b, A: Read<'b>, B: Read<'b>> Read<'b> for (A, B) {
     #[inline]
     fn read(from: &mut Reader<'b>) -> Option<Self> {
@@ -413,7 +424,7 @@ mod tests {
     use crate::bundle::Meta;
     use crate::bundle::container::{Container, SectionKind, Trust};
     use crate::decide::{DecideParts, Policy};
-    use crate::plan::{Plan, Step};
+    use crate::plan::{Axis, Nest, Plan, Step, TensorOperation};
     use crate::schema::transform::{Column, Encoding, Operation, TransformParts};
     use crate::schema::{FieldKind, Group, LazyTexts, SchemaParts, Texts};
 
@@ -656,6 +667,24 @@ mod tests {
                 weights,
                 half: true,
                 relu: false,
+            },
+            Step::Tensor {
+                operation: TensorOperation::Dense,
+                left: 1,
+                right: 2,
+                output: 3,
+                weights: 1 << 40,
+                size: 70_000,
+                nest: Nest {
+                    inner: 2,
+                    start: [0, 300, 70_000],
+                    axes: [Axis {
+                        count: 24,
+                        left: -1,
+                        right: 255,
+                        output: i32::MIN,
+                    }; 6],
+                },
             },
         ];
         agrees_when_harmed::<Vec<Step>>(&encode(&steps));

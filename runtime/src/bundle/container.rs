@@ -42,7 +42,13 @@ pub mod features {
 }
 
 /// Feature bits that this runtime knows. A bundle that requires any other is refused.
-pub const KNOWN_FEATURES: u64 = features::TREES | features::LINES;
+pub const KNOWN_FEATURES: u64 = features::TREES
+    | features::LINES
+    | if cfg!(feature = "tensors") {
+        features::TENSORS
+    } else {
+        0
+    };
 
 /// A version as three numbers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

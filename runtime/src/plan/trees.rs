@@ -155,12 +155,13 @@ fn check_slots(
             _ => return fault("a known way with missing values"),
         };
         let [comparison, _, zero, outside] = [slot[8], slot[9], slot[10], slot[11]];
-        let set = comparison == 2;
+        let set = comparison >= 2;
         let comparison = match comparison {
             0 => Comparison::AtMost,
             1 => Comparison::Below,
-            2 => Comparison::Set {
+            2 | 3 => Comparison::Set {
                 outside: outside == 1,
+                exact: comparison == 3,
             },
             _ => return fault("a known comparison"),
         };

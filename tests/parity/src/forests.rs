@@ -47,6 +47,7 @@ fn slot(random: &mut Random, input: ElementType) -> Slot {
                 .map(|_| random.below(40) as u32)
                 .collect(),
             outside: [Side::Left, Side::Right][random.below(2)],
+            exact: random.below(2) == 0,
         }
     } else {
         let count = 1 + random.below(60);

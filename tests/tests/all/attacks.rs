@@ -766,7 +766,8 @@ fn output(step: &mut Step, to: u16) {
         | Step::DenseF32 { output, .. }
         | Step::DenseFloat { output, .. }
         | Step::Rank { output, .. }
-        | Step::Trees { output, .. } => *output = to,
+        | Step::Trees { output, .. }
+        | Step::Tensor { output, .. } => *output = to,
     }
 }
 

@@ -13,6 +13,7 @@ mod attacks;
 mod builds;
 mod contributions;
 mod credit;
+mod credit_lightgbm;
 mod decisions;
 mod families;
 mod forests;
@@ -22,6 +23,7 @@ mod phones;
 mod redaction;
 mod seeds;
 mod store;
+mod tensors;
 mod values;
 
 #[global_allocator]
