@@ -94,7 +94,8 @@ proptest! {
         comparison in prop_oneof![
             Just(Comparison::AtMost),
             Just(Comparison::Below),
-            Just(Comparison::Set { outside: true }),
+            Just(Comparison::Set { outside: true, exact: false }),
+            Just(Comparison::Set { outside: false, exact: true }),
         ],
         missing in prop_oneof![Just(Missing::Left), Just(Missing::Right), Just(Missing::Zero)],
         wide: bool,
