@@ -12,8 +12,10 @@ use crate::{android, browser, instructions, million};
 /// A package of its own workspace: the peers are heavy.
 const MANIFEST: &str = "benches/peers/Cargo.toml";
 
-/// All of them, as the measuring program knows them.
-const MODELS: [&str; 4] = ["mlp_s", "mlp_l", "mlp_xl", CREDIT];
+/// The nets, as the measuring program knows them: only they are measured in the browser.
+const NETS: [&str; 4] = ["mlp_s", "mlp_l", "mlp_xl", CREDIT];
+/// The forest, of which only calls are measured.
+const FOREST: &str = "lightgbm";
 /// The model that bundles, decisions and instructions are measured on.
 const CREDIT: &str = "credit";
 /// Applications for `fieldscore score`: so many that opening the bundle doesn't count.
@@ -66,8 +68,8 @@ const TFLITE: Library = Library {
     name: "libtensorflowlite_c.so",
 };
 
-/// Measure side by side with tract, rten, ONNX Runtime and TensorFlow Lite, in the browser with
-/// onnxruntime-web
+/// Measure side by side with tract, rten, ONNX Runtime and TensorFlow Lite, forests with compiled C, in the
+/// browser with onnxruntime-web
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Ratios within one run count: absolute times move with whatever else the machine \
@@ -78,7 +80,7 @@ pub struct BenchArgs {
     /// One JSON object per figure on stdout
     #[arg(long)]
     json: bool,
-    /// Only these models: mlp_s, mlp_l, mlp_xl, credit
+    /// Only these models: mlp_s, mlp_l, mlp_xl, credit, lightgbm
     #[arg(long, value_name = "NAME", value_delimiter = ',')]
     models: Vec<String>,
     /// Only these kinds of figures; all without
@@ -119,11 +121,12 @@ pub fn run(workspace: &Workspace, args: &BenchArgs) -> Result<()> {
     if credit && elsewhere.contains(&Part::Kotlin) {
         android::bench(workspace, args.json)?;
     }
-    if elsewhere.contains(&Part::Browser) {
-        let models = match args.models.as_slice() {
-            [] => MODELS.map(str::to_owned).to_vec(),
-            some => some.to_vec(),
-        };
+    let mut models = match args.models.as_slice() {
+        [] => NETS.map(str::to_owned).to_vec(),
+        some => some.to_vec(),
+    };
+    models.retain(|model| model != FOREST);
+    if elsewhere.contains(&Part::Browser) && !models.is_empty() {
         browser::measure(workspace, &models, args.rounds, args.json, |folder| {
             let mut command = measuring(workspace, &models);
             run::run(command.arg("export").arg(folder))

@@ -16,6 +16,7 @@ use serde_json::{Map, Value};
 
 use crate::engines::tract;
 use crate::failure::{Failure, Result};
+use crate::forest;
 use crate::subjects::{self, Subject, applications_file, of_form, shipped};
 
 /// Applications of each subject.
@@ -63,14 +64,16 @@ struct Envelope {
 }
 
 impl To {
-    /// Writes the subjects that are asked for.
+    /// Writes the nets that are asked for: only they are measured in a browser.
     ///
     /// # Errors
     /// Where a subject can't be made, or a file can't be written.
     pub fn run(&self, asked: &[String]) -> Result<()> {
         let place = Failure::at(self.folder.display());
         std::fs::create_dir_all(&self.folder).map_err(place)?;
-        for name in subjects::chosen(asked)? {
+        let mut names = subjects::chosen(asked)?;
+        names.retain(|name| *name != forest::NAME);
+        for name in names {
             eprintln!("{name}: compiling");
             self.subject(&of_form(name)?)?;
         }

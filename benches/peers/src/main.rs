@@ -1,5 +1,5 @@
 //! Fieldscore side by side with tract, rten, ONNX Runtime and TensorFlow Lite, in one run on one
-//! thread. `cargo xtask bench` finds the libraries and starts it.
+//! thread; forests beside ONNX Runtime and C code compiled from the trees. `cargo xtask bench` finds the libraries and starts it.
 
 #![allow(
     clippy::print_stdout,
@@ -10,6 +10,7 @@
 mod engines;
 mod export;
 mod failure;
+mod forest;
 mod memory;
 mod onnx;
 mod quantised;
@@ -135,6 +136,12 @@ fn run(args: &Args, pool: &Arc<ThreadPool>) -> Result<()> {
     }
     let rounds = args.rounds as usize;
     for name in subjects::chosen(&args.models)? {
+        if name == forest::NAME {
+            if wanted(Part::Running) {
+                runs::forest(&peers, rounds, &mut report)?;
+            }
+            continue;
+        }
         eprintln!("{name}: compiling");
         let subject = subjects::subject(name)?;
         eprintln!("{name}: measuring");

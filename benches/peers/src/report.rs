@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use crate::failure::{Failure, Result};
+use crate::forest;
 use crate::runs::BATCHES;
 
 /// What issue-tracked targets ask of us against the fastest peer: model, batch, times as fast.
@@ -13,6 +14,8 @@ const TARGETS: [(&str, usize, f64); 5] = [
     ("mlp_s", 256, 2.0),
     ("mlp_l", 256, 1.2),
 ];
+/// What they ask of us on the forest against one engine: engine, batch, times as fast.
+const FOREST_TARGETS: [(&str, usize, f64); 2] = [("onnxruntime", 1, 10.0), ("compiled-c", 1, 1.0)];
 /// Opening without the signature check, against the fastest peer's load: times as fast.
 const OPEN_TARGET: f64 = 10.0;
 /// Opening with it: up to this many bytes within this time, and each further KB in its own.
@@ -38,9 +41,9 @@ pub struct Running {
     /// Whether it is Fieldscore's.
     #[serde(skip)]
     pub ours: bool,
-    /// Of a call.
+    /// Of a call; a forest has none.
     #[serde(skip)]
-    pub multiply_adds: u64,
+    pub multiply_adds: Option<u64>,
 }
 
 /// What this core's VNNI can do, in the same rounds as the running figures beside it.
@@ -319,22 +322,38 @@ impl Report {
         let of_key = |f: &&Running| f.model == model && f.batch == batch;
         let mut figures: Vec<&Running> = self.running.iter().filter(of_key).collect();
         figures.sort_by(|a, b| a.median_ns.total_cmp(&b.median_ns));
-        let Some(ours) = figures
-            .iter()
-            .find(|f| f.engine == "fieldscore" && f.precision == "int8")
-        else {
+        let precision = if model == forest::NAME { "f32" } else { "int8" };
+        let is_ours = |f: &&&Running| f.engine == "fieldscore" && f.precision == precision;
+        let Some(ours) = figures.iter().find(is_ours) else {
             return;
         };
-        println!("\n{model}, batch {batch} (µs a call, times ours, 10⁹ multiply-adds a second)");
+        let rate = match ours.multiply_adds {
+            Some(_) => ", 10⁹ multiply-adds a second",
+            None => "",
+        };
+        println!("\n{model}, batch {batch} (µs a call, times ours{rate})");
         for f in &figures {
+            let rate = f.multiply_adds.map(|count| count as f64 / f.median_ns);
+            let rate = rate.map(|rate| format!(" {rate:>8.1}"));
             println!(
-                "  {:<26} {:<5} {:>11.3} {:>8.2} {:>8.1}",
+                "  {:<26} {:<5} {:>11.3} {:>8.2}{}",
                 f.engine,
                 f.precision,
                 f.median_ns / 1e3,
                 f.median_ns / ours.median_ns,
-                f.multiply_adds as f64 / f.median_ns
+                rate.unwrap_or_default()
             );
+        }
+        if model == forest::NAME {
+            for f in figures.iter().filter(|f| !f.ours) {
+                let ratio = f.median_ns / ours.median_ns;
+                let of = |t: &&(&str, usize, f64)| (t.0, t.1) == (f.engine.as_str(), batch);
+                if let Some(target) = FOREST_TARGETS.iter().find(of) {
+                    let (least, met) = (target.2, verdict(ratio >= target.2));
+                    println!("  {}: {ratio:.2}×, at least {least}×: {met}", f.engine);
+                }
+            }
+            return;
         }
         if let Some(peer) = figures.iter().find(|f| !f.ours) {
             let ratio = peer.median_ns / ours.median_ns;

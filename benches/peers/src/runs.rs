@@ -4,15 +4,19 @@ use std::hint::black_box;
 use std::sync::Arc;
 
 use ::rten::ThreadPool;
+use fieldscore_models::compile::net::Rows;
+use fieldscore_runtime::plan::ensemble::Ensemble;
+use fieldscore_runtime::plan::{PLAN_VERSION, Plan};
 use fieldscore_runtime::{Explanation, OpenOptions, Scorer};
 use fieldscore_tests::alloc;
 
+use crate::engines::compiled::Compiled;
 use crate::engines::{Candidate, Engine, onnxruntime, ours, rten, tflite, tract};
 use crate::failure::{Failure, Result};
 use crate::report::{Allocations, Decision, Opening, Peak, Reading, Report, Running};
 use crate::rounds::{Work, medians};
 use crate::subjects::{Subject, applications};
-use crate::{reading, vnni};
+use crate::{forest, reading, vnni};
 
 /// Rows at a time.
 pub const BATCHES: [usize; 2] = [1, 256];
@@ -73,24 +77,12 @@ pub fn inference(
             ));
         }
         candidates.extend(peers.candidates(subject));
-        let mut running = Vec::new();
-        for candidate in candidates {
-            match (candidate.open)(batch) {
-                Ok(engine) => running.push((candidate, engine)),
-                Err(failure) if !candidate.ours => {
-                    let what = format!(
-                        "{} {} {}",
-                        subject.name, candidate.engine, candidate.precision
-                    );
-                    report.missing(&what, &failure.to_string());
-                }
-                Err(failure) => return Err(failure),
-            }
-        }
+        let mut running = opened(subject.name, candidates, batch, report)?;
         agree(subject, batch, &mut running)?;
         if batch == 1 {
             for (candidate, engine) in &mut running {
-                allocations(subject, candidate, engine.as_mut(), report)?;
+                let rows = &subject.rows;
+                allocations(subject.name, rows, candidate, engine.as_mut(), report)?;
             }
         }
         // A row alone waits for its weights: only batches can come near the peak.
@@ -98,16 +90,7 @@ pub fn inference(
             1 => Vec::new(),
             _ => vnni::Peak::available(),
         };
-        let (mut names, mut works) = (Vec::new(), Vec::new());
-        for (candidate, mut engine) in running {
-            names.push(candidate);
-            let mut outputs = vec![0.0; batch];
-            works.push(Work::new(move |call| {
-                engine.run(rows(subject, batch, call), &mut outputs)?;
-                black_box(&mut outputs);
-                Ok(())
-            }));
-        }
+        let (names, mut works) = calls(&subject.rows, batch, running);
         for peak in &peaks {
             works.push(Work::new(move |_| {
                 peak.run();
@@ -125,8 +108,8 @@ pub fn inference(
         let peak_ns = found.split_off(names.len());
         let (mut ours, mut ours_ns) = (0.0, 0.0);
         for (candidate, median_ns) in names.into_iter().zip(found) {
-            let multiply_adds =
-                candidate.multiply_adds.unwrap_or(subject.multiply_adds) * batch as u64;
+            let row = candidate.multiply_adds.unwrap_or(subject.multiply_adds);
+            let multiply_adds = row * batch as u64;
             if (candidate.engine.as_str(), candidate.precision) == ("fieldscore", "int8") {
                 ours = multiply_adds as f64 / median_ns;
                 ours_ns = median_ns;
@@ -138,7 +121,7 @@ pub fn inference(
                 precision: candidate.precision,
                 median_ns,
                 ours: candidate.ours,
-                multiply_adds,
+                multiply_adds: Some(multiply_adds),
             })?;
         }
         if let (1, [median_ns]) = (batch, &peak_ns[..]) {
@@ -163,11 +146,127 @@ pub fn inference(
     Ok(())
 }
 
+/// Opens the candidates; peers that can't open the model are reported as missing.
+fn opened(
+    model: &str,
+    candidates: Vec<Candidate>,
+    batch: usize,
+    report: &mut Report,
+) -> Result<Vec<(Candidate, Box<dyn Engine>)>> {
+    let mut running = Vec::new();
+    for candidate in candidates {
+        match (candidate.open)(batch) {
+            Ok(engine) => running.push((candidate, engine)),
+            Err(failure) if !candidate.ours => {
+                let what = format!("{model} {} {}", candidate.engine, candidate.precision);
+                report.missing(&what, &failure.to_string());
+            }
+            Err(failure) => return Err(failure),
+        }
+    }
+    Ok(running)
+}
+
+/// Calls of each engine, one after the other over all rows.
+fn calls(
+    all: &Rows,
+    batch: usize,
+    running: Vec<(Candidate, Box<dyn Engine>)>,
+) -> (Vec<Candidate>, Vec<Work<'_>>) {
+    let (mut names, mut works) = (Vec::new(), Vec::new());
+    for (candidate, mut engine) in running {
+        names.push(candidate);
+        let mut outputs = vec![0.0; batch];
+        works.push(Work::new(move |call| {
+            engine.run(rows(all, batch, call), &mut outputs)?;
+            black_box(&mut outputs);
+            Ok(())
+        }));
+    }
+    (names, works)
+}
+
 /// The rows that the `call`-th call reads: others than the last call's.
-fn rows(subject: &Subject, batch: usize, call: usize) -> &[f32] {
-    let size = batch * subject.rows.width;
-    let places = subject.rows.values.len() / size;
-    &subject.rows.values[call % places * size..][..size]
+fn rows(all: &Rows, batch: usize, call: usize) -> &[f32] {
+    let size = batch * all.width;
+    let places = all.values.len() / size;
+    &all.values[call % places * size..][..size]
+}
+
+/// Runs the forest in our plan, in ONNX Runtime and as compiled C, batch by batch.
+///
+/// # Errors
+/// Where our own engine fails, or an engine gives another forest's answers.
+pub fn forest(peers: &Peers, rounds: usize, report: &mut Report) -> Result<()> {
+    let ensemble = forest::ensemble();
+    let all = forest::rows();
+    let packed = fieldscore_runtime::plan::ensemble::pack(&ensemble)?;
+    let (model, weights) = packed.model(forest::NAME, all.width as u32);
+    let plan = Plan {
+        version: PLAN_VERSION,
+        models: vec![model],
+    };
+    let program = ours::Program::new(plan, weights)?;
+    let compiled = Compiled::new(&forest::c_source(&ensemble), all.width);
+    if let Err(failure) = &compiled {
+        report.missing("lightgbm compiled-c", &failure.to_string());
+    }
+    let onnx = Arc::new(forest::onnx(&ensemble));
+    for batch in BATCHES {
+        let mut candidates = ours::candidates("fieldscore", "f32", &program, false);
+        candidates.extend(compiled.as_ref().ok().map(Compiled::candidate));
+        if peers.onnxruntime {
+            candidates.push(onnxruntime::candidate("f32", &onnx, all.width));
+        }
+        let mut running = opened(forest::NAME, candidates, batch, report)?;
+        for (candidate, engine) in &mut running {
+            same(&ensemble, &all, batch, candidate, engine.as_mut())?;
+            if batch == 1 {
+                allocations(forest::NAME, &all, candidate, engine.as_mut(), report)?;
+            }
+        }
+        let (names, works) = calls(&all, batch, running);
+        for (candidate, median_ns) in names.into_iter().zip(medians(works, rounds)?) {
+            report.running(Running {
+                model: forest::NAME,
+                batch,
+                engine: candidate.engine,
+                precision: candidate.precision,
+                median_ns,
+                ours: candidate.ours,
+                multiply_adds: None,
+            })?;
+        }
+    }
+    Ok(())
+}
+
+/// Whether an engine gives for every row the sum, to the bit, that the forest's description gives:
+/// all add up leaves in f32, tree by tree.
+fn same(
+    ensemble: &Ensemble,
+    all: &Rows,
+    batch: usize,
+    candidate: &Candidate,
+    engine: &mut dyn Engine,
+) -> Result<()> {
+    let mut answers = vec![0.0; batch];
+    for call in 0..all.len() / batch {
+        let features = rows(all, batch, call);
+        engine.run(features, &mut answers)?;
+        for (row, answer) in features.chunks_exact(all.width).zip(&answers) {
+            let row: Vec<f64> = row.iter().copied().map(f64::from).collect();
+            let expected = ensemble.outputs(&row).unwrap_or_default();
+            if expected != [f64::from(*answer)] {
+                return Err(Failure::new(format!(
+                    "{} in {}, batch {batch}: expected {expected:?}, not {answer}",
+                    forest::NAME,
+                    candidate.engine
+                )));
+            }
+        }
+    }
+    Ok(())
 }
 
 /// Whether every engine runs the same model: a wrong file would be measured as well as a right one.
@@ -184,7 +283,7 @@ fn agree(
     for (candidate, engine) in running.iter_mut() {
         let mut answers = vec![0.0; calls * batch];
         for (call, outputs) in answers.chunks_exact_mut(batch).enumerate() {
-            engine.run(rows(subject, batch, call), outputs)?;
+            engine.run(rows(&subject.rows, batch, call), outputs)?;
         }
         let Some(expected) = &expected else {
             expected = Some(answers);
@@ -223,23 +322,28 @@ fn deviation(expected: &[f32], answers: &[f32]) -> f64 {
 }
 
 fn allocations(
-    subject: &Subject,
+    model: &'static str,
+    all: &Rows,
     candidate: &Candidate,
     engine: &mut dyn Engine,
     report: &mut Report,
 ) -> Result<()> {
     // What a C or C++ library allocates, this program's allocator doesn't see.
-    if candidate.engine.starts_with("tflite") || candidate.engine.starts_with("onnx") {
+    let foreign = ["tflite", "onnx", "compiled"];
+    if foreign
+        .iter()
+        .any(|name| candidate.engine.starts_with(name))
+    {
         return Ok(());
     }
     const CALLS: usize = 64;
     let mut outputs = [0.0];
     let (count, done) = alloc::calls(|| {
-        (0..CALLS).try_for_each(|call| engine.run(rows(subject, 1, call), &mut outputs))
+        (0..CALLS).try_for_each(|call| engine.run(rows(all, 1, call), &mut outputs))
     });
     done?;
     report.allocations(Allocations {
-        model: subject.name,
+        model,
         engine: candidate.engine.clone(),
         precision: candidate.precision,
         per_run: count as f64 / CALLS as f64,
@@ -283,7 +387,7 @@ pub fn opening(subject: &Subject, peers: &Peers, rounds: usize, report: &mut Rep
             || (),
             move |()| {
                 let mut engine = again(1)?;
-                engine.run(rows(subject, 1, 0), &mut [0.0])?;
+                engine.run(rows(&subject.rows, 1, 0), &mut [0.0])?;
                 Ok(engine)
             },
         ));

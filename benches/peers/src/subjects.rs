@@ -18,7 +18,7 @@ use fieldscore_tests::random::Random;
 use crate::engines::ours::{Program, compile};
 use crate::failure::{Failure, Result};
 use crate::quantised::Quantised;
-use crate::{onnx, tflite_file};
+use crate::{forest, onnx, tflite_file};
 
 /// The random nets: name and widths, ReLU between.
 const NETS: [(&str, &[usize]); 3] = [
@@ -62,7 +62,11 @@ pub struct Subject {
 /// # Errors
 /// Where one is asked for that there isn't.
 pub fn chosen(asked: &[String]) -> Result<Vec<&'static str>> {
-    let mut names: Vec<&str> = NETS.iter().map(|net| net.0).chain(["credit"]).collect();
+    let mut names: Vec<&str> = NETS
+        .iter()
+        .map(|net| net.0)
+        .chain(["credit", forest::NAME])
+        .collect();
     if let Some(name) = asked.iter().find(|name| !names.contains(&name.as_str())) {
         let known = names.join(", ");
         return Err(Failure::new(format!(

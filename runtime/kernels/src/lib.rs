@@ -92,6 +92,10 @@ pub struct Kernels {
     /// Features to bytes: shape, per-feature factor and offset (f32 each, `[factor × n][offset ×
     /// n]`), input, output in 0..=127.
     pub quantise: Quantise,
+    /// Features to the ranks that trees compare.
+    pub rank: trees::Rank,
+    /// Ranks to leaves.
+    pub walk: trees::Walk,
 }
 
 impl Kernels {
@@ -144,6 +148,8 @@ impl Kernels {
             requantise: arch::scalar::requantise,
             dequantise: arch::scalar::dequantise,
             quantise: arch::scalar::quantise,
+            rank: trees::rank,
+            walk: trees::walk,
         }
     }
 }

@@ -1,5 +1,7 @@
 //! Every path against the definition, byte for byte.
 
+mod forests;
+
 use proptest::prelude::*;
 
 use super::arch::fp_state::{DefaultFpState, in_a_strange_host};

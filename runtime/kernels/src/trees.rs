@@ -111,7 +111,10 @@ pub enum Features<'a> {
     F64(&'a [f64]),
 }
 
-/// The ranks of one row.
+/// Ranks one row: its slots, their table, its features, the ranks to write.
+pub type Rank = fn(&[Slot], &[u8], Features<'_>, &mut [u16]);
+
+/// The definition of a [`Rank`].
 pub fn rank(slots: &[Slot], table: &[u8], features: Features<'_>, ranks: &mut [u16]) {
     for (slot, rank) in slots.iter().zip(ranks) {
         let x = match features {
@@ -123,17 +126,26 @@ pub fn rank(slots: &[Slot], table: &[u8], features: Features<'_>, ranks: &mut [u
 }
 
 impl Slot {
+    /// The number to compare, or the rank of one that is missing.
     #[inline(always)]
-    fn rank(&self, x: f64, values: &[u8], of: Features<'_>) -> u16 {
+    pub(crate) fn given(&self, x: f64) -> Result<f64, u16> {
         let nan = x.is_nan();
         if nan || (self.zero_is_missing && x.abs() <= ZERO) {
             match self.missing {
-                Missing::Left => return 0,
-                Missing::Right => return LEAF,
+                Missing::Left => return Err(0),
+                Missing::Right => return Err(LEAF),
                 Missing::Zero => {}
             }
         }
-        let x = if nan { 0.0 } else { x };
+        Ok(if nan { 0.0 } else { x })
+    }
+
+    #[inline(always)]
+    pub(crate) fn rank(&self, x: f64, values: &[u8], of: Features<'_>) -> u16 {
+        let x = match self.given(x) {
+            Ok(x) => x,
+            Err(rank) => return rank,
+        };
         // Exact: it was an f32, or is not used.
         let short = x as f32;
         let pivots = &self.pivots;
@@ -211,7 +223,7 @@ pub struct Forest<'a> {
     /// The same, within each [`WINDOW`] the deepest last.
     pub walks: &'a [Tree],
     /// Nodes of all trees.
-    pub nodes: &'a [u8],
+    pub nodes: Nodes<'a>,
     /// A number for each output to start from, a divisor, a factor.
     pub constants: &'a [u8],
     /// The leaves' values, tree by tree, from left to right.
@@ -262,15 +274,10 @@ pub struct Rows {
 
 impl Forest<'_> {
     /// Ranks to sums.
-    pub fn sum<T: Real>(&self, rows: Rows, ranks: &[u16], output: &mut [T]) {
-        let (nodes, _) = self.nodes.as_chunks();
+    pub fn sum<T: Real>(&self, walk: Walk, rows: Rows, ranks: &[u16], output: &mut [T]) {
         self.add(rows, output, |row, start, count, leaves| {
-            let ranks = &ranks[row * rows.input_stride..];
-            for trees in self.walks[start..start + count].chunks(ABREAST) {
-                for (tree, leaf) in trees.iter().zip(walk(nodes, trees, ranks)) {
-                    leaves[usize::from(tree.place) % WINDOW] = leaf;
-                }
-            }
+            let ranks = &ranks[row * rows.input_stride..][..rows.input_stride];
+            walk(self.nodes, &self.walks[start..start + count], ranks, leaves);
         });
     }
 
@@ -372,9 +379,45 @@ pub fn rule_out(cuts: &[Cut], rank: u16, words: &mut [i32]) {
     }
 }
 
+/// The nodes of all trees.
+#[derive(Debug, Clone, Copy)]
+pub struct Nodes<'a> {
+    /// As the bundle has them.
+    pub whole: &'a [[u8; NODE_BYTES]],
+    /// Each as [`small`] makes it, to be found in nearer caches; or none.
+    pub small: &'a [u32],
+}
+
+/// A node in four bytes, `slot or leaf: u8 | step: u8 | rank: u16`, where it has room in them.
+pub fn small(node: [u8; NODE_BYTES]) -> Option<u32> {
+    let [slot, rank, step, leaf] =
+        [0, 2, 4, 6].map(|at| u16::from_le_bytes([node[at], node[at + 1]]));
+    let first = u8::try_from(if step == 0 { leaf } else { slot }).ok()?;
+    let [low, high] = rank.to_le_bytes();
+    Some(u32::from_le_bytes([
+        first,
+        u8::try_from(step).ok()?,
+        low,
+        high,
+    ]))
+}
+
+/// Walks down a [`WINDOW`] of trees, the deepest last: all nodes, the trees, a row's ranks; writes
+/// the leaf that the row reaches in each, numbered over all trees, to the tree's place.
+pub type Walk = fn(Nodes<'_>, &[Tree], &[u16], &mut [u32; WINDOW]);
+
+/// The definition of a [`Walk`]: [`ABREAST`] trees at a time.
+pub fn walk(nodes: Nodes<'_>, walks: &[Tree], ranks: &[u16], leaves: &mut [u32; WINDOW]) {
+    for trees in walks.chunks(ABREAST) {
+        for (tree, leaf) in trees.iter().zip(abreast(nodes.whole, trees, ranks)) {
+            leaves[usize::from(tree.place) % WINDOW] = leaf;
+        }
+    }
+}
+
 /// The leaves that a row reaches in at most [`ABREAST`] trees, numbered over all trees.
 #[inline(always)]
-fn walk(nodes: &[[u8; NODE_BYTES]], trees: &[Tree], ranks: &[u16]) -> [u32; ABREAST] {
+fn abreast(nodes: &[[u8; NODE_BYTES]], trees: &[Tree], ranks: &[u16]) -> [u32; ABREAST] {
     let mut at = [0; ABREAST];
     let mut first = [0; ABREAST];
     let mut depth = 0;

@@ -324,7 +324,7 @@ fn run_calls(calls: &[Call], kernels: &Kernels, weights: &[u8], rows: usize, are
                 scalar::dense_float(shape, weights, input, half, relu, output);
             }
             Operation::Table(ref table, element) => {
-                table.run(shape, element, weights, input, output);
+                table.run(kernels, shape, element, weights, input, output);
             }
             #[cfg(feature = "tensors")]
             Operation::Tensor(_) => {}

@@ -2,11 +2,11 @@
 //! run. [`ensemble`](crate::plan::ensemble) is the other side: what compilers hand over.
 
 use crate::error::{Error, Result};
-use crate::kernels::Shape;
 use crate::kernels::trees::{
-    BLOCK, Comparison, Cut, Features, Forest, LEAF, Missing, NODE_BYTES, Rows, Slot, Tree, WINDOW,
-    rank, rule_out,
+    BLOCK, Comparison, Cut, Features, Forest, LEAF, Missing, NODE_BYTES, Nodes, Rows, Slot, Tree,
+    WINDOW, rule_out, small,
 };
+use crate::kernels::{Kernels, Shape};
 use crate::plan::program::{Buffer, ElementType, Step};
 use crate::plan::validate::MAX_MULTIPLY_ADDS;
 
@@ -42,6 +42,8 @@ pub(crate) struct Trees {
     walks: Vec<Tree>,
     /// Bytes of all nodes, and where they start.
     nodes: [usize; 2],
+    /// Nodes in half the room, or none.
+    small: Vec<u32>,
     /// Bytes of one float.
     float: usize,
     outputs: usize,
@@ -282,12 +284,23 @@ fn check_trees(
         trees,
         walks,
         nodes: [described.len(), bytes.len()],
+        small: small_nodes(bytes),
         float: size,
         outputs,
         last,
         words: words as usize,
     };
     Ok((Table::Trees(trees), cost))
+}
+
+/// The nodes in half the room, where a path has a use for them and all fit; at most 1 MB.
+fn small_nodes(bytes: &[u8]) -> Vec<u32> {
+    let (nodes, _) = bytes.as_chunks();
+    if !cfg!(target_arch = "x86_64") || nodes.len() > 1 << 18 {
+        return Vec::new();
+    }
+    let nodes: Option<Vec<u32>> = nodes.iter().map(|&node| small(node)).collect();
+    nodes.unwrap_or_default()
 }
 
 /// No forest whose leaves that remain take more words is explained by them: what an explanation needs
@@ -308,7 +321,7 @@ pub(crate) struct Cuts {
 impl Cuts {
     /// The cuts of a forest over slots; `None` where it is too large.
     pub fn new(slots: &[Slot], trees: &Trees, weights: &[u8]) -> Option<Self> {
-        let (nodes, _) = trees.forest(weights).nodes.as_chunks::<NODE_BYTES>();
+        let nodes = trees.forest(weights).nodes.whole;
         if trees.words > MAX_WORDS {
             return None;
         }
@@ -437,6 +450,7 @@ impl Table {
     /// Runs a step over rows.
     pub fn run(
         &self,
+        kernels: &Kernels,
         shape: Shape,
         element: ElementType,
         weights: &[u8],
@@ -457,16 +471,16 @@ impl Table {
                         ElementType::F64 => Features::F64(&bytemuck::cast_slice(input)[at..]),
                         _ => Features::F32(&bytemuck::cast_slice(input)[at..]),
                     };
-                    rank(slots, weights, features, ranks);
+                    (kernels.rank)(slots, weights, features, ranks);
                 }
             }
             Self::Trees(trees) => {
                 let forest = trees.forest(weights);
                 let rows = trees.rows(shape);
-                let ranks = bytemuck::cast_slice(input);
+                let (walk, ranks) = (kernels.walk, bytemuck::cast_slice(input));
                 match trees.float {
-                    8 => forest.sum::<f64>(rows, ranks, bytemuck::cast_slice_mut(output)),
-                    _ => forest.sum::<f32>(rows, ranks, bytemuck::cast_slice_mut(output)),
+                    8 => forest.sum::<f64>(walk, rows, ranks, bytemuck::cast_slice_mut(output)),
+                    _ => forest.sum::<f32>(walk, rows, ranks, bytemuck::cast_slice_mut(output)),
                 }
             }
         }
@@ -500,7 +514,10 @@ impl Trees {
         Forest {
             trees: &self.trees,
             walks: &self.walks,
-            nodes,
+            nodes: Nodes {
+                whole: nodes.as_chunks().0,
+                small: &self.small,
+            },
             constants,
             values,
             last: self.last,

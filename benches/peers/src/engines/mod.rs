@@ -1,6 +1,7 @@
 //! The engines: each opens a model from its bytes and turns rows of features into outputs, on the
 //! calling thread.
 
+pub mod compiled;
 pub mod onnxruntime;
 pub mod ours;
 pub mod rten;

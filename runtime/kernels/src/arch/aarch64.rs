@@ -7,7 +7,7 @@ use std::arch::aarch64::*;
 
 use crate::arch::scalar;
 use crate::arch::tile::{Checked, dense};
-use crate::{DEPTH, Kernels, LANES, Requantise, Shape, panel_bytes};
+use crate::{DEPTH, Kernels, LANES, Requantise, Shape, panel_bytes, trees};
 
 /// NEON without dot product.
 pub fn neon() -> Kernels {
@@ -19,6 +19,8 @@ pub fn neon() -> Kernels {
         requantise: neon::requantise,
         dequantise: neon::dequantise,
         quantise: vector::quantise,
+        rank: trees::rank,
+        walk: trees::walk,
     }
 }
 
@@ -32,6 +34,8 @@ pub fn dotprod() -> Option<Kernels> {
         requantise: dotprod::requantise,
         dequantise: dotprod::dequantise,
         quantise: vector::quantise,
+        rank: trees::rank,
+        walk: trees::walk,
     })
 }
 

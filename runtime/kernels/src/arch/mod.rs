@@ -4,6 +4,8 @@
 pub mod aarch64;
 #[cfg(all(target_arch = "x86_64", target_os = "linux"))]
 pub mod amx;
+#[cfg(target_arch = "x86_64")]
+mod forest;
 pub mod fp_state;
 pub mod scalar;
 #[cfg(any(

@@ -10,7 +10,7 @@ use std::arch::wasm32::*;
 
 use crate::arch::scalar;
 use crate::arch::tile::{Checked, dense};
-use crate::{DEPTH, Kernels, LANES, Requantise, Shape, panel_bytes};
+use crate::{DEPTH, Kernels, LANES, Requantise, Shape, panel_bytes, trees};
 
 /// simd128.
 pub fn simd128() -> Kernels {
@@ -22,6 +22,8 @@ pub fn simd128() -> Kernels {
         requantise,
         dequantise,
         quantise,
+        rank: trees::rank,
+        walk: trees::walk,
     }
 }
 

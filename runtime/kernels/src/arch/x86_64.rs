@@ -6,9 +6,9 @@
 
 use std::arch::x86_64::*;
 
-use crate::arch::scalar;
 use crate::arch::tile::{Checked, dense};
-use crate::{DEPTH, Kernels, LANES, Requantise, Shape, panel_bytes};
+use crate::arch::{forest, scalar};
+use crate::{DEPTH, Kernels, LANES, Requantise, Shape, panel_bytes, trees};
 
 /// AVX2, if the processor has it.
 pub fn avx2() -> Option<Kernels> {
@@ -20,6 +20,8 @@ pub fn avx2() -> Option<Kernels> {
         requantise: avx2::requantise,
         dequantise: avx2::dequantise,
         quantise: avx2::quantise,
+        rank: trees::rank,
+        walk: trees::walk,
     })
 }
 
@@ -34,6 +36,8 @@ pub fn avx_vnni() -> Option<Kernels> {
         requantise: avx_vnni::requantise,
         dequantise: avx_vnni::dequantise,
         quantise: avx2::quantise,
+        rank: trees::rank,
+        walk: trees::walk,
     })
 }
 
@@ -43,7 +47,8 @@ pub fn avx512_vnni() -> Option<Kernels> {
         && is_x86_feature_detected!("avx512f")
         && is_x86_feature_detected!("avx512bw")
         && is_x86_feature_detected!("avx512vl")
-        && is_x86_feature_detected!("avx512vnni");
+        && is_x86_feature_detected!("avx512vnni")
+        && is_x86_feature_detected!("popcnt");
     has.then_some(Kernels {
         name: "avx512-vnni",
         dense_u8: avx512_vnni::dense_u8,
@@ -52,6 +57,8 @@ pub fn avx512_vnni() -> Option<Kernels> {
         requantise: avx512_vnni::requantise,
         dequantise: avx512_vnni::dequantise,
         quantise: avx512_vnni::quantise,
+        rank: forest::rank,
+        walk: forest::walk,
     })
 }
 
