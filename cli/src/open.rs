@@ -185,6 +185,9 @@ impl Refused {
             (ErrorKind::NotABundle | ErrorKind::Altered | ErrorKind::BadSignature, _) => {
                 "fetch the file again: it was cut or changed after it was signed".to_owned()
             }
+            (ErrorKind::Unsupported, _) if self.error.place() == "section META" => {
+                "docs/engines.md says which programs have which engine".to_owned()
+            }
             (ErrorKind::Unsupported, _) => "update fieldscore".to_owned(),
             _ => return Error::from(self.error),
         };

@@ -2,6 +2,16 @@
 //! others execute whole model files on native builds.
 #![forbid(unsafe_code)]
 
+#[cfg(any(feature = "tract", feature = "tflite"))]
+mod file;
+#[cfg(feature = "tflite")]
+mod tflite;
+#[cfg(feature = "tract")]
+mod tract;
+
+#[cfg(any(feature = "tract", feature = "tflite"))]
+pub use file::{MAX_MODEL_FILE_BYTES, ModelFile};
+
 use crate::bundle::EngineKind;
 use crate::error::{Error, ErrorKind, Result};
 use crate::kernels::Kernels;
@@ -15,49 +25,116 @@ pub(crate) enum Engine {
         executable: Executable,
         kernels: Kernels,
     },
+    /// A library of a model file's own.
+    #[cfg(any(feature = "tract", feature = "tflite"))]
+    File(ModelFile),
 }
 
 /// The memory that one evaluation at a time works in.
 pub(crate) struct Memory {
-    pub arena: Arena,
+    arena: Arena,
+    /// Rows of features and their outputs.
+    #[cfg(any(feature = "tract", feature = "tflite"))]
+    rows: (Vec<f32>, Vec<f32>),
+}
+
+impl Memory {
+    /// Leaves nothing of an applicant in it.
+    pub fn wipe(&mut self) {
+        self.arena.zeroize();
+        #[cfg(any(feature = "tract", feature = "tflite"))]
+        {
+            crate::memory::wipe(&mut self.rows.0, 0.0);
+            crate::memory::wipe(&mut self.rows.1, 0.0);
+        }
+    }
+}
+
+/// Where a model file lies.
+#[cfg(any(feature = "tract", feature = "tflite"))]
+const MODEL: &str = "section MODL";
+
+/// The bundle asks for an engine that this runtime was built without.
+fn not_built_in(kind: EngineKind) -> Error {
+    Error::new(
+        ErrorKind::Unsupported,
+        "section META",
+        format!("a runtime with the {kind} engine built in"),
+    )
 }
 
 impl Engine {
-    /// The engine that the bundle asks for.
-    pub fn open(kind: EngineKind, plan: &[u8], weights: &[u8], kernels: Kernels) -> Result<Self> {
-        match kind {
-            EngineKind::Plan => {
-                let executable = Executable::decode(plan, weights)?;
-                let model = executable.model(0)?;
-                // Nothing would ever write a second one.
-                if model.inputs.len() != 1 || model.outputs.len() != 1 {
-                    return Err(Error::malformed(
-                        "section PLAN",
-                        "a first model with one input and one output",
-                    ));
-                }
-                Ok(Self::Plan {
-                    executable,
-                    kernels,
-                })
-            }
-            EngineKind::Tract | EngineKind::Tflite => Err(Error::new(
-                ErrorKind::Unsupported,
-                "section META",
-                format!("a runtime with the {kind} engine built in"),
-            )),
+    /// The plan engine.
+    pub fn plan(plan: &[u8], weights: &[u8], kernels: Kernels) -> Result<Self> {
+        let executable = Executable::decode(plan, weights)?;
+        let model = executable.model(0)?;
+        // Nothing would ever write a second one.
+        if model.inputs.len() != 1 || model.outputs.len() != 1 {
+            return Err(Error::malformed(
+                "section PLAN",
+                "a first model with one input and one output",
+            ));
+        }
+        Ok(Self::Plan {
+            executable,
+            kernels,
+        })
+    }
+
+    /// Another engine, if it is built in; `bytes` gives its model file.
+    #[cfg(any(feature = "tract", feature = "tflite"))]
+    pub fn file<'b>(kind: EngineKind, bytes: impl FnOnce() -> Result<&'b [u8]>) -> Result<Self> {
+        let built_in = match kind {
+            EngineKind::Plan => false,
+            EngineKind::Tract => cfg!(feature = "tract"),
+            EngineKind::Tflite => cfg!(feature = "tflite"),
+        };
+        match built_in {
+            true => ModelFile::open(kind, bytes()?).map(Self::File),
+            false => Err(not_built_in(kind)),
+        }
+    }
+
+    /// Another engine: none is built in.
+    #[cfg(not(any(feature = "tract", feature = "tflite")))]
+    pub fn file<'b>(kind: EngineKind, _: impl FnOnce() -> Result<&'b [u8]>) -> Result<Self> {
+        Err(not_built_in(kind))
+    }
+
+    /// The section that says what is executed.
+    pub fn place(&self) -> &'static str {
+        match self {
+            Self::Plan { .. } => "section PLAN",
+            #[cfg(any(feature = "tract", feature = "tflite"))]
+            Self::File(_) => MODEL,
+        }
+    }
+
+    /// The plan, of the plan engine.
+    pub fn executable(&self) -> Option<&Executable> {
+        match self {
+            Self::Plan { executable, .. } => Some(executable),
+            #[cfg(any(feature = "tract", feature = "tflite"))]
+            Self::File(_) => None,
         }
     }
 
     /// The feature bits that a bundle of its plan must require.
     pub fn features(&self) -> u64 {
-        let Self::Plan { executable, .. } = self;
-        executable.plan().features()
+        match self {
+            Self::Plan { executable, .. } => executable.plan().features(),
+            #[cfg(any(feature = "tract", feature = "tflite"))]
+            Self::File(_) => 0,
+        }
     }
 
     /// Features of the model's input and how many outputs it has.
     pub fn input_len(&self) -> Result<usize> {
-        let Self::Plan { executable, .. } = self;
+        let executable = match self {
+            Self::Plan { executable, .. } => executable,
+            #[cfg(any(feature = "tract", feature = "tflite"))]
+            Self::File(file) => return Ok(file.inputs()),
+        };
         let model = executable.model(0)?;
         let port = model
             .inputs
@@ -71,42 +148,70 @@ impl Engine {
 
     /// Multiply-adds of one row.
     pub fn multiply_adds(&self) -> u64 {
-        let Self::Plan { executable, .. } = self;
-        executable.multiply_adds(0)
+        match self {
+            Self::Plan { executable, .. } => executable.multiply_adds(0),
+            #[cfg(any(feature = "tract", feature = "tflite"))]
+            Self::File(file) => file.multiply_adds(),
+        }
     }
 
     /// Memory for `rows` rows at a time, at most [`MAX_ROWS`].
     pub fn memory(&self, rows: usize) -> Memory {
-        let Self::Plan { executable, .. } = self;
-        Memory {
-            arena: executable.arena(rows.min(MAX_ROWS)),
+        let rows = rows.min(MAX_ROWS);
+        match self {
+            Self::Plan { executable, .. } => Memory {
+                arena: executable.arena(rows),
+                #[cfg(any(feature = "tract", feature = "tflite"))]
+                rows: (Vec::new(), Vec::new()),
+            },
+            #[cfg(any(feature = "tract", feature = "tflite"))]
+            Self::File(file) => Memory {
+                arena: Arena::new(0, rows),
+                rows: (vec![0.0; file.inputs() * rows], vec![0.0; rows]),
+            },
         }
     }
 
     /// The input of row `row`, to be filled in.
     #[inline]
     pub fn input<'m>(&self, memory: &'m mut Memory, row: usize) -> Result<&'m mut [f32]> {
-        let Self::Plan { executable, .. } = self;
+        let executable = match self {
+            Self::Plan { executable, .. } => executable,
+            #[cfg(any(feature = "tract", feature = "tflite"))]
+            Self::File(file) => {
+                let width = file.inputs();
+                return Ok(&mut memory.rows.0[row * width..][..width]);
+            }
+        };
         let model = executable.model(0)?;
         Ok(memory
             .arena
             .input(&model.buffers[usize::from(model.inputs[0].buffer)], row))
     }
 
-    /// Runs the first `rows` rows.
+    /// Runs the first `rows` rows. `weights` are the bytes of WGTS; of a model file, its own.
     pub fn run(&self, weights: &[u8], rows: usize, memory: &mut Memory) -> Result<()> {
-        let Self::Plan {
-            executable,
-            kernels,
-        } = self;
-        executable.run(0, kernels, weights, rows, &mut memory.arena)
+        match self {
+            Self::Plan {
+                executable,
+                kernels,
+            } => executable.run(0, kernels, weights, rows, &mut memory.arena),
+            #[cfg(any(feature = "tract", feature = "tflite"))]
+            Self::File(file) => {
+                let (features, outputs) = &mut memory.rows;
+                let features = features.chunks_exact(file.inputs()).take(rows);
+                for (features, output) in features.zip(outputs) {
+                    *output = file.run(weights, features)?;
+                }
+                Ok(())
+            }
+        }
     }
 
     /// How many sums of a row the model's first layer has, if that is linear: see
     /// [`Executable::sums_len`].
     pub fn sums_len(&self) -> Option<usize> {
-        let Self::Plan { executable, .. } = self;
-        executable.sums_len(0)
+        self.executable()?.sums_len(0)
     }
 
     /// The first layer's sums of the first `rows` rows.
@@ -117,11 +222,15 @@ impl Engine {
         memory: &mut Memory,
         sums: &mut [i32],
     ) -> Result<()> {
-        let Self::Plan {
-            executable,
-            kernels,
-        } = self;
-        executable.sums(0, kernels, weights, rows, &mut memory.arena, sums)
+        match self {
+            Self::Plan {
+                executable,
+                kernels,
+            } => executable.sums(0, kernels, weights, rows, &mut memory.arena, sums),
+            // It has no sums.
+            #[cfg(any(feature = "tract", feature = "tflite"))]
+            Self::File(_) => Ok(()),
+        }
     }
 
     /// Runs `rows` rows from the first layer's sums on.
@@ -132,17 +241,25 @@ impl Engine {
         sums: &[i32],
         memory: &mut Memory,
     ) -> Result<()> {
-        let Self::Plan {
-            executable,
-            kernels,
-        } = self;
-        executable.run_from_sums(0, kernels, weights, rows, sums, &mut memory.arena)
+        match self {
+            Self::Plan {
+                executable,
+                kernels,
+            } => executable.run_from_sums(0, kernels, weights, rows, sums, &mut memory.arena),
+            // It has no sums.
+            #[cfg(any(feature = "tract", feature = "tflite"))]
+            Self::File(_) => Ok(()),
+        }
     }
 
     /// The first number of the first output of row `row`.
     #[inline]
     pub fn output(&self, memory: &Memory, row: usize) -> Result<f32> {
-        let Self::Plan { executable, .. } = self;
+        let executable = match self {
+            Self::Plan { executable, .. } => executable,
+            #[cfg(any(feature = "tract", feature = "tflite"))]
+            Self::File(_) => return Ok(memory.rows.1[row]),
+        };
         let model = executable.model(0)?;
         Ok(memory
             .arena
