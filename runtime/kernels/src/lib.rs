@@ -22,6 +22,7 @@
 pub mod arch;
 #[cfg(test)]
 mod tests;
+pub mod trees;
 
 /// Outputs per panel.
 pub const LANES: usize = 16;

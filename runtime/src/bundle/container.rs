@@ -40,7 +40,7 @@ pub mod features {
 }
 
 /// Feature bits that this runtime knows. A bundle that requires any other is refused.
-pub const KNOWN_FEATURES: u64 = 0;
+pub const KNOWN_FEATURES: u64 = features::TREES;
 
 /// A version as three numbers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

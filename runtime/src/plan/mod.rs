@@ -2,12 +2,15 @@
 #![forbid(unsafe_code)]
 
 mod arena;
+pub mod ensemble;
 mod program;
+mod trees;
 mod validate;
 
 pub use arena::Arena;
 use arena::Place;
 pub use program::{Buffer, ElementType, Model, PLAN_VERSION, Plan, Port, Step};
+pub use trees::{MAX_CATEGORIES, MAX_SLOTS, MAX_SPLITS, MAX_THRESHOLDS, MAX_TREES};
 pub use validate::{MAX_ARENA_BYTES, MAX_MODELS, MAX_MULTIPLY_ADDS, MAX_STEPS};
 
 use crate::bundle::cbor;
@@ -15,6 +18,8 @@ use crate::error::{Error, Result};
 use crate::kernels::arch::{fp_state::DefaultFpState, scalar};
 use crate::kernels::{Kernels, LANES, Requantise, Shape, panel_bytes};
 use std::ops::Range;
+use trees::Table;
+use validate::Cost;
 
 /// How many rows one walk over the steps serves at most.
 pub const MAX_ROWS: usize = 64;
@@ -46,12 +51,19 @@ struct Call {
     output: Place,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 enum Operation {
     Quantise,
     DenseU8(Requantise),
-    DenseF32 { relu: bool },
-    DenseFloat { half: bool, relu: bool },
+    DenseF32 {
+        relu: bool,
+    },
+    DenseFloat {
+        half: bool,
+        relu: bool,
+    },
+    /// A step with tables of its own, and what its input is made of.
+    Table(Table, ElementType),
 }
 
 impl Executable {
@@ -73,7 +85,7 @@ impl Executable {
             .models
             .iter()
             .zip(costs)
-            .map(|(model, cost)| Prepared::new(model, cost.multiply_adds))
+            .map(|(model, cost)| Prepared::new(model, cost))
             .collect();
         Ok(Self { plan, models })
     }
@@ -195,7 +207,7 @@ impl Executable {
                 (kernels.dequantise)(shape, panels, sums, relu, output);
             }
             // `linear` is false for these.
-            Operation::Quantise | Operation::DenseFloat { .. } => {}
+            Operation::Quantise | Operation::DenseFloat { .. } | Operation::Table(..) => {}
         }
         run_calls(&calls[2..], kernels, weights, rows, arena);
         Ok(())
@@ -207,7 +219,7 @@ fn no_model(index: usize) -> Error {
 }
 
 impl Prepared {
-    fn new(model: &Model, multiply_adds: u64) -> Self {
+    fn new(model: &Model, cost: Cost) -> Self {
         let linear = match model.steps.as_slice() {
             [first @ Step::Quantise { .. }, second, rest @ ..] => {
                 let dense = matches!(second, Step::DenseU8 { .. } | Step::DenseF32 { .. });
@@ -225,11 +237,12 @@ impl Prepared {
             _ => false,
         };
         Self {
-            multiply_adds,
+            multiply_adds: cost.multiply_adds,
             calls: model
                 .steps
                 .iter()
-                .map(|step| Call::new(step, model))
+                .zip(cost.tables)
+                .map(|(step, (table, bytes))| Call::new(step, model, table, bytes))
                 .collect(),
             linear,
         }
@@ -238,7 +251,7 @@ impl Prepared {
 
 impl Call {
     /// Buffers and weights are where validation has found them.
-    fn new(step: &Step, model: &Model) -> Self {
+    fn new(step: &Step, model: &Model, table: Table, bytes: usize) -> Self {
         let input = &model.buffers[usize::from(step.input())];
         let output = &model.buffers[usize::from(step.output())];
         let (inputs, outputs) = (input.len as usize, output.len as usize);
@@ -275,6 +288,9 @@ impl Call {
                 let size = if half { 2 } else { 4 };
                 let len = panels * LANES * (4 + inputs * size);
                 (Operation::DenseFloat { half, relu }, weights, len, 0)
+            }
+            Step::Rank { weights, .. } | Step::Trees { weights, .. } => {
+                (Operation::Table(table, input.element), weights, bytes, 0)
             }
         };
         Self {
@@ -326,6 +342,9 @@ fn run_calls(calls: &[Call], kernels: &Kernels, weights: &[u8], rows: usize, are
                     bytemuck::cast_slice_mut(output),
                 );
                 scalar::dense_float(shape, weights, input, half, relu, output);
+            }
+            Operation::Table(ref table, element) => {
+                table.run(shape, element, weights, input, output);
             }
         }
     }

@@ -3,6 +3,7 @@
 use minicbor::Encode;
 
 use crate::bundle::cbor::{structure, variants};
+use crate::bundle::container::features;
 
 /// The models of a bundle.
 #[derive(Debug, Clone, PartialEq, Encode)]
@@ -68,6 +69,12 @@ pub enum ElementType {
     /// 32-bit floats.
     #[n(1)]
     F32,
+    /// 16-bit ranks.
+    #[n(2)]
+    U16,
+    /// 64-bit floats.
+    #[n(3)]
+    F64,
 }
 
 impl ElementType {
@@ -75,7 +82,9 @@ impl ElementType {
     pub const fn size(self) -> usize {
         match self {
             Self::U8 => 1,
+            Self::U16 => 2,
             Self::F32 => 4,
+            Self::F64 => 8,
         }
     }
 }
@@ -187,6 +196,38 @@ pub enum Step {
         #[n(4)]
         relu: bool,
     },
+    /// Features to ranks among the thresholds of an ensemble of trees.
+    #[n(4)]
+    Rank {
+        /// f32 or f64: the type that the trees were trained in.
+        #[n(0)]
+        input: u16,
+        /// Ranks, one for each slot.
+        #[n(1)]
+        output: u16,
+        /// Slots, thresholds, sets: [`crate::plan::ensemble`].
+        #[n(2)]
+        weights: u64,
+    },
+    /// An ensemble of trees over ranks.
+    #[n(5)]
+    Trees {
+        /// Ranks.
+        #[n(0)]
+        input: u16,
+        /// f32 or f64: what its leaves are added up in.
+        #[n(1)]
+        output: u16,
+        /// Trees, nodes, constants, leaves: [`crate::plan::ensemble`].
+        #[n(2)]
+        weights: u64,
+        /// How many trees.
+        #[n(3)]
+        trees: u32,
+        /// Whether the outputs' own numbers are added at the end, not at the beginning.
+        #[n(4)]
+        last: bool,
+    },
 }
 
 structure!(Plan {
@@ -202,13 +243,20 @@ structure!(Model {
     5: steps,
 });
 structure!(Port [name, buffer]);
-variants!(ElementType { 0: U8, 1: F32 });
+variants!(ElementType {
+    0: U8,
+    1: F32,
+    2: U16,
+    3: F64,
+});
 structure!(Buffer [element, len, offset]);
 variants!(Step [
     0: Quantise { input, output, weights },
     1: DenseU8 { input, output, weights, input_high, zero, low, high },
     2: DenseF32 { input, output, weights, input_high, relu },
     3: DenseFloat { input, output, weights, half, relu },
+    4: Rank { input, output, weights },
+    5: Trees { input, output, weights, trees, last },
 ]);
 
 impl Plan {
@@ -228,6 +276,7 @@ impl Step {
             | Self::DenseU8 { .. }
             | Self::DenseF32 { .. }
             | Self::DenseFloat { .. } => 0,
+            Self::Rank { .. } | Self::Trees { .. } => features::TREES,
         }
     }
 
@@ -237,7 +286,9 @@ impl Step {
             Self::Quantise { input, .. }
             | Self::DenseU8 { input, .. }
             | Self::DenseF32 { input, .. }
-            | Self::DenseFloat { input, .. } => input,
+            | Self::DenseFloat { input, .. }
+            | Self::Rank { input, .. }
+            | Self::Trees { input, .. } => input,
         }
     }
 
@@ -247,7 +298,9 @@ impl Step {
             Self::Quantise { output, .. }
             | Self::DenseU8 { output, .. }
             | Self::DenseF32 { output, .. }
-            | Self::DenseFloat { output, .. } => output,
+            | Self::DenseFloat { output, .. }
+            | Self::Rank { output, .. }
+            | Self::Trees { output, .. } => output,
         }
     }
 
@@ -258,6 +311,8 @@ impl Step {
             Self::DenseU8 { .. } | Self::DenseF32 { .. } => "dense int8",
             Self::DenseFloat { half: true, .. } => "dense f16",
             Self::DenseFloat { half: false, .. } => "dense f32",
+            Self::Rank { .. } => "rank",
+            Self::Trees { .. } => "trees",
         }
     }
 }

@@ -6,6 +6,7 @@ use std::ops::Range;
 use crate::error::{Error, Result};
 use crate::kernels::{DEPTH, LANES, panel_bytes};
 use crate::plan::program::{Buffer, ElementType, Model, PLAN_VERSION, Plan, Step};
+use crate::plan::trees::{self, Table};
 
 /// No plan has more models.
 pub const MAX_MODELS: usize = 8;
@@ -18,10 +19,12 @@ pub const MAX_ARENA_BYTES: usize = 1 << 20;
 pub const MAX_MULTIPLY_ADDS: u64 = 1 << 28;
 
 /// What validation learned of a model.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug)]
 pub(crate) struct Cost {
-    /// Multiply-adds of one row.
+    /// Multiply-adds of one row; of trees, comparisons and additions.
     pub multiply_adds: u64,
+    /// For each step its tables, and how many bytes of weights they take.
+    pub tables: Vec<(Table, usize)>,
 }
 
 pub(crate) fn check(plan: &Plan, weights: &[u8]) -> Result<Vec<Cost>> {
@@ -64,16 +67,29 @@ fn check_model(model: &Model, weights: &[u8]) -> Result<Cost> {
     }
     let mut written = Written::new(model);
     for port in &model.inputs {
-        if written.write(port.buffer)?.element != ElementType::F32 {
-            return fault("inputs of f32".to_owned());
+        let element = written.write(port.buffer)?.element;
+        if !matches!(element, ElementType::F32 | ElementType::F64) {
+            return fault("inputs of f32 or f64".to_owned());
         }
     }
-    let mut cost = Cost { multiply_adds: 0 };
+    let mut cost = Cost {
+        multiply_adds: 0,
+        tables: Vec::with_capacity(model.steps.len()),
+    };
     let mut padded = 0u64;
     for (index, step) in model.steps.iter().enumerate() {
         let place = || format!("section PLAN, step {index} ({})", step.name());
         let at_step = |e: Error| Error::malformed(place(), e.expected().to_owned());
         let (input, output) = check_buffers(step, &mut written).map_err(at_step)?;
+        if let Step::Rank { weights: at, .. } | Step::Trees { weights: at, .. } = *step {
+            let start = usize::try_from(at).unwrap_or(usize::MAX);
+            let weights = weights.get(start..).unwrap_or_default();
+            let found = trees::check(step, input, output, weights, &mut padded).map_err(at_step)?;
+            cost.multiply_adds += found.cost;
+            cost.tables.push((found.table, found.bytes));
+            continue;
+        }
+        cost.tables.push((Table::None, 0));
         let (inputs, outputs) = (u64::from(input.len), u64::from(output.len));
         // Before a weight is looked at: checking costs as much as computing.
         padded = padded.saturating_add(match step {
@@ -96,7 +112,13 @@ fn check_model(model: &Model, weights: &[u8]) -> Result<Cost> {
         return fault("an input and an output".to_owned());
     }
     for port in &model.outputs {
-        written.read(port.buffer, ElementType::F32)?;
+        let wide = written.buffer(port.buffer)?.element == ElementType::F64;
+        let element = if wide {
+            ElementType::F64
+        } else {
+            ElementType::F32
+        };
+        written.read(port.buffer, element)?;
     }
     Ok(cost)
 }
@@ -157,11 +179,18 @@ impl<'a> Written<'a> {
 
 fn check_buffers<'a>(step: &Step, written: &mut Written<'a>) -> Result<(&'a Buffer, &'a Buffer)> {
     let fault = |what: &str| Err(Error::malformed("section PLAN", what.to_owned()));
+    // The features and the sums of trees are of either float.
+    let float = |index: u16| match written.buffer(index) {
+        Ok(buffer) if buffer.element == ElementType::F64 => ElementType::F64,
+        _ => ElementType::F32,
+    };
     let (from, to) = match step {
         Step::Quantise { .. } => (ElementType::F32, ElementType::U8),
         Step::DenseU8 { .. } => (ElementType::U8, ElementType::U8),
         Step::DenseF32 { .. } => (ElementType::U8, ElementType::F32),
         Step::DenseFloat { .. } => (ElementType::F32, ElementType::F32),
+        Step::Rank { input, .. } => (float(*input), ElementType::U16),
+        Step::Trees { output, .. } => (ElementType::U16, float(*output)),
     };
     let input = written.read(step.input(), from)?;
     let output = written.write(step.output())?;
@@ -253,6 +282,8 @@ fn check_weights(step: &Step, input: &Buffer, output: &Buffer, weights: &[u8]) -
             }
             Ok(())
         }
+        // Checked with their tables.
+        Step::Rank { .. } | Step::Trees { .. } => Ok(()),
     }
 }
 

@@ -1,0 +1,294 @@
+//! Ensembles of decision trees: features to integer ranks, ranks to leaves, leaves to sums.
+//!
+//! A slot of features is compared once with all thresholds that any tree has for it; what comes of it
+//! is its *rank*: how many thresholds lie before it. A split then compares integers: left where the
+//! rank is at most the split's own.
+//!
+//! # Layout
+//! All numbers are little-endian. A node is eight bytes:
+//!
+//! ```text
+//! slot: u16 | rank: u16 | step: u16 | leaf: u16
+//! ```
+//!
+//! A tree's nodes lie breadth first: the children of a split lie side by side, the left one `step`
+//! nodes further on. A leaf has the rank [`LEAF`] and no step, so that walking on stays there; `leaf` is
+//! its number from left to right. Walking is therefore free of branches: `node + step + (rank >
+//! node's rank)`, as often as the tree is deep.
+#![forbid(unsafe_code)]
+
+use std::ops::{Add, Div, Mul, Range};
+
+/// The rank of a leaf's node: no slot's rank is above it. Also the rank of what always goes right.
+pub const LEAF: u16 = u16::MAX;
+/// Bytes of a node.
+pub const NODE_BYTES: usize = 8;
+/// How many trees are walked side by side: their loads wait for memory at the same time.
+pub const ABREAST: usize = 8;
+
+/// LightGBM's `kZeroThreshold`: numbers of at most this magnitude count as zero.
+const ZERO: f64 = 1e-35_f32 as f64;
+
+/// What stands for a number that is missing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Missing {
+    /// It goes left at every split.
+    Left,
+    /// It goes right at every split.
+    Right,
+    /// 0.
+    Zero,
+}
+
+/// What a slot compares its feature with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Comparison {
+    /// Thresholds t, rising: left where x ≤ t.
+    AtMost,
+    /// Thresholds t, rising: left where x < t.
+    Below,
+    /// Bits of 32-bit words: left where x, without its fraction, is the number of a bit that is set.
+    /// Where it has no bit it goes left if `outside`.
+    Set {
+        /// Whether numbers without a bit go left.
+        outside: bool,
+    },
+}
+
+/// One feature in one way of comparing it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Slot {
+    /// The feature's index.
+    pub feature: usize,
+    /// What is done with NaN.
+    pub missing: Missing,
+    /// Whether numbers of magnitude at most 1e-35 are missing as NaN is.
+    pub zero_is_missing: bool,
+    /// What it compares with.
+    pub comparison: Comparison,
+    /// Where the table has its thresholds or words, in bytes.
+    pub values: Range<usize>,
+}
+
+/// One tree.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Tree {
+    /// The index of its root among all nodes.
+    pub root: u32,
+    /// The index of its first leaf among all leaves.
+    pub leaf: u32,
+    /// How many splits there are on the longest way down.
+    pub depth: u16,
+    /// The output that its leaves are added to.
+    pub output: u16,
+}
+
+/// Features of the type that the thresholds have.
+#[derive(Debug, Clone, Copy)]
+pub enum Features<'a> {
+    /// 32-bit floats.
+    F32(&'a [f32]),
+    /// 64-bit floats.
+    F64(&'a [f64]),
+}
+
+/// The ranks of one row.
+pub fn rank(slots: &[Slot], table: &[u8], features: Features<'_>, ranks: &mut [u16]) {
+    for (slot, rank) in slots.iter().zip(ranks) {
+        let x = match features {
+            Features::F32(all) => f64::from(all[slot.feature]),
+            Features::F64(all) => all[slot.feature],
+        };
+        *rank = slot.rank(x, &table[slot.values.clone()], features);
+    }
+}
+
+impl Slot {
+    #[inline(always)]
+    fn rank(&self, x: f64, values: &[u8], of: Features<'_>) -> u16 {
+        let nan = x.is_nan();
+        if nan || (self.zero_is_missing && x.abs() <= ZERO) {
+            match self.missing {
+                Missing::Left => return 0,
+                Missing::Right => return LEAF,
+                Missing::Zero => {}
+            }
+        }
+        let x = if nan { 0.0 } else { x };
+        // Exact: it was an f32, or is not used.
+        let short = x as f32;
+        match (self.comparison, of) {
+            (Comparison::AtMost, Features::F32(_)) => {
+                count(values, |t: [u8; 4]| f32::from_le_bytes(t) < short)
+            }
+            (Comparison::Below, Features::F32(_)) => {
+                count(values, |t: [u8; 4]| f32::from_le_bytes(t) <= short)
+            }
+            (Comparison::AtMost, Features::F64(_)) => {
+                count(values, |t: [u8; 8]| f64::from_le_bytes(t) < x)
+            }
+            (Comparison::Below, Features::F64(_)) => {
+                count(values, |t: [u8; 8]| f64::from_le_bytes(t) <= x)
+            }
+            (Comparison::Set { outside }, _) => {
+                let (words, _) = values.as_chunks::<4>();
+                // Towards zero; what an i32 does not hold has no bit.
+                let at = x as i32;
+                let word = words.get((at >> 5) as usize);
+                let left = word.map_or(outside, |word| {
+                    u32::from_le_bytes(*word) >> (at & 31) & 1 == 1
+                });
+                u16::from(!left)
+            }
+        }
+    }
+}
+
+/// How many of the rising thresholds lie before a number: a binary search without branches.
+#[inline(always)]
+fn count<const N: usize>(values: &[u8], before: impl Fn([u8; N]) -> bool) -> u16 {
+    let (values, _) = values.as_chunks::<N>();
+    let (mut base, mut len) = (0, values.len());
+    while len > 1 {
+        let half = len / 2;
+        let more = usize::from(before(values[base + half - 1]));
+        base += half & more.wrapping_neg();
+        len -= half;
+    }
+    let last = values.get(base).is_some_and(|&t| before(t));
+    (base + usize::from(last)) as u16
+}
+
+/// A step's tables, as validation has found them.
+#[derive(Debug, Clone, Copy)]
+pub struct Forest<'a> {
+    /// The trees.
+    pub trees: &'a [Tree],
+    /// Nodes of all trees.
+    pub nodes: &'a [u8],
+    /// A number for each output to start from, a divisor, a factor.
+    pub constants: &'a [u8],
+    /// The leaves' values, tree by tree, from left to right.
+    pub values: &'a [u8],
+    /// Whether the first of the constants are added after the division and the multiplication.
+    pub last: bool,
+}
+
+/// The floats that sums are made in.
+pub trait Real: Copy + Add<Output = Self> + Mul<Output = Self> + Div<Output = Self> {
+    /// 0.
+    const ZERO: Self;
+
+    /// The number at an index.
+    fn at(bytes: &[u8], index: usize) -> Self;
+}
+
+impl Real for f32 {
+    const ZERO: Self = 0.0;
+
+    #[inline(always)]
+    fn at(bytes: &[u8], index: usize) -> Self {
+        Self::from_le_bytes(bytes.as_chunks().0[index])
+    }
+}
+
+impl Real for f64 {
+    const ZERO: Self = 0.0;
+
+    #[inline(always)]
+    fn at(bytes: &[u8], index: usize) -> Self {
+        Self::from_le_bytes(bytes.as_chunks().0[index])
+    }
+}
+
+/// The rows of a call: how many, and how many elements lie from one to the next.
+#[derive(Debug, Clone, Copy)]
+pub struct Rows {
+    /// How many rows.
+    pub rows: usize,
+    /// Elements from one input row to the next.
+    pub input_stride: usize,
+    /// Elements from one output row to the next.
+    pub output_stride: usize,
+    /// Outputs of a row.
+    pub outputs: usize,
+}
+
+impl Forest<'_> {
+    /// Ranks to sums.
+    pub fn sum<T: Real>(&self, rows: Rows, ranks: &[u16], output: &mut [T]) {
+        let (nodes, _) = self.nodes.as_chunks();
+        self.add(rows, output, |row, trees| {
+            walk(nodes, trees, &ranks[row * rows.input_stride..])
+        });
+    }
+
+    /// Adds up the leaves that `leaves` finds for a row and at most [`ABREAST`] trees, strictly in
+    /// the order of the trees.
+    #[inline(always)]
+    fn add<T: Real>(
+        &self,
+        rows: Rows,
+        output: &mut [T],
+        leaves: impl Fn(usize, &[Tree]) -> [u32; ABREAST],
+    ) {
+        let constant = |index| T::at(self.constants, index);
+        let (divisor, factor) = (constant(rows.outputs), constant(rows.outputs + 1));
+        for row in output.chunks_mut(rows.output_stride).take(rows.rows) {
+            for (index, sum) in row[..rows.outputs].iter_mut().enumerate() {
+                *sum = if self.last { T::ZERO } else { constant(index) };
+            }
+        }
+        for trees in self.trees.chunks(ABREAST) {
+            for row in 0..rows.rows {
+                let sums = &mut output[row * rows.output_stride..][..rows.outputs];
+                let leaves = leaves(row, trees);
+                let mut own = usize::from(trees[0].output);
+                let mut sum = sums[own];
+                for (tree, leaf) in trees.iter().zip(leaves) {
+                    let next = usize::from(tree.output);
+                    if next != own {
+                        sums[own] = sum;
+                        (own, sum) = (next, sums[next]);
+                    }
+                    sum = sum + T::at(self.values, leaf as usize);
+                }
+                sums[own] = sum;
+            }
+        }
+        for row in output.chunks_mut(rows.output_stride).take(rows.rows) {
+            for (index, sum) in row[..rows.outputs].iter_mut().enumerate() {
+                *sum = *sum / divisor * factor;
+                if self.last {
+                    *sum = *sum + constant(index);
+                }
+            }
+        }
+    }
+}
+
+/// The leaves that a row reaches in at most [`ABREAST`] trees, numbered over all trees.
+#[inline(always)]
+fn walk(nodes: &[[u8; NODE_BYTES]], trees: &[Tree], ranks: &[u16]) -> [u32; ABREAST] {
+    let mut at = [0; ABREAST];
+    let mut first = [0; ABREAST];
+    let mut depth = 0;
+    for ((at, first), tree) in at.iter_mut().zip(&mut first).zip(trees) {
+        // A walk that is short of a tree goes down the first one again.
+        *at = tree.root as usize;
+        *first = tree.leaf;
+        depth = depth.max(tree.depth);
+    }
+    let node = |at: usize| u64::from_le_bytes(nodes[at]);
+    for _ in 0..depth {
+        for at in &mut at {
+            let node = node(*at);
+            let right = ranks[usize::from(node as u16)] > (node >> 16) as u16;
+            *at += usize::from((node >> 32) as u16) + usize::from(right);
+        }
+    }
+    for (first, at) in first.iter_mut().zip(at) {
+        *first += (node(at) >> 48) as u32;
+    }
+    first
+}
