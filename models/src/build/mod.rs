@@ -23,9 +23,8 @@ pub use gate::{Gate, LimitsShown};
 pub use pack::{Contents, draw, pack, scorer};
 pub use stages::Stages;
 
-use crate::compile::lower::Lowered;
 use crate::compile::net::Rows;
-use crate::compile::{Size, Source};
+use crate::compile::{Program, Size, Source};
 use crate::data::{self, Part, Reading, Table};
 use crate::error::{Error, Result};
 use crate::evaluate::bootstrap::Discrimination;
@@ -66,6 +65,8 @@ pub struct Summary {
     pub rows: [usize; 3],
     /// Rows that ranges and corrections were fitted on.
     pub calibration_rows: usize,
+    /// The engine that executes the bundle.
+    pub engine: String,
     /// The family of the model handed in.
     pub family: &'static str,
     /// Size of the model handed in.
@@ -142,7 +143,7 @@ pub fn build(folder: &Path, key: &Signing, progress: &mut dyn FnMut(&str)) -> Re
     let loaded = recipe::load(folder)?;
     let workshop = Workshop::open(&loaded)?;
     progress("importing the model");
-    let source = Source::read(&loaded.recipe.model.file)?;
+    let source = Source::open(&loaded.recipe.model.file, loaded.recipe.compile.engine)?;
     let output = output_kind(&loaded.recipe, source.sigmoid_removed())?;
     if source.inputs() != workshop.transforms.width() {
         return Err(Error::input(
@@ -170,6 +171,7 @@ pub fn build(folder: &Path, key: &Signing, progress: &mut dyn FnMut(&str)) -> Re
         sequence: loaded.recipe.product.sequence,
         rows: workshop.counts(),
         calibration_rows: rows.len(),
+        engine: model.engine().to_string(),
         family: source.family(),
         float: source.size(),
         bundle: compressed.size.clone(),
@@ -331,7 +333,7 @@ struct Bench<'w> {
 impl<'w> Bench<'w> {
     fn new(
         workshop: &'w Workshop<'w>,
-        float: &Lowered,
+        float: &Program,
         rows: &'w Rows,
         output: OutputKind,
     ) -> Result<Self> {
@@ -381,7 +383,7 @@ impl<'w> Bench<'w> {
         Ok(bench)
     }
 
-    fn contents<'a>(&'a self, model: &'a Lowered) -> Contents<'a> {
+    fn contents<'a>(&'a self, model: &'a Program) -> Contents<'a> {
         Contents {
             recipe: self.workshop.recipe,
             lowered: &self.workshop.lowered,
@@ -392,7 +394,7 @@ impl<'w> Bench<'w> {
         }
     }
 
-    fn scorer(&self, model: &Lowered) -> Result<Scorer> {
+    fn scorer(&self, model: &Program) -> Result<Scorer> {
         scorer(self.contents(model)).map_err(|e| self.explain_budget(e))
     }
 
@@ -445,7 +447,7 @@ struct Measured {
 }
 
 impl Measured {
-    fn new(bench: &Bench<'_>, float: &Lowered, compressed: &Compressed) -> Result<Self> {
+    fn new(bench: &Bench<'_>, float: &Program, compressed: &Compressed) -> Result<Self> {
         let scorers = compressed
             .stages(float)
             .try_map(|model| bench.scorer(model))?;
@@ -531,6 +533,7 @@ fn card(recipe: &Recipe, summary: &Summary) -> serde_json::Value {
     serde_json::json!({
         "purpose": recipe.product.purpose,
         "rows": { "train": summary.rows[0], "validation": summary.rows[1], "test": summary.rows[2] },
+        "engine": summary.engine,
         "family": summary.family,
         "test": summary.discrimination,
         "gates": summary.gates,

@@ -348,6 +348,9 @@ impl<'m> Walk<'m> {
                 shapes.join(" and ")
             ),
         )
-        .hint("the plan takes chains of dense layers with ReLU, element-wise scaling by constants, and a final sigmoid")
+        .hint(
+            "the plan takes chains of dense layers with ReLU, element-wise scaling by constants, and a final \
+             sigmoid; on native builds with tract the file runs as it is: [compile] engine = \"tract\"",
+        )
     }
 }

@@ -2,13 +2,16 @@
 //! flows one way: [`import`] → [`calibrate`] → [`prune`] → [`quantise`] → [`lower`].
 
 pub mod calibrate;
+pub mod file;
 pub mod import;
 pub mod lower;
 pub mod net;
+mod program;
 pub mod prune;
 pub mod quantise;
 mod size;
 pub mod source;
 
+pub use program::Program;
 pub use size::Size;
 pub use source::Source;

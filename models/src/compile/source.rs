@@ -3,22 +3,36 @@
 
 use std::path::Path;
 
+use crate::compile::file::File;
 use crate::compile::import::{self, Imported};
 use crate::compile::lower::{self, Lowered};
 use crate::compile::net::{Net, Rows};
-use crate::compile::{Size, calibrate};
+use crate::compile::{Program, Size, calibrate};
 use crate::error::Result;
-use crate::recipe::Precision;
+use crate::recipe::{Engine, Precision};
 
 /// A model of one of the families that the compiler takes.
 #[derive(Debug, Clone)]
 pub enum Source {
     /// A chain of dense layers, from ONNX.
     Net(Imported),
+    /// Whatever an engine other than the plan's takes: it ships as it is.
+    File(File),
 }
 
 impl Source {
-    /// Reads a model file.
+    /// Reads a model file for the engine that is to execute it.
+    ///
+    /// # Errors
+    /// As [`Self::read`]; for another engine, where that does not take the file or is not built in.
+    pub fn open(path: &Path, engine: Engine) -> Result<Self> {
+        match engine {
+            Engine::Plan => Self::read(path),
+            Engine::Tract | Engine::Tflite => File::read(path, engine).map(Self::File),
+        }
+    }
+
+    /// Reads a model file that is to become a plan.
     ///
     /// # Errors
     /// Where it is no file of a family, or has something that the plan cannot express: with the
@@ -31,6 +45,7 @@ impl Source {
     pub fn family(&self) -> &'static str {
         match self {
             Self::Net(_) => "net",
+            Self::File(_) => "model file",
         }
     }
 
@@ -38,6 +53,7 @@ impl Source {
     pub fn inputs(&self) -> usize {
         match self {
             Self::Net(imported) => imported.net.inputs(),
+            Self::File(file) => file.inputs(),
         }
     }
 
@@ -45,6 +61,7 @@ impl Source {
     pub fn sigmoid_removed(&self) -> bool {
         match self {
             Self::Net(imported) => imported.sigmoid_removed,
+            Self::File(_) => false,
         }
     }
 
@@ -52,6 +69,7 @@ impl Source {
     pub fn sha256(&self) -> &[u8; 32] {
         match self {
             Self::Net(imported) => &imported.sha256,
+            Self::File(file) => file.sha256(),
         }
     }
 
@@ -62,16 +80,18 @@ impl Source {
     pub fn check(&self, rows: &Rows) -> Result<()> {
         match self {
             Self::Net(imported) => calibrate::observe(imported, rows).map(drop),
+            Self::File(file) => file.check(rows),
         }
     }
 
-    /// Its plan in its own arithmetic: nothing pruned, nothing quantised.
+    /// What executes it in its own arithmetic: nothing pruned, nothing quantised.
     ///
     /// # Errors
     /// Where it cannot be lowered.
-    pub fn lower(&self) -> Result<Lowered> {
+    pub fn lower(&self) -> Result<Program> {
         match self {
-            Self::Net(imported) => float(&imported.net),
+            Self::Net(imported) => float(&imported.net).map(Program::Plan),
+            Self::File(file) => Ok(Program::File(file.clone())),
         }
     }
 
@@ -79,6 +99,7 @@ impl Source {
     pub fn size(&self) -> Size {
         match self {
             Self::Net(imported) => Size::of_net(&imported.net, imported.initialiser_bytes),
+            Self::File(file) => file.size(),
         }
     }
 }
