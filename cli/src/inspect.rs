@@ -263,9 +263,8 @@ fn plan(out: &mut String, executable: &Executable) {
         right("multiply-adds"),
     ]);
     let plan = executable.plan();
-    for model in &plan.models {
-        for step in &model.steps {
-            let facts = StepFacts::of(model, step);
+    for index in 0..plan.models.len() {
+        for (step, facts) in StepFacts::all(executable, index) {
             table.add_row(vec![
                 Cell::new(step.name()),
                 right(facts.inputs),

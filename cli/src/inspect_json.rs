@@ -4,8 +4,7 @@ use fieldscore_runtime::Scorer;
 use fieldscore_runtime::bundle::EngineKind;
 use fieldscore_runtime::bundle::container::SectionKind;
 use fieldscore_runtime::decide::{LOG_ODDS_ONE, POINT, ScoreScale, Test};
-use fieldscore_runtime::kernels::{LANES, panel_bytes};
-use fieldscore_runtime::plan::{Model, Step};
+use fieldscore_runtime::plan::{Executable, Model, Step};
 use fieldscore_runtime::schema::{Field, FieldKind};
 use serde_json::{Value, json};
 
@@ -129,31 +128,29 @@ pub(crate) struct StepFacts {
 }
 
 impl StepFacts {
-    pub fn of(model: &Model, step: &Step) -> Self {
+    /// Facts of the steps of the model at `index`.
+    pub fn all(executable: &Executable, index: usize) -> Vec<(&Step, Self)> {
+        let Ok(model) = executable.model(index) else {
+            return Vec::new();
+        };
+        let steps = model.steps.iter().zip(executable.costs(index));
+        steps
+            .map(|(step, cost)| (step, Self::of(model, step, cost)))
+            .collect()
+    }
+
+    fn of(model: &Model, step: &Step, (weight_bytes, multiply_adds): (usize, u64)) -> Self {
         let len = |buffer: u16| {
             model
                 .buffers
                 .get(usize::from(buffer))
                 .map_or(0, |buffer| u64::from(buffer.len))
         };
-        let (inputs, outputs) = (len(step.input()), len(step.output()));
-        let panels = outputs.div_ceil(LANES as u64);
-        let float = |size: u64| panels * LANES as u64 * (4 + inputs * size);
-        let weight_bytes = match step {
-            Step::Quantise { .. } => inputs * 8,
-            Step::DenseU8 { .. } | Step::DenseF32 { .. } => {
-                panels * panel_bytes(usize::try_from(inputs).unwrap_or(0)) as u64
-            }
-            Step::DenseFloat { half, .. } => float(if *half { 2 } else { 4 }),
-        };
         Self {
-            inputs,
-            outputs,
-            weight_bytes,
-            multiply_adds: match step {
-                Step::Quantise { .. } => inputs,
-                _ => inputs * outputs,
-            },
+            inputs: len(step.input()),
+            outputs: len(step.output()),
+            weight_bytes: weight_bytes as u64,
+            multiply_adds,
         }
     }
 }
@@ -165,11 +162,9 @@ fn models(scorer: &Scorer) -> Vec<Value> {
     let models = executable.plan().models.iter().enumerate();
     models
         .map(|(index, model)| {
-            let steps: Vec<Value> = model
-                .steps
-                .iter()
-                .map(|step| {
-                    let facts = StepFacts::of(model, step);
+            let steps: Vec<Value> = StepFacts::all(executable, index)
+                .into_iter()
+                .map(|(step, facts)| {
                     json!({
                         "step": step.name(),
                         "inputs": facts.inputs,

@@ -34,15 +34,18 @@ fn run(executable: &Executable, index: usize, weights: &[u8]) {
     let Ok(model) = executable.model(index) else {
         return;
     };
-    let mut definition: Option<Vec<u32>> = None;
+    let mut definition: Option<Vec<u64>> = None;
     for kernels in Kernels::available() {
         let mut arena = executable.arena(ROWS);
         for port in &model.inputs {
             for row in 0..ROWS {
-                let values = arena.input(&model.buffers[usize::from(port.buffer)], row);
-                for (at, value) in values.iter_mut().enumerate() {
-                    *value = ((at * 7 + row * 31) % 97) as f32 / 8.0 - 4.0;
-                }
+                let buffer = &model.buffers[usize::from(port.buffer)];
+                let number = |at| match (at * 7 + row * 31) % 97 {
+                    0 => f64::NAN,
+                    other => other as f64 / 8.0 - 4.0,
+                };
+                let values: Vec<f64> = (0..buffer.len as usize).map(number).collect();
+                arena.write(buffer, row, 0, &values);
             }
         }
         if executable
@@ -54,9 +57,10 @@ fn run(executable: &Executable, index: usize, weights: &[u8]) {
         let mut out = Vec::new();
         for port in &model.outputs {
             for row in 0..ROWS {
-                let values = arena.output(&model.buffers[usize::from(port.buffer)], row);
-                let bits = |x: &f32| if x.is_nan() { u32::MAX } else { x.to_bits() };
-                out.extend(values.iter().map(bits));
+                let buffer = &model.buffers[usize::from(port.buffer)];
+                let values = (0..buffer.len as usize).map(|at| arena.number(buffer, row, at));
+                let bits = |x: f64| if x.is_nan() { u64::MAX } else { x.to_bits() };
+                out.extend(values.map(bits));
             }
         }
         match &definition {

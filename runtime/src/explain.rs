@@ -11,11 +11,10 @@ use crate::decide::{
 };
 use crate::engine::{Engine, Memory};
 use crate::error::{Error, Result};
-use crate::kernels::add;
 use crate::memory::wipe;
-use crate::plan::MAX_ROWS;
+use crate::plan::{MAX_ROWS, PartialRows, Partials};
 use crate::schema::transform::Transforms;
-use crate::schema::{FieldSet, Schema, in_order, resolve};
+use crate::schema::{FieldSet, MAX_GROUPS, Schema, in_order, resolve};
 
 /// A decision with contributions and reasons.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -78,8 +77,10 @@ pub(crate) struct Explainer {
     parts_len: usize,
     features: usize,
     sources: usize,
-    /// How many sums the model's first layer has, where evaluations go by them.
-    sums_len: Option<usize>,
+    /// How the model's first layer comes in parts, where evaluations go by them.
+    partials: Option<Partials>,
+    /// The group of each feature.
+    owners: Vec<u16>,
     group_ranks: Vec<u16>,
     field_ranks: Vec<u16>,
 }
@@ -87,24 +88,22 @@ pub(crate) struct Explainer {
 /// The memory of one explanation at a time.
 pub(crate) struct Scratch {
     numbers: Vec<f64>,
-    features: Vec<f32>,
+    features: Vec<f64>,
     /// For each group and each mask of its fields: the group's features.
-    parts: Vec<f32>,
+    parts: Vec<f64>,
     /// The score of every evaluation, in 1/1024 points.
     pub v: Vec<i64>,
-    sums: Sums,
+    joined: Joined,
 }
 
-/// Sums of the model's first layer, which is linear in the features: for a set of fields they are
-/// the reference applicant's and, for each group, what the group's fields change in them. Integers:
-/// exact, and added in any order.
+/// The model's first layer in parts: for a set of fields, what the groups' parts join to. Sums are the
+/// reference applicant's and, for each group, what the group's fields change in them; leaves that
+/// remain are those that remain given each of the groups.
 #[derive(Default)]
-struct Sums {
-    /// The reference applicant's; then for each group and each mask of its fields but the empty
-    /// one what reading those from the application changes.
-    changes: Vec<i32>,
-    /// For each group the sums of the set that is being evaluated, without the groups before it;
-    /// last, the reference applicant's.
+struct Joined {
+    /// Of no group; then for each group and each mask of its fields.
+    parts: Vec<i32>,
+    /// For each group what it joins to with those behind it; last, the part of no group.
     levels: Vec<i32>,
     /// The rows of one walk over the plan.
     rows: Vec<i32>,
@@ -116,9 +115,9 @@ impl Scratch {
         wipe(&mut self.features, 0.0);
         wipe(&mut self.parts, 0.0);
         wipe(&mut self.v, 0);
-        wipe(&mut self.sums.changes, 0);
-        wipe(&mut self.sums.levels, 0);
-        wipe(&mut self.sums.rows, 0);
+        wipe(&mut self.joined.parts, 0);
+        wipe(&mut self.joined.levels, 0);
+        wipe(&mut self.joined.rows, 0);
     }
 }
 
@@ -126,7 +125,7 @@ impl Scratch {
 const MAX_BUDGET: usize = 1 << 16;
 /// Nor for more multiply-adds per explanation: some seconds on a slow phone.
 const MAX_WORK: u64 = 1 << 34;
-/// Nor for more features over all groups and masks, or sums of the first layer.
+/// Nor for more features over all groups and masks, or words of the first layer's parts.
 const MAX_PARTS: usize = 1 << 20;
 
 impl Explainer {
@@ -174,10 +173,16 @@ impl Explainer {
                 format!("groups whose features over all masks are at most {MAX_PARTS}"),
             ));
         }
-        let changes = changes(&layout.members);
-        let sums_len = engine
-            .sums_len()
-            .filter(|len| changes.saturating_mul(*len) <= MAX_PARTS);
+        let rows = parts_of(&layout.members).max(MAX_ROWS);
+        let partials = engine
+            .partials()
+            .filter(|partials| rows.saturating_mul(partials.len) <= MAX_PARTS);
+        let mut owners = vec![NO_GROUP; transforms.width()];
+        for (group, ranges) in ranges.iter().enumerate() {
+            for range in ranges {
+                owners[range.clone()].fill(group as u16);
+            }
+        }
         let mut reference = vec![0.0; schema.fields().len()];
         Record::borrow(&decide.reference)
             .and_then(|record| resolve(&restore(&record, schema)?, &mut reference))
@@ -202,7 +207,8 @@ impl Explainer {
             parts_len,
             features: transforms.width(),
             sources: transforms.sources(),
-            sums_len,
+            partials,
+            owners,
             group_ranks: ranks(&codes),
             field_ranks: ranks(&reasons),
         })
@@ -227,10 +233,10 @@ impl Explainer {
             features: vec![0.0; self.features],
             parts: vec![0.0; self.parts_len],
             v: vec![0; self.evaluations()],
-            sums: self.sums_len.map_or_else(Sums::default, |len| Sums {
-                changes: vec![0; len * changes(&self.layout.members)],
-                levels: vec![0; len * (self.layout.members.len() + 1)],
-                rows: vec![0; len * MAX_ROWS],
+            joined: self.partials.map_or_else(Joined::default, |p| Joined {
+                parts: vec![0; p.len * parts_of(&self.layout.members)],
+                levels: vec![0; p.len * (self.layout.members.len() + 1)],
+                rows: vec![0; p.len * MAX_ROWS],
             }),
         }
     }
@@ -267,9 +273,11 @@ impl Explainer {
         weights: &[u8],
         memory: &mut Memory,
         scratch: &mut Scratch,
-        each: impl FnMut(&mut [i64], usize, f32) -> Result<()>,
+        each: impl FnMut(&mut [i64], usize, f64) -> Result<()>,
     ) -> Result<()> {
-        let Scratch { parts, v, sums, .. } = scratch;
+        let Scratch {
+            parts, v, joined, ..
+        } = scratch;
         let mut walk = Walk {
             engine,
             weights,
@@ -279,48 +287,53 @@ impl Explainer {
             first: 0,
             rows: 0,
         };
-        match self.sums_len {
-            Some(len) => self.evaluate_sums(len, parts, sums, &mut walk),
+        match self.partials {
+            Some(partials) => self.evaluate_joined(partials, parts, joined, &mut walk),
             None => self.evaluate_rows(parts, &mut walk),
         }
     }
 
     /// Every evaluation's features through the whole model.
-    fn evaluate_rows<E: Each>(&self, parts: &[f32], walk: &mut Walk<'_, E>) -> Result<()> {
+    fn evaluate_rows<E: Each>(&self, parts: &[f64], walk: &mut Walk<'_, E>) -> Result<()> {
         for index in 0..self.evaluations() {
             let masks = self.layout.masks(index);
-            self.assemble(&masks, parts, walk.input()?);
+            self.assemble(&masks, parts, walk)?;
             walk.next(|walk, rows| walk.engine.run(walk.weights, rows, walk.memory))?;
         }
         walk.flush(|walk, rows| walk.engine.run(walk.weights, rows, walk.memory))
     }
 
-    /// The first layer once for the reference applicant and each part of a group; what follows it
-    /// for every evaluation.
-    fn evaluate_sums<E: Each>(
+    /// The first layer once for each part of a group; what follows it for every evaluation.
+    fn evaluate_joined<E: Each>(
         &self,
-        len: usize,
-        parts: &[f32],
-        sums: &mut Sums,
+        partials: Partials,
+        parts: &[f64],
+        joined: &mut Joined,
         walk: &mut Walk<'_, E>,
     ) -> Result<()> {
-        self.changes(len, parts, sums, walk)?;
-        let Sums {
-            changes,
+        let len = partials.len;
+        self.first_layer(partials, parts, &mut joined.parts, walk)?;
+        let Joined {
+            parts,
             levels,
             rows,
-        } = sums;
+        } = joined;
         let groups = self.layout.members.len();
-        let mut starts = [0; crate::schema::MAX_GROUPS];
+        let mut starts = [0; MAX_GROUPS];
         let mut start = 1;
         for (from, members) in starts.iter_mut().zip(&self.layout.members) {
             *from = start;
-            start += (1 << members.len()) - 1;
+            start += 1 << members.len();
         }
-        let change = |group: usize, mask: usize| -> &[i32] {
-            &changes[(starts[group] + mask - 1) * len..][..len]
-        };
+        let part =
+            |group: usize, mask: usize| -> &[i32] { &parts[(starts[group] + mask) * len..][..len] };
         let full = |group: usize| (1usize << self.layout.members[group].len()) - 1;
+        // A group that is in a set is there with all its fields.
+        let whole = |group: usize, set: usize, bit: usize| match set >> bit & 1 {
+            // A sum without changes is the one that is there already.
+            0 => partials.bits.then(|| part(group, 0)),
+            _ => Some(part(group, full(group))),
+        };
         let run = |walk: &mut Walk<'_, E>, rows: &[i32], count: usize| {
             let Walk {
                 engine,
@@ -328,27 +341,31 @@ impl Explainer {
                 memory,
                 ..
             } = walk;
-            engine.run_from_sums(weights, count, rows, memory)
+            engine.run_joined(weights, count, rows, memory)
         };
-        levels[groups * len..].copy_from_slice(&changes[..len]);
+        levels[groups * len..].copy_from_slice(&parts[..len]);
+        let mut levels = Levels {
+            words: levels,
+            found: [groups; MAX_GROUPS + 1],
+            partials,
+        };
         for set in 0..1usize << groups {
-            let level = raise(levels, len, groups, set, |bit| change(bit, full(bit)));
-            rows[walk.rows * len..][..len].copy_from_slice(&levels[level * len..][..len]);
+            for group in (0..changed(set, groups)).rev() {
+                levels.raise(group, whole(group, set, group));
+            }
+            rows[walk.rows * len..][..len].copy_from_slice(levels.at(0));
             walk.next(|walk, count| run(walk, rows, count))?;
         }
         for group in (0..groups).filter(|&group| full(group) > 1) {
+            // The group comes first, and only its parts go through its own level.
             for others in 0..1usize << (groups - 1) {
-                let level = raise(levels, len, groups, others, |bit| {
-                    let other = bit + usize::from(bit >= group);
-                    change(other, full(other))
-                });
-                for part in 1..full(group) {
-                    let base = &levels[level * len..][..len];
-                    add(
-                        base,
-                        change(group, part),
-                        &mut rows[walk.rows * len..][..len],
-                    );
+                for at in (0..changed(others, groups - 1)).rev() {
+                    let other = at + usize::from(at >= group);
+                    levels.raise(at + 1, whole(other, others, at));
+                }
+                for mask in 1..full(group) {
+                    let row = &mut rows[walk.rows * len..][..len];
+                    partials.join(levels.at(1), part(group, mask), row);
                     walk.next(|walk, count| run(walk, rows, count))?;
                 }
             }
@@ -356,56 +373,74 @@ impl Explainer {
         walk.flush(|walk, count| run(walk, rows, count))
     }
 
-    /// Fills in [`Sums::changes`].
-    fn changes<E: Each>(
+    /// Fills in [`Joined::parts`].
+    fn first_layer<E: Each>(
         &self,
-        len: usize,
-        parts: &[f32],
-        sums: &mut Sums,
+        partials: Partials,
+        parts: &[f64],
+        out: &mut [i32],
         walk: &mut Walk<'_, E>,
     ) -> Result<()> {
+        let len = partials.len;
         let mut masks = FieldMasks::default();
+        let mut groups = [NO_GROUP; MAX_ROWS];
         let mut done = 0;
-        let mut flush = |walk: &mut Walk<'_, E>| {
+        let mut flush = |walk: &mut Walk<'_, E>, groups: &[u16]| {
             let rows = std::mem::take(&mut walk.rows);
-            let to = &mut sums.changes[done * len..(done + rows) * len];
+            let to = &mut out[done * len..(done + rows) * len];
             done += rows;
-            walk.engine.sums(walk.weights, rows, walk.memory, to)
+            let rows = PartialRows {
+                groups: &groups[..rows],
+                owners: &self.owners,
+            };
+            walk.engine
+                .run_partials(walk.weights, rows, walk.memory, to)
         };
-        self.assemble(&masks, parts, walk.input()?);
+        self.assemble(&masks, parts, walk)?;
         walk.rows = 1;
         for (group, members) in self.layout.members.iter().enumerate() {
-            for mask in 1..1u32 << members.len() {
+            for mask in 0..1u32 << members.len() {
                 if walk.rows == MAX_ROWS {
-                    flush(walk)?;
+                    flush(walk, &groups)?;
                 }
                 masks[group] = mask as u16;
-                self.assemble(&masks, parts, walk.input()?);
+                groups[walk.rows] = group as u16;
+                self.assemble(&masks, parts, walk)?;
                 walk.rows += 1;
             }
             masks[group] = 0;
         }
-        flush(walk)?;
-        let (reference, changes) = sums.changes.split_at_mut(len);
-        for change in changes.chunks_exact_mut(len) {
-            for (change, reference) in change.iter_mut().zip(&*reference) {
-                *change = change.wrapping_sub(*reference);
+        flush(walk, &groups)?;
+        if !partials.bits {
+            let (reference, changes) = out.split_at_mut(len);
+            for change in changes.chunks_exact_mut(len) {
+                for (change, reference) in change.iter_mut().zip(&*reference) {
+                    *change = change.wrapping_sub(*reference);
+                }
             }
         }
         Ok(())
     }
 
     /// Writes the features of an applicant who has the fields of `masks` from the application and
-    /// the others from the reference.
-    fn assemble(&self, masks: &FieldMasks, parts: &[f32], features: &mut [f32]) {
+    /// the others from the reference into the next row.
+    fn assemble<E: Each>(
+        &self,
+        masks: &FieldMasks,
+        parts: &[f64],
+        walk: &mut Walk<'_, E>,
+    ) -> Result<()> {
         for (group, ranges) in self.ranges.iter().enumerate() {
             let (start, width) = self.parts[group];
             let mut from = start + usize::from(masks[group]) * width;
             for range in ranges {
-                features[range.clone()].copy_from_slice(&parts[from..from + range.len()]);
+                let features = &parts[from..from + range.len()];
+                walk.engine
+                    .write(walk.memory, walk.rows, range.start, features)?;
                 from += range.len();
             }
         }
+        Ok(())
     }
 
     /// Contributions of groups and fields from the scores of all evaluations.
@@ -428,9 +463,9 @@ impl Explainer {
 }
 
 /// What is done with an evaluation's number and the model's output.
-trait Each: FnMut(&mut [i64], usize, f32) -> Result<()> {}
+trait Each: FnMut(&mut [i64], usize, f64) -> Result<()> {}
 
-impl<F: FnMut(&mut [i64], usize, f32) -> Result<()>> Each for F {}
+impl<F: FnMut(&mut [i64], usize, f64) -> Result<()>> Each for F {}
 
 /// Evaluations in their order, some rows at a time.
 struct Walk<'a, E> {
@@ -446,11 +481,6 @@ struct Walk<'a, E> {
 }
 
 impl<E: Each> Walk<'_, E> {
-    /// The features of the next row.
-    fn input(&mut self) -> Result<&mut [f32]> {
-        self.engine.input(self.memory, self.rows)
-    }
-
     /// The next row is complete; runs those that wait when they are enough.
     fn next(&mut self, run: impl FnOnce(&mut Self, usize) -> Result<()>) -> Result<()> {
         self.rows += 1;
@@ -473,34 +503,49 @@ impl<E: Each> Walk<'_, E> {
     }
 }
 
-/// How many rows [`Sums::changes`] has: one, and one for each part of a group but the empty one.
-fn changes(members: &[Vec<u16>]) -> usize {
-    members
-        .iter()
-        .fold(1, |sum, members| sum + (1 << members.len()) - 1)
+/// Stands for no group.
+const NO_GROUP: u16 = u16::MAX;
+
+/// How many parts there are: that of no group, and one for each mask of a group's fields.
+fn parts_of(members: &[Vec<u16>]) -> usize {
+    let masks = |members: &Vec<u16>| 1usize << members.len();
+    members.iter().map(masks).sum::<usize>() + 1
 }
 
-/// The sums of `set`, from those of the set without its lowest bit: sets come in rising order, so
-/// that those are there. Says at which level they lie.
-fn raise<'c>(
-    levels: &mut [i32],
-    len: usize,
-    groups: usize,
-    set: usize,
-    change: impl Fn(usize) -> &'c [i32],
-) -> usize {
-    let level = |set: usize| match set {
-        0 => groups,
-        _ => set.trailing_zeros() as usize,
-    };
-    let (to, from) = (level(set), level(set & set.wrapping_sub(1)));
-    if set != 0 {
-        // A level reads only levels behind its own.
-        let (head, tail) = levels.split_at_mut((to + 1) * len);
-        let from = &tail[(from - to - 1) * len..][..len];
-        add(from, change(to), &mut head[to * len..]);
+/// How many of the lowest bits of a set may differ from the one before it; of the first set, all.
+fn changed(set: usize, count: usize) -> usize {
+    match set {
+        0 => count,
+        _ => set.trailing_zeros() as usize + 1,
     }
-    to
+}
+
+/// Joined parts of groups, each with those behind it: sets come in rising order, so that most of them
+/// stay from one set to the next.
+struct Levels<'a> {
+    words: &'a mut [i32],
+    /// For each group the level that has what it joins to: its own, or one behind.
+    found: [usize; MAX_GROUPS + 1],
+    partials: Partials,
+}
+
+impl Levels<'_> {
+    fn at(&self, level: usize) -> &[i32] {
+        let len = self.partials.len;
+        &self.words[self.found[level] * len..][..len]
+    }
+
+    /// Joins a part, if there is one, with what lies behind.
+    fn raise(&mut self, level: usize, part: Option<&[i32]>) {
+        let (len, behind) = (self.partials.len, self.found[level + 1]);
+        self.found[level] = behind;
+        if let Some(part) = part {
+            let (head, tail) = self.words.split_at_mut((level + 1) * len);
+            let from = &tail[(behind - level - 1) * len..][..len];
+            self.partials.join(from, part, &mut head[level * len..]);
+            self.found[level] = level;
+        }
+    }
 }
 
 /// The place of each code in the sorted list of codes, which differ.

@@ -3,7 +3,9 @@
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use crate::bundle::container::{Container, MAX_STRUCTURED_BYTES, Section, SectionKind, Trust};
+use crate::bundle::container::{
+    Container, MAX_STRUCTURED_BYTES, Section, SectionKind, Trust, features,
+};
 use crate::bundle::{EngineKind, Meta, cbor};
 use crate::decide::{
     DecideParts, Decision, Flags, POINT, Policy, Reason, Reasons, Record, encode_record, log_odds,
@@ -87,6 +89,7 @@ const POOL: usize = 16;
 pub(crate) struct Scratch {
     /// Fields, then columns.
     pub numbers: Vec<f64>,
+    features: Vec<f64>,
     one: Memory,
     many: Option<Memory>,
     found: Vec<Resolved>,
@@ -203,6 +206,12 @@ impl Inner {
                 "an input as wide as the features",
             ));
         }
+        if transforms.keep_missing() && engine.features() & features::TREES == 0 {
+            return Err(Error::malformed(
+                "section TRNS",
+                "numbers for missing values, which only trees take",
+            ));
+        }
         let decide: DecideParts = cbor::decode(body(SectionKind::DECIDE)?, "section DCDE")?;
         decide.calibration.check()?;
         decide.scale.check()?;
@@ -237,7 +246,7 @@ impl Inner {
     }
 
     /// The score in 1/1024 points, clamped, and the calibrated log-odds of a model output.
-    fn exact(&self, output: f32) -> Result<(i64, i32)> {
+    fn exact(&self, output: f64) -> Result<(i64, i32)> {
         let odds = self
             .decide
             .calibration
@@ -301,6 +310,7 @@ impl Inner {
             .pop();
         pooled.unwrap_or_else(|| Scratch {
             numbers: vec![0.0; self.transforms.sources()],
+            features: vec![0.0; self.transforms.width()],
             one: self.engine.memory(1),
             many: None,
             found: Vec::new(),
@@ -337,10 +347,10 @@ impl Inner {
     fn score(&self, application: &Application, scratch: &mut Scratch) -> Result<Decision> {
         let fields = self.schema.fields().len();
         let found = resolve(application, &mut scratch.numbers[..fields])?;
-        self.transforms.run(
-            &mut scratch.numbers,
-            self.engine.input(&mut scratch.one, 0)?,
-        );
+        self.transforms
+            .run(&mut scratch.numbers, &mut scratch.features);
+        self.engine
+            .write(&mut scratch.one, 0, 0, &scratch.features)?;
         self.engine.run(self.weights(), 1, &mut scratch.one)?;
         let (exact, odds) = self.exact(self.engine.output(&scratch.one, 0)?)?;
         Ok(self.decision(application, &found, exact, odds))
@@ -369,7 +379,8 @@ impl Inner {
                 Err(error) => out.push(Err(error)),
                 Ok(found) => {
                     self.transforms
-                        .run(&mut scratch.numbers, self.engine.input(memory, rows)?);
+                        .run(&mut scratch.numbers, &mut scratch.features);
+                    self.engine.write(memory, rows, 0, &scratch.features)?;
                     scratch.found.push(found);
                     rows += 1;
                     out.push(Err(placeholder));
@@ -397,6 +408,7 @@ impl Inner {
 impl Scratch {
     fn wipe(&mut self) {
         wipe(&mut self.numbers, 0.0);
+        wipe(&mut self.features, 0.0);
         self.one.wipe();
     }
 
@@ -746,6 +758,15 @@ impl Scorer {
         self.inner.transforms.features(application)
     }
 
+    /// As [`Scorer::features`], for models that read f64.
+    ///
+    /// # Errors
+    /// As [`Scorer::score`].
+    pub fn features_f64(&self, application: &Application) -> Result<Vec<f64>> {
+        self.inner.check(application)?;
+        self.inner.transforms.features_f64(application)
+    }
+
     /// A reason's stable code.
     pub fn reason_code(&self, reason: Reason) -> &str {
         reason.code(&self.inner.schema, &self.inner.policy)
@@ -840,7 +861,7 @@ impl Inner {
         let whole = self.explainer.whole();
         self.explainer
             .prepare(&self.transforms, &scratch.numbers[..fields], explain);
-        let each = |v: &mut [i64], index: usize, output: f32| {
+        let each = |v: &mut [i64], index: usize, output: f64| {
             let (exact, row_odds) = self.exact(output)?;
             v[index] = exact;
             if index == whole {

@@ -10,6 +10,7 @@ use fieldscore_runtime::decide::{
     ScoreScale, Test, reference_record,
 };
 use fieldscore_runtime::kernels::{pack_dense_float, pack_dense_i8};
+use fieldscore_runtime::plan::ensemble::Split;
 use fieldscore_runtime::plan::{Buffer, ElementType, Model, PLAN_VERSION, Plan, Port, Step};
 use fieldscore_runtime::schema::transform::{Block, Column, Encoding, TransformParts, Transforms};
 use fieldscore_runtime::schema::{
@@ -17,6 +18,7 @@ use fieldscore_runtime::schema::{
 };
 use fieldscore_runtime::{Application, Date, KnownAnswers, Outcome, Scorer, Value};
 
+use crate::forest::{self, Likeness};
 use crate::naive;
 use crate::random::Random;
 use crate::surgery::{self, Part};
@@ -262,6 +264,45 @@ impl Parts {
                 knot.0 = knot.0.saturating_add(shift);
             }
         }
+        parts
+    }
+
+    /// As [`Parts::small`], with a random forest instead of the net, which takes missing values itself.
+    pub fn with_forest(seed: u64, trees: usize, leaves: usize, element: ElementType) -> Self {
+        let mut parts = Self::small(seed);
+        for block in &mut parts.transforms.blocks {
+            block.impute = Some(f64::NAN);
+        }
+        let mut random = Random::new(seed);
+        let fields = Transforms::new(parts.transforms.clone(), &parts.schema.fields);
+        let features = fields.expect("sound").width();
+        let likeness = Likeness {
+            features,
+            trees,
+            leaves,
+            outputs: 1,
+            input: element,
+            sum: element,
+        };
+        let mut ensemble = forest::ensemble(&mut random, &likeness);
+        while ensemble.slots.len() < features {
+            ensemble = forest::ensemble(&mut random, &likeness);
+        }
+        // Every feature counts, and thresholds are where the fixtures' features are.
+        for (at, slot) in ensemble.slots.iter_mut().enumerate() {
+            slot.feature = (at % features) as u32;
+            if let Split::Thresholds { values, .. } = &mut slot.split {
+                let count = values.len() as f64;
+                for (at, value) in values.iter_mut().enumerate() {
+                    *value = forest::held(at as f64 / count * 1.2 - 0.1, element);
+                }
+            }
+        }
+        (ensemble.divisor, ensemble.factor) = (1.0, 1.0);
+        (parts.plan, parts.weights) = forest::plan(&ensemble, features);
+        parts.decide.calibration = Calibration {
+            knots: vec![(-MAX_LOG_ODDS, -MAX_LOG_ODDS), (MAX_LOG_ODDS, MAX_LOG_ODDS)],
+        };
         parts
     }
 

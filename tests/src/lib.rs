@@ -1,5 +1,5 @@
-//! What the tests share: a small bundle made in memory, surgery on bundles' bytes, a naive
-//! evaluation of plans, a counting allocator, captured logs, a storage that fails on demand.
+//! What the tests share: a small bundle made in memory, random forests, surgery on bundles' bytes, a
+//! naive evaluation of plans, a counting allocator, captured logs, a storage that fails on demand.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -9,6 +9,7 @@
 
 pub mod alloc;
 pub mod fixture;
+pub mod forest;
 pub mod logs;
 pub mod naive;
 pub mod onnx;

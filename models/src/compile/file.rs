@@ -139,11 +139,9 @@ impl File {
 fn batch(bytes: &[u8], rows: &Rows) -> TractResult<Vec<f32>> {
     let mut model = onnx().model_for_read(&mut std::io::Cursor::new(bytes))?;
     let fact = model.input_fact(0)?.clone();
-    let rest = fact.shape.dims().skip(1).map(|dim| {
-        let dim = dim.concretize().context("a fixed shape")?;
-        dim.to_usize()
-    });
-    let rest = rest.collect::<TractResult<Vec<usize>>>()?;
+    let rest = fact.shape.dims().skip(1);
+    let rest: Option<Vec<usize>> = rest.map(|dim| dim.concretize()?.to_usize().ok()).collect();
+    let rest = rest.context("a fixed shape behind the batch")?;
     let shape = [vec![rows.len()], rest].concat();
     model.set_input_fact(0, f32::fact(&shape).into())?;
     model.set_output_fact(0, InferenceFact::default())?;

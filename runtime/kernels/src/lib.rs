@@ -159,6 +159,13 @@ pub fn add(a: &[i32], b: &[i32], sum: &mut [i32]) {
     }
 }
 
+/// What two lists of bits have in common, as far as the shorter goes.
+pub fn and(a: &[i32], b: &[i32], both: &mut [i32]) {
+    for ((both, a), b) in both.iter_mut().zip(a).zip(b) {
+        *both = a & b;
+    }
+}
+
 /// Bytes of one int8 panel for `inputs` inputs.
 pub const fn panel_bytes(inputs: usize) -> usize {
     LANES * 4 + inputs.next_multiple_of(DEPTH) * LANES + LANES * 4

@@ -13,8 +13,14 @@
 //!
 //! A tree's nodes lie breadth first: the children of a split lie side by side, the left one `step`
 //! nodes further on. A leaf has the rank [`LEAF`] and no step, so that walking on stays there; `leaf` is
-//! its number from left to right. Walking is therefore free of branches: `node + step + (rank >
+//! its number from left to right, and of a split the number of the first leaf to its right. Walking is therefore free of branches: `node + step + (rank >
 //! node's rank)`, as often as the tree is deep.
+//!
+//! # Leaves that remain
+//! A split at which a row goes right rules out the leaves on its left. Of what all splits leave, the
+//! first leaf is the one that the row reaches (Lucchese et al. 2015, "QuickScorer", theorem 1): so that
+//! a forest can be evaluated group of features by group, each a set of leaves that remain, and all of
+//! them joined by AND.
 #![forbid(unsafe_code)]
 
 use std::ops::{Add, Div, Mul, Range};
@@ -77,6 +83,8 @@ pub struct Tree {
     pub root: u32,
     /// The index of its first leaf among all leaves.
     pub leaf: u32,
+    /// The index of the first word of its leaves that remain, among those of all trees.
+    pub word: u32,
     /// How many splits there are on the longest way down.
     pub depth: u16,
     /// The output that its leaves are added to.
@@ -223,6 +231,18 @@ impl Forest<'_> {
         });
     }
 
+    /// As [`Forest::sum`], from the leaves that remain: for each row `rows.input_stride` words.
+    pub fn sum_remaining<T: Real>(&self, rows: Rows, words: &[i32], output: &mut [T]) {
+        self.add(rows, output, |row, trees| {
+            let words = &words[row * rows.input_stride..];
+            let mut leaves = [0; ABREAST];
+            for (leaf, tree) in leaves.iter_mut().zip(trees) {
+                *leaf = tree.leaf + first(&words[tree.word as usize..]);
+            }
+            leaves
+        });
+    }
+
     /// Adds up the leaves that `leaves` finds for a row and at most [`ABREAST`] trees, strictly in
     /// the order of the trees.
     #[inline(always)]
@@ -263,6 +283,49 @@ impl Forest<'_> {
                     *sum = *sum + constant(index);
                 }
             }
+        }
+    }
+}
+
+/// The first leaf that remains.
+#[inline(always)]
+fn first(words: &[i32]) -> u32 {
+    let mut before = 0;
+    for word in words {
+        if *word != 0 {
+            return before + word.trailing_zeros();
+        }
+        before += 32;
+    }
+    // Of every tree a leaf remains.
+    0
+}
+
+/// A split as a set of leaves to rule out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Cut {
+    /// The index of its tree's first word.
+    pub word: u32,
+    /// Its rank.
+    pub rank: u16,
+    /// The first leaf below it.
+    pub from: u16,
+    /// The first leaf to its right.
+    pub to: u16,
+}
+
+/// Rules out what a slot's splits, by rising rank, rule out for a row with this rank.
+pub fn rule_out(cuts: &[Cut], rank: u16, words: &mut [i32]) {
+    for cut in cuts {
+        if rank <= cut.rank {
+            break;
+        }
+        let (mut from, to) = (u32::from(cut.from), u32::from(cut.to));
+        while from < to {
+            let end = to.min((from | 31) + 1);
+            let bits = (u32::MAX >> (32 - (end - from))) << (from % 32);
+            words[(cut.word + from / 32) as usize] &= !bits as i32;
+            from = end;
         }
     }
 }

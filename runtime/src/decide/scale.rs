@@ -163,8 +163,7 @@ pub fn round_points(exact: i64) -> i32 {
 ///
 /// # Errors
 /// [`ErrorKind::NotFinite`].
-pub(crate) fn log_odds(output: f32, kind: OutputKind) -> Result<i32> {
-    let x = f64::from(output);
+pub(crate) fn log_odds(x: f64, kind: OutputKind) -> Result<i32> {
     let x = match kind {
         OutputKind::Logit => x,
         OutputKind::Probability if x <= 0.0 => -40.0,
@@ -207,11 +206,11 @@ mod tests {
 
     #[test]
     fn not_a_number_is_an_error() {
-        for x in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
+        for x in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY] {
             assert!(log_odds(x, OutputKind::Logit).is_err());
         }
-        assert!(log_odds(f32::MAX, OutputKind::Logit).is_ok());
-        assert!(log_odds(f32::NAN, OutputKind::Probability).is_err());
+        assert!(log_odds(f64::MAX, OutputKind::Logit).is_ok());
+        assert!(log_odds(f64::NAN, OutputKind::Probability).is_err());
     }
 
     proptest! {

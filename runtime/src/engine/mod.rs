@@ -15,7 +15,7 @@ pub use file::{MAX_MODEL_FILE_BYTES, ModelFile};
 use crate::bundle::EngineKind;
 use crate::error::{Error, ErrorKind, Result};
 use crate::kernels::Kernels;
-use crate::plan::{Arena, Executable, MAX_ROWS};
+use crate::plan::{Arena, Executable, MAX_ROWS, PartialRows, Partials};
 
 /// What executes a bundle's models.
 #[derive(Debug)]
@@ -172,21 +172,30 @@ impl Engine {
         }
     }
 
-    /// The input of row `row`, to be filled in.
+    /// Writes features into row `row` from feature `start` on.
     #[inline]
-    pub fn input<'m>(&self, memory: &'m mut Memory, row: usize) -> Result<&'m mut [f32]> {
+    pub fn write(
+        &self,
+        memory: &mut Memory,
+        row: usize,
+        start: usize,
+        features: &[f64],
+    ) -> Result<()> {
         let executable = match self {
             Self::Plan { executable, .. } => executable,
             #[cfg(any(feature = "tract", feature = "tflite"))]
             Self::File(file) => {
-                let width = file.inputs();
-                return Ok(&mut memory.rows.0[row * width..][..width]);
+                let row = &mut memory.rows.0[row * file.inputs()..][..file.inputs()];
+                for (to, from) in row[start..].iter_mut().zip(features) {
+                    *to = *from as f32;
+                }
+                return Ok(());
             }
         };
         let model = executable.model(0)?;
-        Ok(memory
-            .arena
-            .input(&model.buffers[usize::from(model.inputs[0].buffer)], row))
+        let buffer = &model.buffers[usize::from(model.inputs[0].buffer)];
+        memory.arena.write(buffer, row, start, features);
+        Ok(())
     }
 
     /// Runs the first `rows` rows. `weights` are the bytes of WGTS; of a model file, its own.
@@ -208,45 +217,44 @@ impl Engine {
         }
     }
 
-    /// How many sums of a row the model's first layer has, if that is linear: see
-    /// [`Executable::sums_len`].
-    pub fn sums_len(&self) -> Option<usize> {
-        self.executable()?.sums_len(0)
+    /// How the model's first layer comes in parts: see [`Executable::partials`].
+    pub fn partials(&self) -> Option<Partials> {
+        self.executable()?.partials(0)
     }
 
-    /// The first layer's sums of the first `rows` rows.
-    pub fn sums(
+    /// The parts of the first rows.
+    pub fn run_partials(
         &self,
         weights: &[u8],
-        rows: usize,
+        rows: PartialRows<'_>,
         memory: &mut Memory,
-        sums: &mut [i32],
+        out: &mut [i32],
     ) -> Result<()> {
         match self {
             Self::Plan {
                 executable,
                 kernels,
-            } => executable.sums(0, kernels, weights, rows, &mut memory.arena, sums),
-            // It has no sums.
+            } => executable.run_partials(0, kernels, weights, rows, &mut memory.arena, out),
+            // It comes in no parts.
             #[cfg(any(feature = "tract", feature = "tflite"))]
             Self::File(_) => Ok(()),
         }
     }
 
-    /// Runs `rows` rows from the first layer's sums on.
-    pub fn run_from_sums(
+    /// Runs `rows` rows from joined parts on.
+    pub fn run_joined(
         &self,
         weights: &[u8],
         rows: usize,
-        sums: &[i32],
+        joined: &[i32],
         memory: &mut Memory,
     ) -> Result<()> {
         match self {
             Self::Plan {
                 executable,
                 kernels,
-            } => executable.run_from_sums(0, kernels, weights, rows, sums, &mut memory.arena),
-            // It has no sums.
+            } => executable.run_joined(0, kernels, weights, rows, joined, &mut memory.arena),
+            // It comes in no parts.
             #[cfg(any(feature = "tract", feature = "tflite"))]
             Self::File(_) => Ok(()),
         }
@@ -254,15 +262,14 @@ impl Engine {
 
     /// The first number of the first output of row `row`.
     #[inline]
-    pub fn output(&self, memory: &Memory, row: usize) -> Result<f32> {
+    pub fn output(&self, memory: &Memory, row: usize) -> Result<f64> {
         let executable = match self {
             Self::Plan { executable, .. } => executable,
             #[cfg(any(feature = "tract", feature = "tflite"))]
-            Self::File(_) => return Ok(memory.rows.1[row]),
+            Self::File(_) => return Ok(f64::from(memory.rows.1[row])),
         };
         let model = executable.model(0)?;
-        Ok(memory
-            .arena
-            .output(&model.buffers[usize::from(model.outputs[0].buffer)], row)[0])
+        let buffer = &model.buffers[usize::from(model.outputs[0].buffer)];
+        Ok(memory.arena.number(buffer, row, 0))
     }
 }

@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use crate::memory::{LINE, Line, wipe};
-use crate::plan::program::Buffer;
+use crate::plan::program::{Buffer, ElementType};
 
 /// Where a buffer lies in one row's arena, in units of 64 bytes.
 #[derive(Debug, Clone, Copy)]
@@ -72,6 +72,37 @@ impl Arena {
     pub fn output(&self, buffer: &Buffer, row: usize) -> &[f32] {
         let all: &[f32] = bytemuck::cast_slice(&self.lines[self.range(&Place::of(buffer))]);
         &all[row * buffer.stride()..][..buffer.len as usize]
+    }
+
+    /// Writes numbers into row `row` of a buffer of floats, from element `start` on; an f32 buffer
+    /// gets them rounded. What the buffer has no room for is left out.
+    #[inline]
+    pub fn write(&mut self, buffer: &Buffer, row: usize, start: usize, values: &[f64]) {
+        let range = self.range(&Place::of(buffer));
+        let lines = &mut self.lines[range];
+        let at = row * buffer.stride() + start;
+        if buffer.element == ElementType::F64 {
+            let all: &mut [f64] = bytemuck::cast_slice_mut(lines);
+            for (to, from) in all[at..].iter_mut().zip(values) {
+                *to = *from;
+            }
+        } else {
+            let all: &mut [f32] = bytemuck::cast_slice_mut(lines);
+            for (to, from) in all[at..].iter_mut().zip(values) {
+                *to = *from as f32;
+            }
+        }
+    }
+
+    /// Element `index` of row `row` of a buffer of floats.
+    #[inline]
+    pub fn number(&self, buffer: &Buffer, row: usize, index: usize) -> f64 {
+        let lines = &self.lines[self.range(&Place::of(buffer))];
+        let at = row * buffer.stride() + index;
+        match buffer.element {
+            ElementType::F64 => bytemuck::cast_slice(lines)[at],
+            _ => f64::from(bytemuck::cast_slice::<Line, f32>(lines)[at]),
+        }
     }
 
     /// Zeroes every byte.

@@ -310,7 +310,11 @@ fn pack_tree(ensemble: &Ensemble, tree: &Tree, out: &mut Vec<u8>) -> Option<(u16
                 }
                 let step = queue.len() - place;
                 queue.extend([left as usize, right as usize]);
-                (slot, rank, step as u16, 0)
+                let mut first = right as usize;
+                while let Node::Split { left, .. } = tree.nodes[first] {
+                    first = left as usize;
+                }
+                (slot, rank, step as u16, number[first])
             }
             Node::Leaf { .. } => (0, LEAF, 0, number[node]),
         };

@@ -3,12 +3,15 @@
 
 mod arena;
 pub mod ensemble;
+mod partial;
 mod program;
 mod trees;
 mod validate;
 
 pub use arena::Arena;
 use arena::Place;
+use partial::Partial;
+pub(crate) use partial::{PartialRows, Partials};
 pub use program::{Buffer, ElementType, Model, PLAN_VERSION, Plan, Port, Step};
 pub use trees::{MAX_CATEGORIES, MAX_SLOTS, MAX_SPLITS, MAX_THRESHOLDS, MAX_TREES};
 pub use validate::{MAX_ARENA_BYTES, MAX_MODELS, MAX_MULTIPLY_ADDS, MAX_STEPS};
@@ -18,7 +21,7 @@ use crate::error::{Error, Result};
 use crate::kernels::arch::{fp_state::DefaultFpState, scalar};
 use crate::kernels::{Kernels, LANES, Requantise, Shape, panel_bytes};
 use std::ops::Range;
-use trees::Table;
+use trees::{Found, Table};
 use validate::Cost;
 
 /// How many rows one walk over the steps serves at most.
@@ -36,14 +39,16 @@ pub struct Executable {
 struct Prepared {
     multiply_adds: u64,
     calls: Vec<Call>,
-    /// Whether the second step is linear in what the first one writes, and nothing else reads that.
-    linear: bool,
+    /// What the first two steps give group by group.
+    partial: Partial,
 }
 
 /// One step, ready to run.
 #[derive(Debug, Clone)]
 struct Call {
     operation: Operation,
+    /// Multiply-adds of one row.
+    cost: u64,
     /// Of one row.
     shape: Shape,
     weights: Range<usize>,
@@ -85,7 +90,7 @@ impl Executable {
             .models
             .iter()
             .zip(costs)
-            .map(|(model, cost)| Prepared::new(model, cost))
+            .map(|(model, cost)| Prepared::new(model, cost, weights))
             .collect();
         Ok(Self { plan, models })
     }
@@ -112,6 +117,13 @@ impl Executable {
         self.models
             .get(index)
             .map_or(0, |model| model.multiply_adds)
+    }
+
+    /// For each step of the model at `index` the bytes of its weights and the multiply-adds of one
+    /// row; of trees, comparisons and additions.
+    pub fn costs(&self, index: usize) -> impl Iterator<Item = (usize, u64)> {
+        let calls = self.models.get(index).map_or(&[][..], |model| &model.calls);
+        calls.iter().map(|call| (call.weights.len(), call.cost))
     }
 
     /// An arena for `rows` rows of any of the models.
@@ -146,72 +158,6 @@ impl Executable {
         run_calls(&self.prepared(index)?.calls, kernels, weights, rows, arena);
         Ok(())
     }
-
-    /// How many sums of a row the first dense step of model `index` adds up, where that step is
-    /// linear in the row's quantised features and nothing else reads those: then sums of rows can
-    /// be added and subtracted, exactly, and [`Self::run_from_sums`] goes on from there.
-    pub(crate) fn sums_len(&self, index: usize) -> Option<usize> {
-        let model = self.models.get(index).filter(|model| model.linear)?;
-        Some(model.calls[1].shape.outputs.next_multiple_of(LANES))
-    }
-
-    /// Writes the first dense step's sums for the first `rows` rows of `arena`, whose inputs the
-    /// caller has written: [`Self::sums_len`] of them for each row.
-    ///
-    /// # Errors
-    /// [`ErrorKind::Malformed`](crate::ErrorKind::Malformed) where there is no such model.
-    pub(crate) fn sums(
-        &self,
-        index: usize,
-        kernels: &Kernels,
-        weights: &[u8],
-        rows: usize,
-        arena: &mut Arena,
-        sums: &mut [i32],
-    ) -> Result<()> {
-        let _state = DefaultFpState::enter();
-        let calls = &self.prepared(index)?.calls;
-        run_calls(&calls[..1], kernels, weights, rows, arena);
-        let (input, _) = arena.two(&calls[1].input, &calls[1].output);
-        let shape = calls[1].summing(rows);
-        (kernels.sums)(shape, &weights[calls[1].weights.clone()], input, sums);
-        Ok(())
-    }
-
-    /// Runs model `index` from the sums of its first dense step on, as [`Self::sums`] writes them.
-    ///
-    /// # Errors
-    /// [`ErrorKind::Malformed`](crate::ErrorKind::Malformed) where there is no such model.
-    pub(crate) fn run_from_sums(
-        &self,
-        index: usize,
-        kernels: &Kernels,
-        weights: &[u8],
-        rows: usize,
-        sums: &[i32],
-        arena: &mut Arena,
-    ) -> Result<()> {
-        let _state = DefaultFpState::enter();
-        let calls = &self.prepared(index)?.calls;
-        let first = &calls[1];
-        let panels = &weights[first.weights.clone()];
-        let (_, output) = arena.two(&first.input, &first.output);
-        let shape = Shape {
-            input_stride: first.shape.outputs.next_multiple_of(LANES),
-            ..first.shape.of(rows)
-        };
-        match first.operation {
-            Operation::DenseU8(to) => (kernels.requantise)(shape, panels, sums, to, output),
-            Operation::DenseF32 { relu } => {
-                let output = bytemuck::cast_slice_mut(output);
-                (kernels.dequantise)(shape, panels, sums, relu, output);
-            }
-            // `linear` is false for these.
-            Operation::Quantise | Operation::DenseFloat { .. } | Operation::Table(..) => {}
-        }
-        run_calls(&calls[2..], kernels, weights, rows, arena);
-        Ok(())
-    }
 }
 
 fn no_model(index: usize) -> Error {
@@ -219,39 +165,24 @@ fn no_model(index: usize) -> Error {
 }
 
 impl Prepared {
-    fn new(model: &Model, cost: Cost) -> Self {
-        let linear = match model.steps.as_slice() {
-            [first @ Step::Quantise { .. }, second, rest @ ..] => {
-                let dense = matches!(second, Step::DenseU8 { .. } | Step::DenseF32 { .. });
-                let spent = [first.input(), first.output()];
-                dense
-                    && model.inputs.len() == 1
-                    && first.input() == model.inputs[0].buffer
-                    && second.input() == first.output()
-                    && rest.iter().all(|step| !spent.contains(&step.input()))
-                    && model
-                        .outputs
-                        .iter()
-                        .all(|port| !spent.contains(&port.buffer))
-            }
-            _ => false,
-        };
+    fn new(model: &Model, cost: Cost, weights: &[u8]) -> Self {
+        let calls: Vec<Call> = model
+            .steps
+            .iter()
+            .zip(cost.steps)
+            .map(|(step, found)| Call::new(step, model, found))
+            .collect();
         Self {
             multiply_adds: cost.multiply_adds,
-            calls: model
-                .steps
-                .iter()
-                .zip(cost.tables)
-                .map(|(step, (table, bytes))| Call::new(step, model, table, bytes))
-                .collect(),
-            linear,
+            partial: Partial::new(model, &calls, weights),
+            calls,
         }
     }
 }
 
 impl Call {
     /// Buffers and weights are where validation has found them.
-    fn new(step: &Step, model: &Model, table: Table, bytes: usize) -> Self {
+    fn new(step: &Step, model: &Model, found: Found) -> Self {
         let input = &model.buffers[usize::from(step.input())];
         let output = &model.buffers[usize::from(step.output())];
         let (inputs, outputs) = (input.len as usize, output.len as usize);
@@ -289,12 +220,16 @@ impl Call {
                 let len = panels * LANES * (4 + inputs * size);
                 (Operation::DenseFloat { half, relu }, weights, len, 0)
             }
-            Step::Rank { weights, .. } | Step::Trees { weights, .. } => {
-                (Operation::Table(table, input.element), weights, bytes, 0)
-            }
+            Step::Rank { weights, .. } | Step::Trees { weights, .. } => (
+                Operation::Table(found.table, input.element),
+                weights,
+                found.bytes,
+                0,
+            ),
         };
         Self {
             operation,
+            cost: found.cost,
             shape: Shape {
                 rows: 1,
                 inputs,
@@ -306,14 +241,6 @@ impl Call {
             weights: at as usize..at as usize + len,
             input: Place::of(input),
             output: Place::of(output),
-        }
-    }
-
-    /// The shape of a call that writes sums: row behind row.
-    fn summing(&self, rows: usize) -> Shape {
-        Shape {
-            output_stride: self.shape.outputs.next_multiple_of(LANES),
-            ..self.shape.of(rows)
         }
     }
 }

@@ -4,7 +4,7 @@
 use crate::error::{Error, Result};
 use crate::kernels::Shape;
 use crate::kernels::trees::{
-    Comparison, Features, Forest, LEAF, Missing, NODE_BYTES, Rows, Slot, Tree, rank,
+    Comparison, Cut, Features, Forest, LEAF, Missing, NODE_BYTES, Rows, Slot, Tree, rank, rule_out,
 };
 use crate::plan::program::{Buffer, ElementType, Step};
 use crate::plan::validate::MAX_MULTIPLY_ADDS;
@@ -43,10 +43,13 @@ pub(crate) struct Trees {
     float: usize,
     outputs: usize,
     last: bool,
+    /// Words of the leaves that remain of a row.
+    words: usize,
 }
 
 /// What checking a step found: its tables, how many of the weights' bytes they take, what a row costs
 /// in comparisons and additions.
+#[derive(Debug)]
 pub(crate) struct Found {
     pub table: Table,
     pub bytes: usize,
@@ -106,6 +109,11 @@ pub(crate) fn check(
     })
 }
 
+/// What a slot or a tree counts for, beyond its thresholds and nodes: so many fit into memory.
+const ENTRY: usize = 512;
+/// What checking a node counts for.
+const NODE: usize = 8;
+
 /// Counts work that is about to be done.
 fn spend(padded: &mut u64, work: usize) -> Result<()> {
     *padded = padded.saturating_add(work as u64);
@@ -127,7 +135,7 @@ fn check_slots(
     if count > MAX_SLOTS {
         return fault("at most 65536 slots");
     }
-    spend(padded, count)?;
+    spend(padded, count * ENTRY)?;
     let whole = rest.len();
     let size = input.element.size();
     let described = take(rest, count, SLOT_BYTES)?;
@@ -211,27 +219,28 @@ fn check_trees(
     if count == 0 || count > MAX_TREES {
         return fault("1 to 65536 trees");
     }
-    spend(padded, count + outputs)?;
+    spend(padded, count * ENTRY + outputs)?;
     let described = take(rest, count, TREE_BYTES)?;
     let mut trees = Vec::with_capacity(count);
-    let (mut nodes, mut leaves) = (0, 0);
+    let (mut nodes, mut leaves, mut words) = (0_u32, 0, 0);
     for tree in described.chunks_exact(TREE_BYTES) {
         let (splits, output) = (number::<2>(tree, 0), number::<2>(tree, 2));
         if splits as usize > MAX_SPLITS || output as usize >= outputs {
             return fault("at most 32767 splits and an output that exists in every tree");
         }
-        // Fewer than 2^16 times 2^16.
         trees.push(Tree {
             root: nodes,
             leaf: leaves,
+            word: words,
             depth: 0,
             output: output as u16,
         });
         let more = nodes.checked_add(2 * splits + 1);
         nodes = more.map_or_else(|| fault("weights inside section WGTS"), Ok)?;
         leaves += splits + 1;
+        words += (splits + 1).div_ceil(32);
     }
-    spend(padded, nodes as usize)?;
+    spend(padded, (nodes as usize).saturating_mul(NODE))?;
     let bytes = take(rest, nodes as usize, NODE_BYTES)?;
     let mut cost = 0;
     let mut rooms = Vec::new();
@@ -259,8 +268,85 @@ fn check_trees(
         float: size,
         outputs,
         last,
+        words: words as usize,
     };
     Ok((Table::Trees(trees), cost))
+}
+
+/// No forest whose leaves that remain take more words is explained by them: what an explanation needs
+/// of memory stays within some megabytes.
+const MAX_WORDS: usize = 1 << 14;
+
+/// The splits of a forest by slot, for explanations: see [`Forest::sum_remaining`].
+#[derive(Debug)]
+pub(crate) struct Cuts {
+    /// By slot, then by rank.
+    cuts: Vec<Cut>,
+    /// The features of the slots, and where each one's cuts end.
+    slots: Vec<(u32, u32)>,
+    /// Words of one row.
+    pub len: usize,
+}
+
+impl Cuts {
+    /// The cuts of a forest over slots; `None` where it is too large.
+    pub fn new(slots: &[Slot], trees: &Trees, weights: &[u8]) -> Option<Self> {
+        let (nodes, _) = trees.forest(weights).nodes.as_chunks::<NODE_BYTES>();
+        if trees.words > MAX_WORDS {
+            return None;
+        }
+        let mut found: Vec<(u16, Cut)> = Vec::with_capacity(nodes.len() / 2);
+        let mut firsts: Vec<u16> = Vec::new();
+        for (index, tree) in trees.trees.iter().enumerate() {
+            let end = trees.trees.get(index + 1);
+            let end = end.map_or(nodes.len(), |next| next.root as usize);
+            let nodes = &nodes[tree.root as usize..end];
+            firsts.clear();
+            firsts.resize(nodes.len(), 0);
+            for (at, node) in nodes.iter().enumerate() {
+                let [slot, rank, step, to] =
+                    [0, 2, 4, 6].map(|which| u16::from_le_bytes([node[which], node[which + 1]]));
+                if rank == LEAF {
+                    continue;
+                }
+                let left = at + usize::from(step);
+                let from = firsts[at];
+                firsts[left] = from;
+                firsts[left + 1] = to;
+                let word = tree.word;
+                let cut = Cut {
+                    word,
+                    rank,
+                    from,
+                    to,
+                };
+                found.push((slot, cut));
+            }
+        }
+        found.sort_unstable_by_key(|(slot, cut)| (*slot, cut.rank, cut.word, cut.from));
+        let ends = slots.iter().enumerate().map(|(index, slot)| {
+            let end = found.partition_point(|(of, _)| usize::from(*of) <= index);
+            (slot.feature as u32, end as u32)
+        });
+        Some(Self {
+            slots: ends.collect(),
+            cuts: found.into_iter().map(|(_, cut)| cut).collect(),
+            len: trees.words,
+        })
+    }
+
+    /// The leaves that remain of a row, given the slots of the features that are `wanted`.
+    pub fn remaining(&self, ranks: &[u16], wanted: impl Fn(usize) -> bool, words: &mut [i32]) {
+        words.fill(-1);
+        let mut start = 0;
+        for (&(feature, end), &rank) in self.slots.iter().zip(ranks) {
+            let cuts = &self.cuts[start..end as usize];
+            start = end as usize;
+            if wanted(feature as usize) {
+                rule_out(cuts, rank, words);
+            }
+        }
+    }
 }
 
 /// A node while its tree is checked.
@@ -293,7 +379,7 @@ fn shape(nodes: &[u8], slots: u32, rooms: &mut Vec<Room>) -> Option<u16> {
             }
             continue;
         }
-        if next - at != usize::from(field(at, 4)) || field(at, 6) != 0 {
+        if next - at != usize::from(field(at, 4)) {
             return None;
         }
         for child in rooms.get_mut(next..next + 2)? {
@@ -320,6 +406,9 @@ fn shape(nodes: &[u8], slots: u32, rooms: &mut Vec<Room>) -> Option<u16> {
             0 => {}
             step => {
                 let left = std::mem::replace(&mut rooms[at + step].leaves, before);
+                if field(at, 6) != before + left {
+                    return None;
+                }
                 rooms[at + step + 1].leaves = before + left;
             }
         }
@@ -356,12 +445,7 @@ impl Table {
             }
             Self::Trees(trees) => {
                 let forest = trees.forest(weights);
-                let rows = Rows {
-                    rows: shape.rows,
-                    input_stride: shape.input_stride,
-                    output_stride: shape.output_stride,
-                    outputs: trees.outputs,
-                };
+                let rows = trees.rows(shape);
                 let ranks = bytemuck::cast_slice(input);
                 match trees.float {
                     8 => forest.sum::<f64>(rows, ranks, bytemuck::cast_slice_mut(output)),
@@ -373,6 +457,25 @@ impl Table {
 }
 
 impl Trees {
+    fn rows(&self, shape: Shape) -> Rows {
+        Rows {
+            rows: shape.rows,
+            input_stride: shape.input_stride,
+            output_stride: shape.output_stride,
+            outputs: self.outputs,
+        }
+    }
+
+    /// Sums from the leaves that remain; the shape's input stride is theirs.
+    pub fn sum_remaining(&self, shape: Shape, weights: &[u8], words: &[i32], output: &mut [u8]) {
+        let forest = self.forest(weights);
+        let rows = self.rows(shape);
+        match self.float {
+            8 => forest.sum_remaining::<f64>(rows, words, bytemuck::cast_slice_mut(output)),
+            _ => forest.sum_remaining::<f32>(rows, words, bytemuck::cast_slice_mut(output)),
+        }
+    }
+
     fn forest<'a>(&'a self, weights: &'a [u8]) -> Forest<'a> {
         let [start, len] = self.nodes;
         let (nodes, rest) = weights[start..].split_at(len);

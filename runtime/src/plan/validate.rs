@@ -6,7 +6,7 @@ use std::ops::Range;
 use crate::error::{Error, Result};
 use crate::kernels::{DEPTH, LANES, panel_bytes};
 use crate::plan::program::{Buffer, ElementType, Model, PLAN_VERSION, Plan, Step};
-use crate::plan::trees::{self, Table};
+use crate::plan::trees::{self, Found, Table};
 
 /// No plan has more models.
 pub const MAX_MODELS: usize = 8;
@@ -23,8 +23,8 @@ pub const MAX_MULTIPLY_ADDS: u64 = 1 << 28;
 pub(crate) struct Cost {
     /// Multiply-adds of one row; of trees, comparisons and additions.
     pub multiply_adds: u64,
-    /// For each step its tables, and how many bytes of weights they take.
-    pub tables: Vec<(Table, usize)>,
+    /// The same of each step, with its tables and how many bytes of weights they take.
+    pub steps: Vec<Found>,
 }
 
 pub(crate) fn check(plan: &Plan, weights: &[u8]) -> Result<Vec<Cost>> {
@@ -74,7 +74,7 @@ fn check_model(model: &Model, weights: &[u8]) -> Result<Cost> {
     }
     let mut cost = Cost {
         multiply_adds: 0,
-        tables: Vec::with_capacity(model.steps.len()),
+        steps: Vec::with_capacity(model.steps.len()),
     };
     let mut padded = 0u64;
     for (index, step) in model.steps.iter().enumerate() {
@@ -86,10 +86,9 @@ fn check_model(model: &Model, weights: &[u8]) -> Result<Cost> {
             let weights = weights.get(start..).unwrap_or_default();
             let found = trees::check(step, input, output, weights, &mut padded).map_err(at_step)?;
             cost.multiply_adds += found.cost;
-            cost.tables.push((found.table, found.bytes));
+            cost.steps.push(found);
             continue;
         }
-        cost.tables.push((Table::None, 0));
         let (inputs, outputs) = (u64::from(input.len), u64::from(output.len));
         // Before a weight is looked at: checking costs as much as computing.
         padded = padded.saturating_add(match step {
@@ -103,10 +102,16 @@ fn check_model(model: &Model, weights: &[u8]) -> Result<Cost> {
             ));
         }
         check_weights(step, input, output, weights).map_err(at_step)?;
-        cost.multiply_adds += match step {
+        let work = match step {
             Step::Quantise { .. } => inputs,
             _ => inputs * outputs,
         };
+        cost.multiply_adds += work;
+        cost.steps.push(Found {
+            table: Table::None,
+            bytes: 0,
+            cost: work,
+        });
     }
     if model.inputs.is_empty() || model.outputs.is_empty() {
         return fault("an input and an output".to_owned());

@@ -1,5 +1,5 @@
 //! TRNS: from fields to the features that a model reads. All arithmetic in f64, in the order
-//! written here, the result rounded once to f32.
+//! written here; the result is rounded once where the model reads f32.
 
 use minicbor::Encode;
 
@@ -51,7 +51,7 @@ pub struct Block {
     #[n(1)]
     pub source: u16,
     /// What stands for a missing value, in the source's unit. Without it every feature of a
-    /// missing value is 0.
+    /// missing value is 0; with NaN every feature is NaN, for models that take missing values.
     #[n(2)]
     pub impute: Option<f64>,
     /// Whether a last feature is 1 where the value was missing, else 0.
@@ -228,6 +228,12 @@ impl Transforms {
         self.features
     }
 
+    /// Whether features may be NaN: whether a block leaves missing values to the model.
+    pub fn keep_missing(&self) -> bool {
+        let mut blocks = self.parts.blocks.iter();
+        blocks.any(|block| block.impute.is_some_and(f64::is_nan))
+    }
+
     /// The blocks, in the order of features.
     pub fn blocks(&self) -> &[Block] {
         &self.parts.blocks
@@ -240,6 +246,15 @@ impl Transforms {
     /// [`ErrorKind::OutOfRange`](crate::ErrorKind::OutOfRange),
     /// [`ErrorKind::UnknownCategory`](crate::ErrorKind::UnknownCategory).
     pub fn features(&self, application: &Application) -> Result<Vec<f32>> {
+        let features = self.features_f64(application)?;
+        Ok(features.into_iter().map(|x| x as f32).collect())
+    }
+
+    /// As [`Transforms::features`], for models that read f64.
+    ///
+    /// # Errors
+    /// As [`Transforms::features`].
+    pub fn features_f64(&self, application: &Application) -> Result<Vec<f64>> {
         let _state = DefaultFpState::enter();
         let mut numbers = vec![0.0; self.sources()];
         resolve(application, &mut numbers[..self.fields])?;
@@ -262,16 +277,16 @@ impl Transforms {
     }
 
     /// Computes columns behind the fields in `numbers` and writes the features.
-    pub(crate) fn run(&self, numbers: &mut [f64], features: &mut [f32]) {
+    pub(crate) fn run(&self, numbers: &mut [f64], features: &mut [f64]) {
         self.run_where(numbers, features, |_| true);
     }
 
     /// As [`Transforms::run`], for the columns and blocks of one group only.
-    pub(crate) fn run_group(&self, group: usize, numbers: &mut [f64], features: &mut [f32]) {
+    pub(crate) fn run_group(&self, group: usize, numbers: &mut [f64], features: &mut [f64]) {
         self.run_where(numbers, features, |g| usize::from(g) == group);
     }
 
-    fn run_where(&self, numbers: &mut [f64], features: &mut [f32], wanted: impl Fn(u16) -> bool) {
+    fn run_where(&self, numbers: &mut [f64], features: &mut [f64], wanted: impl Fn(u16) -> bool) {
         for (index, column) in self.parts.columns.iter().enumerate() {
             if wanted(self.column_groups[index]) {
                 numbers[self.fields + index] = column.value(numbers);
@@ -343,14 +358,14 @@ impl Block {
         let clip = self
             .clip
             .is_none_or(|(low, high)| low.is_finite() && high.is_finite() && low <= high);
-        encoding && clip && self.impute.is_none_or(f64::is_finite)
+        encoding && clip && self.impute.is_none_or(|x| !x.is_infinite())
     }
 
-    fn write(&self, number: f64, out: &mut [f32]) {
+    fn write(&self, number: f64, out: &mut [f64]) {
         let missing = number.is_nan();
         let (values, flag) = out.split_at_mut(self.encode.width());
         if let [flag] = flag {
-            *flag = f32::from(u8::from(missing));
+            *flag = f64::from(u8::from(missing));
         }
         let number = if missing {
             self.impute.unwrap_or(f64::NAN)
@@ -358,7 +373,8 @@ impl Block {
             number
         };
         if number.is_nan() {
-            values.fill(0.0);
+            // Missing, or said to stay so.
+            values.fill(if self.impute.is_some() { number } else { 0.0 });
             return;
         }
         match (&self.encode, values) {
@@ -371,7 +387,7 @@ impl Block {
             (Encoding::Ordinal { values: table }, [value]) => {
                 // An imputed number is a number already; only a category is looked up.
                 let own = table.get(number as usize).copied().unwrap_or(0.0);
-                *value = if missing { number as f32 } else { own as f32 };
+                *value = if missing { number } else { own };
             }
             (Encoding::Piecewise { edges }, values) => {
                 let x = self.shape(number);
@@ -381,14 +397,14 @@ impl Block {
                     } else if x <= edge[0] {
                         0.0
                     } else {
-                        ((x - edge[0]) / (edge[1] - edge[0])) as f32
+                        (x - edge[0]) / (edge[1] - edge[0])
                     };
                 }
             }
             (Encoding::Standardise { mean, deviation }, [value]) => {
-                *value = ((self.shape(number) - mean) / deviation) as f32;
+                *value = (self.shape(number) - mean) / deviation;
             }
-            (_, values) => values.fill(self.shape(number) as f32),
+            (_, values) => values.fill(self.shape(number)),
         }
     }
 
@@ -424,7 +440,7 @@ mod tests {
         }
     }
 
-    fn features(block: &Block, number: f64) -> Vec<f32> {
+    fn features(block: &Block, number: f64) -> Vec<f64> {
         let mut out = vec![9.0; block.width()];
         block.write(number, &mut out);
         out
@@ -441,6 +457,11 @@ mod tests {
         assert_eq!(features(&b, f64::NAN), [0.0, 0.0, 0.0, 1.0]);
         b.impute = Some(15.0);
         assert_eq!(features(&b, f64::NAN), [1.0, 0.5, 0.0, 1.0]);
+        b.impute = Some(f64::NAN);
+        assert!(b.is_sound(None));
+        let missing = features(&b, f64::NAN);
+        assert!(missing[..3].iter().all(|x| x.is_nan()) && missing[3] == 1.0);
+        assert_eq!(features(&b, 25.0), [1.0, 1.0, 0.25, 0.0]);
     }
 
     #[test]
@@ -471,7 +492,7 @@ mod tests {
         plain.log = true;
         plain.clip = Some((0.0, 100.0));
         assert_eq!(features(&plain, -3.0), [0.0, 0.0]);
-        assert_eq!(features(&plain, 1e9), [101f64.ln() as f32, 0.0]);
+        assert_eq!(features(&plain, 1e9), [libm::log1p(100.0), 0.0]);
     }
 
     #[test]

@@ -20,9 +20,13 @@ const EDGES: [(usize, usize, usize); 9] = [
 ];
 
 /// xorshift64 (Marsaglia 2003).
-struct Random(u64);
+pub(crate) struct Random(u64);
 
 impl Random {
+    pub(crate) fn new(seed: u64) -> Self {
+        Self(seed)
+    }
+
     fn next(&mut self) -> u64 {
         self.0 ^= self.0 << 13;
         self.0 ^= self.0 >> 7;
@@ -30,7 +34,7 @@ impl Random {
         self.0
     }
 
-    fn below(&mut self, limit: usize) -> usize {
+    pub(crate) fn below(&mut self, limit: usize) -> usize {
         ((self.next() >> 16) % limit as u64) as usize
     }
 
@@ -62,7 +66,7 @@ impl Random {
 pub fn digest(path: &Kernels, cases: usize) -> [u8; 32] {
     // As a plan's run sets it, whatever the host has set.
     let _state = DefaultFpState::enter();
-    let mut random = Random(0x5bd1_e995_9e37_79b9);
+    let mut random = Random::new(0x5bd1_e995_9e37_79b9);
     let mut hash = Sha256::new();
     for case in 0..cases {
         let (rows, inputs, outputs) = EDGES.get(case / 2).copied().unwrap_or_else(|| {

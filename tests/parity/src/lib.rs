@@ -6,6 +6,7 @@
 //! data.
 
 pub mod arithmetic;
+pub mod forests;
 pub mod host;
 
 use fieldscore_runtime::kernels::Kernels;
@@ -164,12 +165,12 @@ pub struct Marks {
     pub plain: Vec<usize>,
     /// Decisions with contributions, rising.
     pub explained: Vec<usize>,
-    /// Layers.
+    /// Layers, and forests.
     pub kernels: Vec<usize>,
 }
 
-/// What a run prints: a line for each mark, `plain 10000 <digest>`, `explained 100 <digest>` or
-/// `kernels 200 <digest>`.
+/// What a run prints: a line for each mark, `plain 10000 <digest>`, `explained 100 <digest>`,
+/// `kernels 200 <digest>` or, as many, `forests 200 <digest>`.
 ///
 /// # Errors
 /// As [`Parity::digests`].
@@ -187,6 +188,8 @@ pub fn report(parity: &Parity<'_>, marks: &Marks) -> Result<String> {
     for &mark in &marks.kernels {
         let digest = hex(&arithmetic::digest(&parity.path, mark));
         out.push_str(&format!("kernels {mark} {digest}\n"));
+        let digest = hex(&forests::digest(&parity.path, mark)?);
+        out.push_str(&format!("forests {mark} {digest}\n"));
     }
     Ok(out)
 }

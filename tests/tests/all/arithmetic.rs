@@ -278,7 +278,9 @@ fn damage(plan: &mut Plan, weights: &mut [u8], random: &mut Random) {
                     Step::Quantise { input, output, .. }
                     | Step::DenseU8 { input, output, .. }
                     | Step::DenseF32 { input, output, .. }
-                    | Step::DenseFloat { input, output, .. } => {
+                    | Step::DenseFloat { input, output, .. }
+                    | Step::Rank { input, output, .. }
+                    | Step::Trees { input, output, .. } => {
                         if random.once_in(2) {
                             *input = to;
                         } else {

@@ -165,7 +165,7 @@ fn signed_headers_that_lie_are_refused() {
     let cases = [
         (
             "an unknown required feature",
-            resigned(put(16, &[1])),
+            resigned(put(21, &[1])),
             ErrorKind::Unsupported,
         ),
         (
@@ -764,7 +764,9 @@ fn output(step: &mut Step, to: u16) {
         Step::Quantise { output, .. }
         | Step::DenseU8 { output, .. }
         | Step::DenseF32 { output, .. }
-        | Step::DenseFloat { output, .. } => *output = to,
+        | Step::DenseFloat { output, .. }
+        | Step::Rank { output, .. }
+        | Step::Trees { output, .. } => *output = to,
     }
 }
 

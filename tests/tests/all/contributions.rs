@@ -3,6 +3,7 @@
 
 use fieldscore_runtime::decide::{LOG_ODDS_ONE, round_points};
 use fieldscore_runtime::kernels::Kernels;
+use fieldscore_runtime::plan::ElementType;
 use fieldscore_runtime::{Application, Scorer};
 use fieldscore_tests::fixture::{Arithmetic, Parts, draw};
 use fieldscore_tests::random::Random;
@@ -49,22 +50,19 @@ fn joint_orders(groups: &[Vec<usize>]) -> Vec<Vec<usize>> {
 
 /// The score in 1/1024 points before rounding, from the model's own output.
 fn exact(scorer: &Scorer, application: &Application) -> i64 {
-    let features = scorer.features(application).unwrap();
+    let features = scorer.features_f64(application).unwrap();
     let executable = scorer.executable().unwrap();
     let model = executable.model(0).unwrap();
     let mut arena = executable.arena(1);
     let port = |index: u16| model.buffers[usize::from(index)];
-    arena
-        .input(&port(model.inputs[0].buffer), 0)
-        .copy_from_slice(&features);
+    arena.write(&port(model.inputs[0].buffer), 0, 0, &features);
     let weights = scorer.section(fieldscore_runtime::bundle::container::SectionKind::WEIGHTS);
     let kernels = Kernels::scalar();
     executable
         .run(0, &kernels, weights.unwrap(), 1, &mut arena)
         .unwrap();
-    let output = arena.output(&port(model.outputs[0].buffer), 0)[0];
-    let odds = (f64::from(output).clamp(-1000.0, 1000.0) * f64::from(LOG_ODDS_ONE))
-        .round_ties_even() as i32;
+    let output = arena.number(&port(model.outputs[0].buffer), 0, 0);
+    let odds = (output.clamp(-1000.0, 1000.0) * f64::from(LOG_ODDS_ONE)).round_ties_even() as i32;
     let decide = scorer.decide();
     decide.scale.exact(decide.calibration.apply(odds))
 }
@@ -289,4 +287,20 @@ fn the_last_odd_point_goes_to_the_lesser_code() {
         [-1, 0],
         "floors are −1 each; what is left goes to R1"
     );
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(48))]
+
+    /// Leaves that remain, joined group by group, against every evaluation by itself.
+    #[test]
+    fn explanations_of_forests_are_exact_owen_values(
+        seed in any::<u64>(),
+        (trees, leaves) in (1usize..40, 1usize..100),
+        wide in any::<bool>(),
+    ) {
+        let element = if wide { ElementType::F64 } else { ElementType::F32 };
+        let scorer = Parts::with_forest(seed, trees, leaves, element).scorer();
+        check(&scorer, &draw(&scorer, "a", &mut Random::new(seed)));
+    }
 }

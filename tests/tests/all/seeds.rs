@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use fieldscore_runtime::bundle::container::SectionKind;
 use fieldscore_runtime::bundle::encode;
+use fieldscore_runtime::plan::{ElementType, Executable};
 use fieldscore_runtime::{Record, Scorer};
 use fieldscore_tests::fixture::{Arithmetic, Parts, draw, key, today};
 use fieldscore_tests::random::Random;
@@ -34,9 +35,17 @@ fn write_them() {
     };
     let int8 = Parts::with_net(1, &[4], Arithmetic::Int8).with_answers(1);
     let float = Parts::with_net(2, &[3], Arithmetic::F32).with_answers(1);
+    let forest = Parts::with_forest(3, 4, 6, ElementType::F64).with_answers(1);
+    let short = Parts::with_forest(4, 3, 40, ElementType::F32);
     write("bundle", "small.fsb", &int8.bundle());
     write("bundle", "float.fsb", &float.bundle());
-    for (name, parts) in [("int8.plan", &int8), ("float.plan", &float)] {
+    write("bundle", "forest.fsb", &forest.bundle());
+    for (name, parts) in [
+        ("int8.plan", &int8),
+        ("float.plan", &float),
+        ("forest.plan", &forest),
+        ("forest-f32.plan", &short),
+    ] {
         let plan = encode(&parts.plan);
         let len = u16::try_from(plan.len()).unwrap();
         write(
@@ -99,6 +108,16 @@ fn seed_bundles_open_and_pass_their_self_test() {
         assert_eq!(scorer.self_test().unwrap(), 1, "{}", path.display());
         assert!(scorer.section(SectionKind::PLAN).is_some());
         assert!(scorer.score(&scorer.application("A", today())).is_ok());
+    }
+}
+
+#[test]
+fn seed_plans_are_sound() {
+    for (path, bytes) in files("plan") {
+        let len = usize::from(u16::from_le_bytes([bytes[0], bytes[1]]));
+        let (plan, weights) = bytes[2..].split_at(len);
+        let sound = Executable::decode(plan, weights);
+        assert!(sound.is_ok(), "{}: {:?}", path.display(), sound.err());
     }
 }
 
