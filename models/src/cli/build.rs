@@ -164,11 +164,21 @@ fn tables(summary: &Summary) -> String {
         summary.product, summary.sequence, summary.calibration_rows
     );
     out.push_str(&heading);
+    if summary.engine != "plan" {
+        out.push_str(&format!(
+            "executed by {} on native builds that have it; only plan promises the same bytes everywhere\n\n",
+            summary.engine
+        ));
+    }
     out.push_str(&comparison(summary, None));
-    out.push_str("\n\n");
-    out.push_str(&gates(&summary.gates));
-    out.push_str("\n\n");
-    out.push_str(&layers(summary));
+    if !summary.gates.is_empty() {
+        out.push_str("\n\n");
+        out.push_str(&gates(&summary.gates));
+    }
+    if !summary.layers.is_empty() {
+        out.push_str("\n\n");
+        out.push_str(&layers(summary));
+    }
     out.push('\n');
     out
 }
@@ -206,10 +216,10 @@ pub(super) fn comparison(summary: &Summary, times: Option<[f64; 2]>) -> String {
             bundle.bytes as f64 / float.bytes as f64
         ),
     );
-    let steps = if summary.family == "net" {
-        "multiply-adds"
-    } else {
+    let steps = if summary.family == "trees" {
         "comparisons"
+    } else {
+        "multiply-adds"
     };
     row(
         steps,

@@ -3,8 +3,8 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use fieldscore_runtime::ModelFile;
 use fieldscore_runtime::bundle::EngineKind;
-use fieldscore_runtime::{ErrorKind, ModelFile};
 use sha2::{Digest, Sha256};
 use tract_onnx::prelude::*;
 use tract_onnx::tract_hir::infer::Factoid;
@@ -13,7 +13,6 @@ use tract_onnx::tract_hir::internal::{DimLike, TractErrorContext};
 use crate::compile::Size;
 use crate::compile::net::Rows;
 use crate::error::{Error, Result, io};
-use crate::recipe::Engine;
 
 /// How far the runtime's answer and tract's own may lie apart, relative to max(1, |answer|): tract
 /// prepares a model for rows one by one, which changes the order of sums.
@@ -29,28 +28,18 @@ pub struct File {
 }
 
 impl File {
-    /// Reads a model file, as the runtime will.
+    /// Reads an ONNX file for tract, as the runtime will.
     ///
     /// # Errors
-    /// Where the engine does not take it, or is not built in.
-    pub fn read(path: &Path, engine: Engine) -> Result<Self> {
+    /// Where the engine does not take it.
+    pub fn read(path: &Path) -> Result<Self> {
         let bytes = std::fs::read(path).map_err(|e| io(path, &e))?;
-        let kind = match engine {
-            Engine::Plan => EngineKind::Plan,
-            Engine::Tract => EngineKind::Tract,
-            Engine::Tflite => EngineKind::Tflite,
-        };
         let place = path.display().to_string();
-        let model = ModelFile::open(kind, &bytes).map_err(|e| match e.kind() {
-            ErrorKind::Unsupported => Error::input(
-                "compile.engine",
-                format!("an engine that this program has built in, not {kind}"),
+        let model = ModelFile::open(EngineKind::Tract, &bytes).map_err(|e| {
+            Error::input(&place, e.expected().to_owned()).hint(
+                "the tract engine takes one input [batch, features] and one output, the logit or the \
+                 probability of the bad class",
             )
-            .hint("docs/engines.md says how to build it in"),
-            _ => Error::input(&place, e.expected().to_owned()).hint(format!(
-                "the {kind} engine takes one input [batch, features] and one output, the logit or the \
-                 probability of the bad class"
-            )),
         })?;
         Ok(Self {
             place,
@@ -95,14 +84,11 @@ impl File {
     /// # Errors
     /// Where the engine fails on a row.
     pub fn run(&self, rows: &Rows) -> Result<Vec<f32>> {
-        rows.iter()
-            .map(|row| Ok(self.model.run(&self.bytes, row)?))
-            .collect()
+        rows.iter().map(|row| Ok(self.model.run(row)?)).collect()
     }
 
     /// Holds what the runtime makes of real rows against tract's own answer for all of them at once:
-    /// the runtime has prepared the model for one row. A `.tflite` file has no other reader to ask, so
-    /// that its answers are held to being numbers.
+    /// the runtime has prepared the model for one row.
     ///
     /// # Errors
     /// Where the two differ, or something is not a finite number.
@@ -113,9 +99,6 @@ impl File {
                 &self.place,
                 "a finite output for every calibration row",
             ));
-        }
-        if self.engine() != EngineKind::Tract {
-            return Ok(());
         }
         let theirs = batch(&self.bytes, rows).map_err(|e| {
             Error::input(

@@ -1,4 +1,4 @@
-//! Importing: tract reads and normalises an ONNX file; its graph becomes a [`Net`], or is refused
+//! Importing: tract reads and normalises an ONNX or `.tflite` file; its graph becomes a [`Net`], or is refused
 //! with the node that the plan cannot express.
 
 use std::path::Path;
@@ -13,6 +13,7 @@ use tract_onnx::tract_core::ops::element_wise::ElementWiseOp;
 use tract_onnx::tract_hir::internal::{DimLike, InOut};
 
 use crate::compile::net::{Layer, Net};
+use crate::compile::tflite;
 use crate::error::{Error, Result, io};
 
 /// An imported model.
@@ -32,30 +33,15 @@ pub struct Imported {
     pub initialiser_bytes: usize,
 }
 
-/// Reads an ONNX file.
+/// Reads an ONNX or `.tflite` file.
 ///
 /// # Errors
-/// Where it is no ONNX file, or has an operator that the plan cannot express: with the node, its
+/// Where it is neither, or has an operator that the plan cannot express: with the node, its
 /// operator, its shapes and what to do.
 pub fn import(path: &Path) -> Result<Imported> {
     let bytes = std::fs::read(path).map_err(|e| io(path, &e))?;
     let place = path.display().to_string();
-    let proto = onnx()
-        .model_for_read(&mut std::io::Cursor::new(&bytes))
-        .map_err(|e| Error::input(&place, format!("a readable ONNX model ({})", short(&e))))?;
-    let typed = proto
-        .into_typed()
-        .and_then(TypedModel::into_decluttered)
-        .map_err(|e| {
-            Error::input(
-                &place,
-                format!(
-                    "an ONNX model whose operators and shapes tract knows ({})",
-                    short(&e)
-                ),
-            )
-            .hint("export with a fixed feature count and a dynamic batch axis")
-        })?;
+    let typed = typed(&bytes, &place)?;
     let mut walk = Walk::new(&typed, &place)?;
     walk.run()?;
     let (layers, edges): (Vec<Layer>, Vec<OutletId>) = walk.layers.into_iter().unzip();
@@ -72,8 +58,34 @@ pub fn import(path: &Path) -> Result<Imported> {
     })
 }
 
+/// Reads the bytes of an ONNX or `.tflite` file into tract's decluttered form.
+///
+/// # Errors
+/// Where tract does not read them.
+pub(super) fn typed(bytes: &[u8], place: &str) -> Result<TypedModel> {
+    if tflite::is_tflite(bytes) {
+        return tflite::typed(bytes, place);
+    }
+    let proto = onnx()
+        .model_for_read(&mut std::io::Cursor::new(bytes))
+        .map_err(|e| Error::input(place, format!("a readable ONNX model ({})", short(&e))))?;
+    proto
+        .into_typed()
+        .and_then(TypedModel::into_decluttered)
+        .map_err(|e| {
+            Error::input(
+                place,
+                format!(
+                    "an ONNX model whose operators and shapes tract knows ({})",
+                    short(&e)
+                ),
+            )
+            .hint("export with a fixed feature count and a dynamic batch axis")
+        })
+}
+
 /// The first lines of what tract says.
-fn short(e: &TractError) -> String {
+pub(super) fn short(e: &TractError) -> String {
     let chain: Vec<String> = e
         .chain()
         .map(|cause| cause.to_string().replace('\n', " "))

@@ -11,6 +11,7 @@ pub mod prune;
 pub mod quantise;
 mod size;
 pub mod source;
+mod tflite;
 
 pub use program::Program;
 pub use size::Size;

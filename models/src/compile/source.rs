@@ -24,11 +24,11 @@ impl Source {
     /// Reads a model file for the engine that is to execute it.
     ///
     /// # Errors
-    /// As [`Self::read`]; for another engine, where that does not take the file or is not built in.
+    /// As [`Self::read`]; for another engine, where that does not take the file.
     pub fn open(path: &Path, engine: Engine) -> Result<Self> {
         match engine {
             Engine::Plan => Self::read(path),
-            Engine::Tract | Engine::Tflite => File::read(path, engine).map(Self::File),
+            Engine::Tract => File::read(path).map(Self::File),
         }
     }
 

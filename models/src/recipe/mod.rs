@@ -214,8 +214,6 @@ pub enum Engine {
     Plan,
     /// tract, on native builds that have it: the ONNX file as it is.
     Tract,
-    /// TensorFlow Lite, on native builds that have it: the `.tflite` file as it is.
-    Tflite,
 }
 
 /// `[compile]`

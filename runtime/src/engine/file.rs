@@ -33,10 +33,7 @@ pub(super) struct Facts {
 
 #[derive(Debug)]
 enum Library {
-    #[cfg(feature = "tract")]
     Tract(super::tract::Model),
-    #[cfg(feature = "tflite")]
-    Tflite(super::tflite::Model),
 }
 
 impl ModelFile {
@@ -50,13 +47,9 @@ impl ModelFile {
             return Err(fault(format!("at most {MAX_MODEL_FILE_BYTES} bytes")));
         }
         let (facts, library) = guarded(|| match engine {
-            #[cfg(feature = "tract")]
             EngineKind::Tract => super::tract::Model::open(bytes)
                 .map(|(facts, model)| (facts, Library::Tract(model))),
-            #[cfg(feature = "tflite")]
-            EngineKind::Tflite => super::tflite::Model::open(bytes)
-                .map(|(facts, model)| (facts, Library::Tflite(model))),
-            _ => Err(super::not_built_in(engine)),
+            EngineKind::Plan | EngineKind::Tflite => Err(super::not_built_in(engine)),
         })?;
         if facts.inputs == 0 {
             return Err(fault("a model that reads features"));
@@ -83,22 +76,18 @@ impl ModelFile {
         self.facts.inputs
     }
 
-    /// Multiply-adds of one row: what tract counts, products and quotients; of a `.tflite` file, whose
-    /// library counts nothing, one for each byte.
+    /// Multiply-adds of one row, as the library counts products and quotients, and one for each value.
     pub fn multiply_adds(&self) -> u64 {
         self.facts.multiply_adds
     }
 
-    /// The output for one row of [`Self::inputs`] features. `bytes` are those that it was opened from.
+    /// The output for one row of [`Self::inputs`] features.
     ///
     /// # Errors
     /// [`ErrorKind::Malformed`](crate::ErrorKind::Malformed) where the library fails.
-    pub fn run(&self, bytes: &[u8], features: &[f32]) -> Result<f32> {
+    pub fn run(&self, features: &[f32]) -> Result<f32> {
         guarded(|| match &self.library {
-            #[cfg(feature = "tract")]
-            Library::Tract(model) => model.run(bytes, features),
-            #[cfg(feature = "tflite")]
-            Library::Tflite(model) => model.run(bytes, features),
+            Library::Tract(model) => model.run(features),
         })
         .inspect_err(|_| log::error!("the {} engine failed on a row", self.engine))
     }

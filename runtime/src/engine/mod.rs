@@ -2,14 +2,12 @@
 //! others execute whole model files on native builds.
 #![forbid(unsafe_code)]
 
-#[cfg(any(feature = "tract", feature = "tflite"))]
+#[cfg(feature = "tract")]
 mod file;
-#[cfg(feature = "tflite")]
-mod tflite;
 #[cfg(feature = "tract")]
 mod tract;
 
-#[cfg(any(feature = "tract", feature = "tflite"))]
+#[cfg(feature = "tract")]
 pub use file::{MAX_MODEL_FILE_BYTES, ModelFile};
 
 use crate::bundle::EngineKind;
@@ -26,7 +24,7 @@ pub(crate) enum Engine {
         kernels: Kernels,
     },
     /// A library of a model file's own.
-    #[cfg(any(feature = "tract", feature = "tflite"))]
+    #[cfg(feature = "tract")]
     File(ModelFile),
 }
 
@@ -34,7 +32,7 @@ pub(crate) enum Engine {
 pub(crate) struct Memory {
     arena: Arena,
     /// Rows of features and their outputs.
-    #[cfg(any(feature = "tract", feature = "tflite"))]
+    #[cfg(feature = "tract")]
     rows: (Vec<f32>, Vec<f32>),
 }
 
@@ -42,7 +40,7 @@ impl Memory {
     /// Leaves nothing of an applicant in it.
     pub fn wipe(&mut self) {
         self.arena.zeroize();
-        #[cfg(any(feature = "tract", feature = "tflite"))]
+        #[cfg(feature = "tract")]
         {
             crate::memory::wipe(&mut self.rows.0, 0.0);
             crate::memory::wipe(&mut self.rows.1, 0.0);
@@ -51,7 +49,7 @@ impl Memory {
 }
 
 /// Where a model file lies.
-#[cfg(any(feature = "tract", feature = "tflite"))]
+#[cfg(feature = "tract")]
 const MODEL: &str = "section MODL";
 
 /// The bundle asks for an engine that this runtime was built without.
@@ -82,21 +80,16 @@ impl Engine {
     }
 
     /// Another engine, if it is built in; `bytes` gives its model file.
-    #[cfg(any(feature = "tract", feature = "tflite"))]
+    #[cfg(feature = "tract")]
     pub fn file<'b>(kind: EngineKind, bytes: impl FnOnce() -> Result<&'b [u8]>) -> Result<Self> {
-        let built_in = match kind {
-            EngineKind::Plan => false,
-            EngineKind::Tract => cfg!(feature = "tract"),
-            EngineKind::Tflite => cfg!(feature = "tflite"),
-        };
-        match built_in {
-            true => ModelFile::open(kind, bytes()?).map(Self::File),
-            false => Err(not_built_in(kind)),
+        match kind {
+            EngineKind::Tract => ModelFile::open(kind, bytes()?).map(Self::File),
+            EngineKind::Plan | EngineKind::Tflite => Err(not_built_in(kind)),
         }
     }
 
     /// Another engine: none is built in.
-    #[cfg(not(any(feature = "tract", feature = "tflite")))]
+    #[cfg(not(feature = "tract"))]
     pub fn file<'b>(kind: EngineKind, _: impl FnOnce() -> Result<&'b [u8]>) -> Result<Self> {
         Err(not_built_in(kind))
     }
@@ -105,7 +98,7 @@ impl Engine {
     pub fn place(&self) -> &'static str {
         match self {
             Self::Plan { .. } => "section PLAN",
-            #[cfg(any(feature = "tract", feature = "tflite"))]
+            #[cfg(feature = "tract")]
             Self::File(_) => MODEL,
         }
     }
@@ -114,7 +107,7 @@ impl Engine {
     pub fn executable(&self) -> Option<&Executable> {
         match self {
             Self::Plan { executable, .. } => Some(executable),
-            #[cfg(any(feature = "tract", feature = "tflite"))]
+            #[cfg(feature = "tract")]
             Self::File(_) => None,
         }
     }
@@ -123,7 +116,7 @@ impl Engine {
     pub fn features(&self) -> u64 {
         match self {
             Self::Plan { executable, .. } => executable.plan().features(),
-            #[cfg(any(feature = "tract", feature = "tflite"))]
+            #[cfg(feature = "tract")]
             Self::File(_) => 0,
         }
     }
@@ -132,7 +125,7 @@ impl Engine {
     pub fn input_len(&self) -> Result<usize> {
         let executable = match self {
             Self::Plan { executable, .. } => executable,
-            #[cfg(any(feature = "tract", feature = "tflite"))]
+            #[cfg(feature = "tract")]
             Self::File(file) => return Ok(file.inputs()),
         };
         let model = executable.model(0)?;
@@ -150,7 +143,7 @@ impl Engine {
     pub fn multiply_adds(&self) -> u64 {
         match self {
             Self::Plan { executable, .. } => executable.multiply_adds(0),
-            #[cfg(any(feature = "tract", feature = "tflite"))]
+            #[cfg(feature = "tract")]
             Self::File(file) => file.multiply_adds(),
         }
     }
@@ -161,10 +154,10 @@ impl Engine {
         match self {
             Self::Plan { executable, .. } => Memory {
                 arena: executable.arena(rows),
-                #[cfg(any(feature = "tract", feature = "tflite"))]
+                #[cfg(feature = "tract")]
                 rows: (Vec::new(), Vec::new()),
             },
-            #[cfg(any(feature = "tract", feature = "tflite"))]
+            #[cfg(feature = "tract")]
             Self::File(file) => Memory {
                 arena: Arena::new(0, rows),
                 rows: (vec![0.0; file.inputs() * rows], vec![0.0; rows]),
@@ -183,7 +176,7 @@ impl Engine {
     ) -> Result<()> {
         let executable = match self {
             Self::Plan { executable, .. } => executable,
-            #[cfg(any(feature = "tract", feature = "tflite"))]
+            #[cfg(feature = "tract")]
             Self::File(file) => {
                 let row = &mut memory.rows.0[row * file.inputs()..][..file.inputs()];
                 for (to, from) in row[start..].iter_mut().zip(features) {
@@ -198,19 +191,19 @@ impl Engine {
         Ok(())
     }
 
-    /// Runs the first `rows` rows. `weights` are the bytes of WGTS; of a model file, its own.
+    /// Runs the first `rows` rows. `weights` are the bytes of WGTS; a model file has its own.
     pub fn run(&self, weights: &[u8], rows: usize, memory: &mut Memory) -> Result<()> {
         match self {
             Self::Plan {
                 executable,
                 kernels,
             } => executable.run(0, kernels, weights, rows, &mut memory.arena),
-            #[cfg(any(feature = "tract", feature = "tflite"))]
+            #[cfg(feature = "tract")]
             Self::File(file) => {
                 let (features, outputs) = &mut memory.rows;
                 let features = features.chunks_exact(file.inputs()).take(rows);
                 for (features, output) in features.zip(outputs) {
-                    *output = file.run(weights, features)?;
+                    *output = file.run(features)?;
                 }
                 Ok(())
             }
@@ -236,7 +229,7 @@ impl Engine {
                 kernels,
             } => executable.run_partials(0, kernels, weights, rows, &mut memory.arena, out),
             // It comes in no parts.
-            #[cfg(any(feature = "tract", feature = "tflite"))]
+            #[cfg(feature = "tract")]
             Self::File(_) => Ok(()),
         }
     }
@@ -255,7 +248,7 @@ impl Engine {
                 kernels,
             } => executable.run_joined(0, kernels, weights, rows, joined, &mut memory.arena),
             // It comes in no parts.
-            #[cfg(any(feature = "tract", feature = "tflite"))]
+            #[cfg(feature = "tract")]
             Self::File(_) => Ok(()),
         }
     }
@@ -265,7 +258,7 @@ impl Engine {
     pub fn output(&self, memory: &Memory, row: usize) -> Result<f64> {
         let executable = match self {
             Self::Plan { executable, .. } => executable,
-            #[cfg(any(feature = "tract", feature = "tflite"))]
+            #[cfg(feature = "tract")]
             Self::File(_) => return Ok(f64::from(memory.rows.1[row])),
         };
         let model = executable.model(0)?;

@@ -54,7 +54,7 @@ impl Model {
     }
 
     /// Each row has a state of its own: recurrent operators keep theirs from call to call.
-    pub fn run(&self, _: &[u8], features: &[f32]) -> Result<f32> {
+    pub fn run(&self, features: &[f32]) -> Result<f32> {
         let answer = || -> TractResult<f32> {
             let input = Tensor::from_shape(&self.shape, features)?;
             let outputs = self.runnable.spawn()?.run(tvec![input.into_tvalue()])?;

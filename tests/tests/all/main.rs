@@ -14,6 +14,7 @@ mod builds;
 mod contributions;
 mod credit;
 mod decisions;
+mod engines;
 mod forests;
 mod golden;
 mod memory;
