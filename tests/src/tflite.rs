@@ -17,7 +17,6 @@ const fn slot(field: u16) -> u16 {
 }
 
 /// A file under construction.
-#[derive(Debug)]
 pub struct Tflite<'b> {
     builder: FlatBufferBuilder<'b>,
     buffers: Vec<Table>,
