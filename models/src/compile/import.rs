@@ -10,7 +10,7 @@ use tract_onnx::tract_core::ops::cast::Cast;
 use tract_onnx::tract_core::ops::change_axes::AxisOp;
 use tract_onnx::tract_core::ops::einsum::EinSum;
 use tract_onnx::tract_core::ops::element_wise::ElementWiseOp;
-use tract_onnx::tract_hir::internal::{DimLike, InOut};
+use tract_onnx::tract_hir::internal::{Axis, DimLike, InOut};
 
 use crate::compile::net::{Layer, Net};
 use crate::compile::tflite;
@@ -189,11 +189,12 @@ impl<'m> Walk<'m> {
         }
         let reshapes = node.op_is::<AxisOp>() || node.op_is::<Cast>();
         let fact = &node.outputs[0].fact;
-        let width = fact
-            .shape
-            .iter()
-            .skip(1)
-            .try_fold(1usize, |sum, d| Some(sum * d.to_usize().ok()?));
+        let rest = |skip: usize| {
+            let mut dims = fact.shape.iter().skip(skip);
+            dims.try_fold(1usize, |sum, d| Some(sum * d.to_usize().ok()?))
+        };
+        // Of a batch that is fixed to one row, all of its values.
+        let width = rest(0).or_else(|| rest(1));
         if reshapes && fact.datum_type == f32::datum_type() && width == Some(self.width) {
             return Ok(());
         }
@@ -210,8 +211,14 @@ impl<'m> Walk<'m> {
             return Err(self.refuse(node, "a product of two computed values"));
         };
         let data_axes = op.axes.axes(InOut::In(slot));
+        let data = &self.model.nodes[self.at.node].outputs[self.at.slot].fact;
+        // A batch that is fixed to one row may be left out of the product.
+        let is_unit = |axis: &&Axis| {
+            let dims = axis.inputs[slot].iter();
+            axis.inputs[1 - slot].is_empty() && dims.clone().all(|&at| data.shape[at].is_one())
+        };
         let summed: Vec<_> = data_axes
-            .filter(|axis| axis.outputs[0].is_empty())
+            .filter(|axis| axis.outputs[0].is_empty() && !is_unit(axis))
             .collect();
         let [summed] = summed.as_slice() else {
             return Err(self.refuse(node, "a product that sums over other than one axis"));
