@@ -7,7 +7,6 @@ use fieldscore_runtime::ModelFile;
 use fieldscore_runtime::bundle::EngineKind;
 use sha2::{Digest, Sha256};
 use tract_onnx::prelude::*;
-use tract_onnx::tract_hir::infer::Factoid;
 use tract_onnx::tract_hir::internal::{DimLike, TractErrorContext};
 
 use crate::compile::Size;
@@ -100,7 +99,7 @@ impl File {
                 "a finite output for every calibration row",
             ));
         }
-        let theirs = batch(&self.bytes, rows).map_err(|e| {
+        let theirs = answers(&self.bytes, rows).map_err(|e| {
             Error::input(
                 &self.place,
                 format!("a model that tract runs on {} rows ({e})", rows.len()),
@@ -118,19 +117,26 @@ impl File {
     }
 }
 
-/// tract's own answer for all rows at once, from its graph as it reads it.
-fn batch(bytes: &[u8], rows: &Rows) -> TractResult<Vec<f32>> {
-    let mut model = onnx().model_for_read(&mut std::io::Cursor::new(bytes))?;
+/// tract's own answer, from its graph as it reads it: for all rows at once, or one by one where the model
+/// is fixed to that.
+fn answers(bytes: &[u8], rows: &Rows) -> TractResult<Vec<f32>> {
+    let model = onnx().model_for_read(&mut std::io::Cursor::new(bytes))?;
+    let model = model.into_typed()?;
     let fact = model.input_fact(0)?.clone();
-    let rest = fact.shape.dims().skip(1);
-    let rest: Option<Vec<usize>> = rest.map(|dim| dim.concretize()?.to_usize().ok()).collect();
-    let rest = rest.context("a fixed shape behind the batch")?;
-    let shape = [vec![rows.len()], rest].concat();
-    model.set_input_fact(0, f32::fact(&shape).into())?;
-    model.set_output_fact(0, InferenceFact::default())?;
-    let runnable = model.into_typed()?.into_runnable()?;
-    let input = Tensor::from_shape(&shape, &rows.values)?;
-    let outputs = runnable.run(tvec![input.into_tvalue()])?;
-    let view = outputs[0].to_plain_array_view::<f32>()?;
-    Ok(view.iter().copied().collect())
+    let mut dims = fact.shape.iter();
+    let batch = match dims.next().map(DimLike::to_usize) {
+        Some(Ok(fixed)) => fixed,
+        _ => rows.len(),
+    };
+    let rest = dims.map(|dim| dim.to_usize().ok()).collect();
+    let rest: Option<Vec<usize>> = rest;
+    let shape = [vec![batch], rest.context("a fixed shape behind the batch")?].concat();
+    let runnable = model.into_runnable()?;
+    let mut all = Vec::with_capacity(rows.len());
+    for rows in rows.values.chunks(batch.max(1) * rows.width.max(1)) {
+        let input = Tensor::from_shape(&shape, rows)?;
+        let outputs = runnable.run(tvec![input.into_tvalue()])?;
+        all.extend(outputs[0].to_plain_array_view::<f32>()?.iter());
+    }
+    Ok(all)
 }
