@@ -347,6 +347,75 @@ fn init_drafts_a_recipe_that_build_reads() {
 }
 
 #[test]
+fn init_takes_names_order_and_categories_from_a_model_that_has_them() {
+    let folder = tempfile::tempdir().unwrap();
+    let model = zoo().join("../credit-lightgbm/model.txt");
+    let data = zoo().join("data.csv").display().to_string();
+    let own = folder.path().join("own").display().to_string();
+    let arguments = [
+        "init",
+        model.to_str().unwrap(),
+        &data,
+        "--label",
+        "status",
+        "-o",
+        &own,
+    ];
+    let drafted = fieldscore(&arguments);
+    assert_eq!(drafted.status.code(), Some(0), "{}", err(&drafted));
+    for note in [
+        "the model reads spare, which is no column of the data",
+        "age is left out",
+    ] {
+        assert!(err(&drafted).contains(note), "{note}: {}", err(&drafted));
+    }
+    let recipe = std::fs::read_to_string(folder.path().join("own/recipe.toml")).unwrap();
+    for lines in [
+        "output = \"probability\"",
+        "features = [\"seniority\", \"home\", \"time\", \"records\", \"job\",",
+        "values = { ignore = 0, other = 1, owner = 2, parents = 3, priv = 4, rent = 5 }\nimpute = nan",
+        "[features.income]\nfrom = \"income\"\nimpute = nan\n",
+        "[features.time]\nfrom = \"time\"\n\n",
+    ] {
+        assert!(recipe.contains(lines), "{lines}: {recipe}");
+    }
+    assert!(!recipe.contains("prune") && !recipe.contains("fields.age"));
+}
+
+#[test]
+fn a_net_refuses_gaps_that_stay_gaps() {
+    let folder = tempfile::tempdir().unwrap();
+    let base = zoo().join("recipe.toml").display().to_string();
+    let recipe = format!("extends = [{base:?}]\n[features.income]\nimpute = nan\n");
+    std::fs::write(folder.path().join("recipe.toml"), recipe).unwrap();
+    let built = fieldscore(&["build", folder.path().to_str().unwrap()]);
+    assert_eq!(built.status.code(), Some(2));
+    let said =
+        "features.income.impute: expected a number, because a net cannot read missing values";
+    assert!(err(&built).contains(said), "{}", err(&built));
+}
+
+#[test]
+fn rows_that_change_leaf_against_the_native_file_are_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let base = zoo().join("../credit-lightgbm/recipe.toml");
+    let base = base.display().to_string();
+    let recipe = format!(
+        "extends = [{base:?}]\n[model]\nnative = {:?}\n",
+        base.replace("recipe.toml", "model.txt")
+    );
+    std::fs::write(folder.path().join("recipe.toml"), recipe).unwrap();
+    let bundle = folder.path().join("own.fsb").display().to_string();
+    let built = fieldscore(&["build", folder.path().to_str().unwrap(), "-o", &bundle]);
+    assert_eq!(built.status.code(), Some(0), "{}", err(&built));
+    let said = String::from_utf8_lossy(&built.stdout).into_owned();
+    assert!(
+        said.contains("0 of 891 test rows end in another leaf"),
+        "{said}"
+    );
+}
+
+#[test]
 fn a_failed_gate_ends_with_status_1_and_without_a_bundle() {
     let folder = tempfile::tempdir().unwrap();
     let base = zoo().join("recipe.toml").display().to_string();

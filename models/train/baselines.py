@@ -48,6 +48,10 @@ class Trees:
         }  # fmt: skip
 
 
+TREES = Trees(leaves=8, min_leaf=10, rate=0.02, columns=0.5, l2=5.0)
+MODEL_SEED = 1  # of LightGBM, of the net and of the made rows, on every split
+
+
 def fit_logistic(choice: Logistic, x: np.ndarray, bad: np.ndarray) -> LogisticRegression:
     """Fit one logistic regression."""
     model = LogisticRegression(C=choice.c, max_iter=2000, tol=1e-8)

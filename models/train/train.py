@@ -33,8 +33,8 @@ import synthetic
 import teachers
 
 LOGISTIC = baselines.Logistic(inputs="piecewise", c=0.3)
-TREES = baselines.Trees(leaves=8, min_leaf=10, rate=0.02, columns=0.5, l2=5.0)
-MODEL_SEED = 1  # of LightGBM, of the net and of the made rows, on every split
+TREES = baselines.TREES
+MODEL_SEED = baselines.MODEL_SEED
 METHOD = student.Method(
     teacher=teachers.Teacher(
         logistic=LOGISTIC,

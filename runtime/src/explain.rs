@@ -81,6 +81,8 @@ pub(crate) struct Explainer {
     partials: Option<Partials>,
     /// The group of each feature.
     owners: Vec<u16>,
+    /// The bias of a model that adds its features up, exactly.
+    adds_up: Option<f32>,
     group_ranks: Vec<u16>,
     field_ranks: Vec<u16>,
 }
@@ -134,6 +136,7 @@ impl Explainer {
         transforms: &Transforms,
         decide: &DecideParts,
         engine: &Engine,
+        weights: &[u8],
     ) -> Result<Self> {
         let groups = schema.groups().len();
         let mut members = vec![Vec::new(); groups];
@@ -183,6 +186,9 @@ impl Explainer {
                 owners[range.clone()].fill(group as u16);
             }
         }
+        let adds_up = engine
+            .adds_up(weights)
+            .filter(|&bias| transforms.add_up_exactly(bias));
         let mut reference = vec![0.0; schema.fields().len()];
         Record::borrow(&decide.reference)
             .and_then(|record| resolve(&restore(&record, schema)?, &mut reference))
@@ -209,6 +215,7 @@ impl Explainer {
             sources: transforms.sources(),
             partials,
             owners,
+            adds_up,
             group_ranks: ranks(&codes),
             field_ranks: ranks(&reasons),
         })
@@ -278,6 +285,9 @@ impl Explainer {
         let Scratch {
             parts, v, joined, ..
         } = scratch;
+        if let Some(bias) = self.adds_up {
+            return self.evaluate_points(bias.into(), parts, v, each);
+        }
         let mut walk = Walk {
             engine,
             weights,
@@ -291,6 +301,28 @@ impl Explainer {
             Some(partials) => self.evaluate_joined(partials, parts, joined, &mut walk),
             None => self.evaluate_rows(parts, &mut walk),
         }
+    }
+
+    /// Every evaluation as the sum of its groups' points: whole numbers that are exact in f32, so
+    /// that their order is of no account and the model need not run.
+    fn evaluate_points(
+        &self,
+        bias: f64,
+        parts: &[f64],
+        v: &mut [i64],
+        mut each: impl FnMut(&mut [i64], usize, f64) -> Result<()>,
+    ) -> Result<()> {
+        for index in 0..self.evaluations() {
+            let masks = self.layout.masks(index);
+            let groups = self.parts.iter().zip(&masks);
+            let sum = groups.fold(bias, |sum, (&(start, width), &mask)| {
+                let from = start + usize::from(mask) * width;
+                let points = parts[from..from + width].iter();
+                points.fold(sum, |sum, points| sum + points)
+            });
+            each(v, index, sum)?;
+        }
+        Ok(())
     }
 
     /// Every evaluation's features through the whole model.

@@ -8,7 +8,7 @@ use crate::bundle::container::{
 };
 use crate::bundle::{EngineKind, Meta, cbor};
 use crate::decide::{
-    DecideParts, Decision, Flags, POINT, Policy, Reason, Reasons, Record, encode_record, log_odds,
+    DecideParts, Decision, Flags, POINT, Policy, Reason, Reasons, Record, encode_record,
     probability_ppm, restore, round_points,
 };
 use crate::engine::{Engine, Memory};
@@ -194,12 +194,6 @@ impl Inner {
             ),
         };
         let weights = container.section(weights)?;
-        if engine.features() & !container.features != 0 {
-            return Err(Error::malformed(
-                "header",
-                "required features that cover the plan's steps",
-            ));
-        }
         if engine.input_len()? != transforms.width() {
             return Err(Error::malformed(
                 engine.place(),
@@ -215,10 +209,18 @@ impl Inner {
         let decide: DecideParts = cbor::decode(body(SectionKind::DECIDE)?, "section DCDE")?;
         decide.calibration.check()?;
         decide.scale.check()?;
+        let needed = engine.features() | transforms.parts().features() | decide.features();
+        if needed & !container.features != 0 {
+            return Err(Error::malformed(
+                "header",
+                "required features that cover the plan's steps, transforms and output",
+            ));
+        }
         let policy: Policy = cbor::decode(body(SectionKind::POLICY)?, "section PLCY")?;
         policy.check(&schema)?;
         let texts = LazyTexts::check(body(SectionKind::TEXTS)?)?;
-        let explainer = Explainer::new(&schema, &transforms, &decide, &engine)?;
+        let floats = &all[weights.offset..weights.offset + weights.len];
+        let explainer = Explainer::new(&schema, &transforms, &decide, &engine, floats)?;
         Ok(Self {
             container,
             meta,
@@ -243,15 +245,6 @@ impl Inner {
 
     fn weights(&self) -> &[u8] {
         &self.bytes.as_slice()[self.weights.offset..self.weights.offset + self.weights.len]
-    }
-
-    /// The score in 1/1024 points, clamped, and the calibrated log-odds of a model output.
-    fn exact(&self, output: f64) -> Result<(i64, i32)> {
-        let odds = self
-            .decide
-            .calibration
-            .apply(log_odds(output, self.decide.output)?);
-        Ok((self.decide.scale.exact(odds), odds))
     }
 
     fn decision(
@@ -352,7 +345,7 @@ impl Inner {
         self.engine
             .write(&mut scratch.one, 0, 0, &scratch.features)?;
         self.engine.run(self.weights(), 1, &mut scratch.one)?;
-        let (exact, odds) = self.exact(self.engine.output(&scratch.one, 0)?)?;
+        let (exact, odds) = self.decide.exact(self.engine.output(&scratch.one, 0)?)?;
         Ok(self.decision(application, &found, exact, odds))
     }
 
@@ -396,7 +389,7 @@ impl Inner {
             let exact = self
                 .engine
                 .output(memory, row)
-                .and_then(|output| self.exact(output));
+                .and_then(|output| self.decide.exact(output));
             *slot = exact
                 .map(|(exact, odds)| self.decision(application, &scratch.found[row], exact, odds));
             row += 1;
@@ -862,7 +855,7 @@ impl Inner {
         self.explainer
             .prepare(&self.transforms, &scratch.numbers[..fields], explain);
         let each = |v: &mut [i64], index: usize, output: f64| {
-            let (exact, row_odds) = self.exact(output)?;
+            let (exact, row_odds) = self.decide.exact(output)?;
             v[index] = exact;
             if index == whole {
                 odds = row_odds;

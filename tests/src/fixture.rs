@@ -12,7 +12,9 @@ use fieldscore_runtime::decide::{
 use fieldscore_runtime::kernels::{pack_dense_float, pack_dense_i8};
 use fieldscore_runtime::plan::ensemble::Split;
 use fieldscore_runtime::plan::{Buffer, ElementType, Model, PLAN_VERSION, Plan, Port, Step};
-use fieldscore_runtime::schema::transform::{Block, Column, Encoding, TransformParts, Transforms};
+use fieldscore_runtime::schema::transform::{
+    Block, Column, Encoding, Operation, TransformParts, Transforms,
+};
 use fieldscore_runtime::schema::{
     Answer, Field, FieldKind, Group, Schema, SchemaParts, Sensitivity, TextEntry, Texts,
 };
@@ -264,6 +266,69 @@ impl Parts {
                 knot.0 = knot.0.saturating_add(shift);
             }
         }
+        parts
+    }
+
+    /// As [`Parts::small`], as a scorecard: random points for bins of every field and column, the
+    /// floor and the ceiling within reach.
+    pub fn scorecard(seed: u64) -> Self {
+        let mut parts = Self::small(seed);
+        let mut random = Random::new(seed);
+        let mut points = |count: usize| -> Vec<f64> {
+            let one = |random: &mut Random| {
+                f64::from(random.float(-60.0, 60.0) * 1024.0).round() / 1024.0
+            };
+            (0..count).map(|_| one(&mut random)).collect()
+        };
+        let mut blocks = Vec::new();
+        let mut add = |name: &str, source: u16, first: Operation, missing: f64| {
+            let impute = Operation::Impute { value: missing };
+            let operations = vec![first, impute];
+            let mut block = block(name, source, Encoding::Chain { operations });
+            block.impute = None;
+            blocks.push(block);
+        };
+        for (name, source, edges) in [
+            ("income", 0, [800.0, 1500.0, 3000.0]),
+            ("spare", 7, [0.0, 700.0, 2000.0]),
+            ("share", 8, [0.25, 0.5, 0.9]),
+            ("since", 4, [12.0, 48.0, 120.0]),
+            ("years", 5, [2.0, 5.0, 12.0]),
+        ] {
+            let values = points(4);
+            let edges = edges.to_vec();
+            add(
+                name,
+                source,
+                Operation::Bins { edges, values },
+                points(1)[0],
+            );
+        }
+        for (name, source, count) in [("home", 2, 3), ("employed", 3, 2), ("note", 6, 4)] {
+            let values = points(count);
+            add(name, source, Operation::Lookup { values }, points(1)[0]);
+        }
+        let width = blocks.len();
+        parts.transforms.blocks = blocks;
+        parts.weights = pack_dense_float(width, &vec![1.0; width], &[550.5], false);
+        let buffer = |len: usize, offset| Buffer {
+            element: ElementType::F32,
+            len: len as u32,
+            offset,
+        };
+        let model = &mut parts.plan.models[0];
+        model.buffers = vec![buffer(width, 0), buffer(1, 64)];
+        model.arena_bytes = 128;
+        model.steps = vec![Step::DenseFloat {
+            input: 0,
+            output: 1,
+            weights: 0,
+            half: false,
+            relu: false,
+        }];
+        (model.inputs[0].buffer, model.outputs[0].buffer) = (0, 1);
+        parts.decide.output = OutputKind::Points;
+        parts.decide.scale = ScoreScale::new(550.0, 1.0, 50.0, 450, 650);
         parts
     }
 

@@ -63,7 +63,12 @@ fn slot(random: &mut Random, likeness: &Likeness) -> Slot {
             .map(|_| random.below(limit) as u32)
             .collect();
         let outside = [Side::Left, Side::Right][random.below(2)];
-        Split::Set { members, outside }
+        let exact = random.below(2) == 0;
+        Split::Set {
+            members,
+            outside,
+            exact,
+        }
     } else {
         let mut values: Vec<f64> = (0..random.below(40))
             .map(|_| number(random, likeness.input))

@@ -69,6 +69,16 @@ pub fn assemble(parts: &[Part], key: &Signing) -> Vec<u8> {
 
 /// As [`assemble`], for runtimes from `least` on.
 pub fn assemble_for(parts: &[Part], key: &Signing, least: (u16, u16, u16)) -> Vec<u8> {
+    assemble_requiring(parts, key, least, KNOWN_FEATURES)
+}
+
+/// As [`assemble_for`], requiring these feature bits.
+pub fn assemble_requiring(
+    parts: &[Part],
+    key: &Signing,
+    least: (u16, u16, u16),
+    features: u64,
+) -> Vec<u8> {
     let sections: Vec<_> = parts
         .iter()
         .map(|(kind, critical, body)| (*kind, *critical, &body[..]))
@@ -79,7 +89,7 @@ pub fn assemble_for(parts: &[Part], key: &Signing, least: (u16, u16, u16)) -> Ve
         patch: least.2,
     };
     let sign = |bytes: &[u8]| Ok::<_, std::convert::Infallible>(key.sign(bytes));
-    match write_container(&sections, KNOWN_FEATURES, least, key.id(), sign) {
+    match write_container(&sections, features, least, key.id(), sign) {
         Ok(bytes) => bytes,
         Err(never) => match never {},
     }

@@ -1,13 +1,36 @@
 //! The command and the credit bundle, as other tasks need them.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::run::{Result, cargo, run};
+use crate::run::{Failure, Result, cargo, run};
 use crate::workspace::Workspace;
 
 /// The credit bundle as it was signed for good.
 pub const GOLDEN: &str = "tests/golden/credit/credit.fsb";
+/// One golden bundle of each family of models, in a folder of its own.
+const FAMILIES: &str = "tests/golden/families";
+
+/// The folders of the families' golden bundles, by name.
+pub fn families() -> Result<Vec<PathBuf>> {
+    let entries = std::fs::read_dir(FAMILIES).map_err(Failure::at(FAMILIES))?;
+    let mut folders = entries
+        .map(|entry| Ok(entry.map_err(Failure::at(FAMILIES))?.path()))
+        .collect::<Result<Vec<_>>>()?;
+    folders.sort();
+    match folders.is_empty() {
+        true => Err(Failure::new(format!(
+            "{FAMILIES}: no golden bundle is here"
+        ))),
+        false => Ok(folders),
+    }
+}
+
+/// The golden bundle in a folder: it is called as the folder is.
+pub fn golden_in(folder: &Path) -> PathBuf {
+    let name = folder.file_name().unwrap_or_default();
+    folder.join(name).with_extension("fsb")
+}
 
 /// Builds the command `fieldscore` and gives its program.
 pub fn command(workspace: &Workspace) -> Result<PathBuf> {

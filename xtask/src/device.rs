@@ -4,7 +4,7 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::bundle::GOLDEN;
+use crate::bundle::{GOLDEN, families, golden_in};
 use crate::cross::{Toolchain, debian};
 use crate::form;
 use crate::run::{self, Failure, Result, cargo};
@@ -183,6 +183,9 @@ fn golden(place: &str, machine: &dyn Fn() -> Command, first: &Path) -> Result<St
     };
     scored("plain", Path::new(&all), &[])?;
     scored("explained", first, &["--explain"])?;
+    for folder in families()? {
+        opened(place, machine, &folder)?;
+    }
     run::output(machine().args(["self-test", GOLDEN]))?;
     run::output(machine().args(["verify", GOLDEN]))?;
     run::output(machine().args(["inspect", GOLDEN]))?;
@@ -193,6 +196,24 @@ fn golden(place: &str, machine: &dyn Fn() -> Command, first: &Path) -> Result<St
         text += &run::output(machine().args(explain))?;
     }
     Ok(text)
+}
+
+/// Has a program run a family's golden bundle over all of its applications.
+fn opened(place: &str, machine: &dyn Fn() -> Command, folder: &Path) -> Result<()> {
+    let (bundle, digests) = (golden_in(folder), folder.join("digests.txt"));
+    let recorded = std::fs::read_to_string(&digests).map_err(Failure::at(digests.display()))?;
+    let mut command = machine();
+    command
+        .arg("score")
+        .arg(&bundle)
+        .arg(folder.join("applications.csv"));
+    let line = run::output(command.args(["--format", "digest"]))?;
+    let line = format!("plain {}", line.trim());
+    if recorded.lines().any(|known| known == line) {
+        return Ok(());
+    }
+    let digests = digests.display();
+    Err(Failure::new(format!("{place}: {line} is not in {digests}")))
 }
 
 /// Prints how large a program is, and fails where that is too much.

@@ -1,14 +1,15 @@
-//! `cargo xtask parity`: the digests of the golden bundle's decisions on every target and kernel
+//! `cargo xtask parity`: the digests of the golden bundles' decisions on every target and kernel
 //! path.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use crate::bundle;
 use crate::cross::{self, Toolchain, debian};
 use crate::run::{self, Failure, Result, cargo};
 use crate::workspace::Workspace;
 
-/// Compare the golden bundle's decisions on every target and kernel path
+/// Compare the golden bundles' decisions on every target and kernel path
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Targets: this machine with each kernel path it has; aarch64 with and without \
@@ -35,8 +36,78 @@ const EMULATED: [&str; 3] = ["1000,10000", "10,100", "100"];
 /// The option that makes the program a host which has set flush-to-zero; without, it has not.
 const HOSTS: [Option<&str>; 2] = [None, Some("--strange-host")];
 
+/// A golden bundle with its applications, and what is decided of them.
+#[derive(Debug)]
+struct Suite {
+    folder: PathBuf,
+    native: [String; 3],
+    emulated: [String; 3],
+}
+
+impl Suite {
+    /// The credit bundle's suite, then one for each family of models: those decide everywhere what
+    /// their digests were recorded of.
+    fn all() -> Result<Vec<Self>> {
+        let mut suites = vec![Self {
+            folder: GOLDEN.into(),
+            native: NATIVE.map(str::to_owned),
+            emulated: EMULATED.map(str::to_owned),
+        }];
+        for folder in bundle::families()? {
+            let mut suite = Self {
+                folder,
+                native: Default::default(),
+                emulated: Default::default(),
+            };
+            let recorded = suite.recorded()?;
+            let marks = |kind: &str| {
+                let marks = recorded
+                    .iter()
+                    .filter_map(|(mark, _)| mark.strip_prefix(kind));
+                marks.map(str::trim).collect::<Vec<_>>().join(",")
+            };
+            suite.native = [marks("plain"), marks("explained"), "0".to_owned()];
+            suite.emulated = suite.native.clone();
+            suites.push(suite);
+        }
+        Ok(suites)
+    }
+
+    fn name(&self) -> String {
+        self.folder
+            .file_name()
+            .unwrap_or_default()
+            .to_string_lossy()
+            .into_owned()
+    }
+
+    /// The recorded digests by their marks.
+    fn recorded(&self) -> Result<Vec<(String, String)>> {
+        let path = self.folder.join("digests.txt");
+        let text = std::fs::read_to_string(&path).map_err(Failure::at(path.display()))?;
+        let lines = text.lines().filter_map(|line| line.rsplit_once(' '));
+        Ok(lines
+            .map(|(mark, digest)| (mark.to_owned(), digest.to_owned()))
+            .collect())
+    }
+
+    /// What the program is told: bundle, key, applications, and marks or what to decide.
+    fn arguments(&self, counts: &[String]) -> Result<Vec<String>> {
+        let key = self.folder.join("key.txt");
+        let key = std::fs::read_to_string(&key).map_err(Failure::at(key.display()))?;
+        let files = [
+            bundle::golden_in(&self.folder).display().to_string(),
+            key.trim().to_owned(),
+            self.folder.join("applications.csv").display().to_string(),
+        ];
+        Ok(files.into_iter().chain(counts.iter().cloned()).collect())
+    }
+}
+
 /// One run's lines, by the name of where it ran.
 struct Digests {
+    /// The suite's name.
+    suite: String,
     place: String,
     kernels: String,
     lines: Vec<String>,
@@ -49,25 +120,25 @@ pub fn run(workspace: &Workspace, args: &ParityArgs) -> Result<()> {
 
 /// Runs the program everywhere, or only natively, and compares what it prints.
 pub fn measure(workspace: &Workspace, only_native: bool, json: bool) -> Result<()> {
-    let mut all = native(workspace)?;
+    let suites = Suite::all()?;
+    let mut all = native(workspace, &suites)?;
     if !only_native {
-        all.extend(emulated(workspace)?);
-        all.extend(wasm(workspace)?);
+        all.extend(emulated(workspace, &suites)?);
+        all.extend(wasm(workspace, &suites)?);
     }
-    report(&all, json)
+    report(&suites, &all, json)
 }
 
-/// What the program is told: bundle, key, applications, and marks or what to decide.
+/// What the program is told about the credit bundle.
 pub fn arguments(counts: &[&str]) -> Result<Vec<String>> {
-    let key = Path::new(GOLDEN).join("key.txt");
-    let key = std::fs::read_to_string(&key).map_err(Failure::at(key.display()))?;
-    let files = [
-        format!("{GOLDEN}/credit.fsb"),
-        key.trim().to_owned(),
-        format!("{GOLDEN}/applications.csv"),
-    ];
-    let counts = counts.iter().map(|&count| count.to_owned());
-    Ok(files.into_iter().chain(counts).collect())
+    let counts: Vec<String> = counts.iter().map(|&count| count.to_owned()).collect();
+    let none = Default::default();
+    let credit = Suite {
+        folder: GOLDEN.into(),
+        native: none,
+        emulated: Default::default(),
+    };
+    credit.arguments(&counts)
 }
 
 /// What a run is called.
@@ -76,8 +147,9 @@ fn place(machine: &str, path: &str, host: Option<&str>) -> String {
     format!("{machine} {path}{host}")
 }
 
-fn collect(place: &str, command: &mut Command) -> Result<Digests> {
-    eprintln!("  {place}");
+fn collect(suite: &Suite, place: &str, command: &mut Command) -> Result<Digests> {
+    let suite = suite.name();
+    eprintln!("  {suite}, {place}");
     let text = run::output(command)?;
     let mut lines = text.lines().map(str::to_owned);
     let kernels = lines.next().unwrap_or_default();
@@ -85,6 +157,7 @@ fn collect(place: &str, command: &mut Command) -> Result<Digests> {
         .strip_prefix("kernels ")
         .ok_or_else(|| Failure::new(format!("{place}: {kernels}")))?;
     Ok(Digests {
+        suite,
         place: place.to_owned(),
         kernels: kernels.to_owned(),
         lines: lines.collect(),
@@ -99,26 +172,31 @@ fn paths(mut command: Command) -> Result<Vec<String>> {
         .collect())
 }
 
-fn native(workspace: &Workspace) -> Result<Vec<Digests>> {
+fn native(workspace: &Workspace, suites: &[Suite]) -> Result<Vec<Digests>> {
     run::run(cargo().args(["build", "--release", "-p", PACKAGE]))?;
     let program = workspace.program("release", PACKAGE);
     let mut all = Vec::new();
     for path in paths(Command::new(&program))? {
-        // The emulated marks too: with them the others' digests are compared.
-        for marks in [EMULATED, NATIVE] {
-            for host in HOSTS {
+        for suite in suites {
+            // The emulated marks too: with them the others' digests are compared.
+            let mut marks = vec![&suite.emulated, &suite.native];
+            marks.dedup();
+            for (marks, host) in marks
+                .iter()
+                .flat_map(|marks| HOSTS.map(|host| (marks, host)))
+            {
                 let mut command = Command::new(&program);
                 command.args(["--kernels", &path]).args(host);
-                command.args(arguments(&marks)?);
+                command.args(suite.arguments(*marks)?);
                 let place = place(std::env::consts::ARCH, &path, host);
-                all.push(collect(&place, &mut command)?);
+                all.push(collect(suite, &place, &mut command)?);
             }
         }
     }
     Ok(all)
 }
 
-fn emulated(workspace: &Workspace) -> Result<Vec<Digests>> {
+fn emulated(workspace: &Workspace, suites: &[Suite]) -> Result<Vec<Digests>> {
     debian("qemu-aarch64", &["qemu-user"])?;
     let mut all = Vec::new();
     let machines: [(&str, &str, &str, &[&str]); 2] = [
@@ -145,12 +223,15 @@ fn emulated(workspace: &Workspace) -> Result<Vec<Digests>> {
                 command
             };
             for path in paths(machine())? {
-                for host in HOSTS {
+                for (suite, host) in suites
+                    .iter()
+                    .flat_map(|suite| HOSTS.map(|host| (suite, host)))
+                {
                     let mut command = machine();
                     command.args(["--kernels", &path]).args(host);
-                    command.args(arguments(&EMULATED)?);
+                    command.args(suite.arguments(&suite.emulated)?);
                     let place = place(&format!("{target} {processor}"), &path, host);
-                    all.push(collect(&place, &mut command)?);
+                    all.push(collect(suite, &place, &mut command)?);
                 }
             }
         }
@@ -158,7 +239,7 @@ fn emulated(workspace: &Workspace) -> Result<Vec<Digests>> {
     Ok(all)
 }
 
-fn wasm(workspace: &Workspace) -> Result<Vec<Digests>> {
+fn wasm(workspace: &Workspace, suites: &[Suite]) -> Result<Vec<Digests>> {
     debian("node", &["nodejs"])?;
     let python = cross::python(workspace, "wasmtime", &[])?;
     let mut all = Vec::new();
@@ -170,9 +251,18 @@ fn wasm(workspace: &Workspace) -> Result<Vec<Digests>> {
             ("wasmtime", &python, "tests/parity/hosts/run.py"),
         ];
         for (host, program, script) in hosts {
-            let mut command = Command::new(program);
-            command.arg(script).arg(&module).args(arguments(&EMULATED)?);
-            all.push(collect(&format!("wasm32 {name} {host}"), &mut command)?);
+            for suite in suites {
+                let mut command = Command::new(program);
+                command
+                    .arg(script)
+                    .arg(&module)
+                    .args(suite.arguments(&suite.emulated)?);
+                all.push(collect(
+                    suite,
+                    &format!("wasm32 {name} {host}"),
+                    &mut command,
+                )?);
+            }
         }
     }
     Ok(all)
@@ -209,15 +299,13 @@ fn build(workspace: &Workspace, target: &str, flags: &str, what: &[&str]) -> Res
 }
 
 /// Prints digests, compares those of one mark with each other and with what is recorded.
-fn report(all: &[Digests], json: bool) -> Result<()> {
-    let recorded = Path::new(GOLDEN).join("digests.txt");
-    let recorded = std::fs::read_to_string(&recorded).map_err(Failure::at(recorded.display()))?;
+fn report(suites: &[Suite], all: &[Digests], json: bool) -> Result<()> {
     let mut wrong = Vec::new();
-    let mut first: std::collections::BTreeMap<String, (String, String)> =
+    let mut first: std::collections::BTreeMap<(String, String), (String, String)> =
         std::collections::BTreeMap::new();
-    for line in recorded.lines() {
-        if let Some((mark, digest)) = line.rsplit_once(' ') {
-            first.insert(mark.to_owned(), (digest.to_owned(), "recorded".to_owned()));
+    for suite in suites {
+        for (mark, digest) in suite.recorded()? {
+            first.insert((suite.name(), mark), (digest, "recorded".to_owned()));
         }
     }
     for digests in all {
@@ -226,25 +314,27 @@ fn report(all: &[Digests], json: bool) -> Result<()> {
                 continue;
             };
             let (known, by) = first
-                .entry(mark.to_owned())
+                .entry((digests.suite.clone(), mark.to_owned()))
                 .or_insert_with(|| (digest.to_owned(), digests.place.clone()));
             let same = known == digest;
             if json {
-                let place = &digests.place;
+                let (suite, place) = (&digests.suite, &digests.place);
                 let value = serde_json::json!({
-                    "target": place, "kernels": digests.kernels, "mark": mark, "digest": digest, "same": same,
+                    "bundle": suite, "target": place, "kernels": digests.kernels, "mark": mark, "digest": digest, "same": same,
                 });
                 println!("{value}");
             } else {
                 let verdict = if same { "same" } else { "DIFFERS" };
                 println!(
-                    "{:<58} {mark:<16} {} {verdict}",
+                    "{:<20} {:<58} {mark:<16} {} {verdict}",
+                    digests.suite,
                     digests.place,
                     &digest[..16.min(digest.len())]
                 );
             }
             if !same {
-                wrong.push(format!("{} at {mark} (against {by})", digests.place));
+                let (suite, place) = (&digests.suite, &digests.place);
+                wrong.push(format!("{suite}, {place} at {mark} (against {by})"));
             }
         }
     }

@@ -32,29 +32,52 @@ const TARGET: &str = "wasm32-unknown-unknown";
 pub struct Build {
     /// Its name in the package.
     pub name: &'static str,
+    /// The package's module that loads it.
+    entry: &'static str,
+    /// Whether it runs every family of models, not only those of the default entry.
+    full: bool,
     /// What the compiler is told besides [`SMALL`].
     flags: &'static str,
     /// What wasm-opt takes for granted, and refuses everything beyond.
     features: &'static [&'static str],
 }
 
-/// Every browser that the package is for.
-pub const BUILDS: [Build; 2] = [
+const SIMD: Build = Build {
+    name: "simd128",
+    entry: "index.js",
+    full: false,
+    flags: "-Ctarget-feature=+simd128",
+    features: &[
+        "--enable-simd",
+        "--enable-sign-ext",
+        "--enable-mutable-globals",
+        "--enable-nontrapping-float-to-int",
+        "--enable-bulk-memory",
+    ],
+};
+const SCALAR: Build = Build {
+    name: "scalar",
+    entry: "index.js",
+    full: false,
+    flags: "-Ctarget-cpu=mvp",
+    features: &[],
+};
+
+/// Every browser that the package is for, for the default entry and for the full one.
+pub const BUILDS: [Build; 4] = [
+    SIMD,
+    SCALAR,
     Build {
-        name: "simd128",
-        flags: "-Ctarget-feature=+simd128",
-        features: &[
-            "--enable-simd",
-            "--enable-sign-ext",
-            "--enable-mutable-globals",
-            "--enable-nontrapping-float-to-int",
-            "--enable-bulk-memory",
-        ],
+        name: "full-simd128",
+        entry: "full.js",
+        full: true,
+        ..SIMD
     },
     Build {
-        name: "scalar",
-        flags: "-Ctarget-cpu=mvp",
-        features: &[],
+        name: "full-scalar",
+        entry: "full.js",
+        full: true,
+        ..SCALAR
     },
 ];
 
@@ -123,7 +146,7 @@ impl Package {
     pub fn loaded(&self, build: Build) -> Result<Vec<PathBuf>> {
         let dist = self.folder.join("dist");
         let mut files = vec![dist.join(format!("{}.wasm", build.name))];
-        let mut wanted = vec!["index.js".to_owned(), format!("glue-{}.js", build.name)];
+        let mut wanted = vec![build.entry.to_owned(), format!("glue-{}.js", build.name)];
         while let Some(name) = wanted.pop() {
             let path = dist.join(&name);
             if files.contains(&path) {
@@ -204,11 +227,13 @@ impl Build {
         dist: &Path,
     ) -> Result<()> {
         let name = self.name;
-        let folder = workspace.folder(&format!("wasm-{name}"))?;
+        // One folder for both entries: the same std.
+        let folder = workspace.folder(&format!("wasm-{}", name.trim_start_matches("full-")))?;
         let toolchain = Toolchain::rebuilding(TARGET)?;
         let mut build = toolchain.cargo();
         build
             .args(["build", "-p", "fieldscore-wasm", "--profile", "wasm"])
+            .args(self.full.then_some("--features=tensors"))
             .args(["--target", TARGET])
             .args(toolchain.arguments())
             .arg("-Zbuild-std-features=optimize_for_size")

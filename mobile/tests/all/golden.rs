@@ -1,7 +1,9 @@
 //! The golden suite through the exported API: the recorded digests, byte for byte, from one thread and
 //! from eight.
 
-use crate::common::{Form, applications, scorer, text};
+use std::path::{Path, PathBuf};
+
+use crate::common::{Form, applications, applications_of, keys, scorer, text};
 use fieldscore_mobile::{Application, FieldscoreError, Scored, Scorer};
 use sha2::{Digest, Sha256};
 
@@ -41,6 +43,39 @@ fn decisions_are_the_recorded_ones_in_either_form() {
         assert_eq!(applications.len(), 10_000);
         let digest = plain(&scorer, &applications);
         assert_eq!(digest, recorded("plain 10000"), "{form:?}");
+    }
+}
+
+/// The folders of the families' golden bundles.
+fn families() -> Vec<PathBuf> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/golden/families");
+    let entries = std::fs::read_dir(folder).unwrap();
+    entries.map(|entry| entry.unwrap().path()).collect()
+}
+
+#[test]
+fn bundles_of_every_family_give_the_recorded_ones() {
+    let families = families();
+    assert!(!families.is_empty());
+    for folder in families {
+        let name = folder.file_name().unwrap().to_str().unwrap().to_owned();
+        let text = |file: &str| std::fs::read_to_string(folder.join(file)).unwrap();
+        let bundle = std::fs::read(folder.join(format!("{name}.fsb"))).unwrap();
+        let scorer = Scorer::open(bundle, keys()).unwrap();
+        let (csv, digests) = (text("applications.csv"), text("digests.txt"));
+        for line in digests.lines() {
+            let [kind, count, recorded] = line.split(' ').collect::<Vec<_>>()[..] else {
+                panic!("{name}: {line}");
+            };
+            let count: usize = count.parse().unwrap();
+            let applications = applications_of(&csv, &scorer, Form::Written, count);
+            assert_eq!(applications.len(), count, "{name}");
+            let found = digest(applications.iter().map(|application| match kind {
+                "plain" => record_or_code(scorer.score(application).map(|d| d.record)),
+                _ => record_or_code(scorer.explain(application, "en").map(|e| e.decision.record)),
+            }));
+            assert_eq!(found, recorded, "{name}: {kind} {count}");
+        }
     }
 }
 

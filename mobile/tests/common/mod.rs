@@ -39,8 +39,12 @@ pub enum Form {
 
 /// The suite's applications, the first `count` of them.
 pub fn applications(scorer: &Scorer, form: Form, count: usize) -> Vec<Application> {
+    applications_of(&text("applications.csv"), scorer, form, count)
+}
+
+/// The first `count` applications of a CSV file's text.
+pub fn applications_of(csv: &str, scorer: &Scorer, form: Form, count: usize) -> Vec<Application> {
     let fields = scorer.info().unwrap().fields;
-    let csv = text("applications.csv");
     let mut lines = csv.lines().map(|line| line.split(','));
     let header: Vec<&str> = lines.next().unwrap().collect();
     let rows = lines.take(count).map(|cells| {

@@ -68,6 +68,29 @@ pub(super) fn compress(
             layers: Vec::new(),
             size: file.size(),
         }),
+        // In the arithmetic that it came in.
+        Source::Graph(graph) => Ok(Compressed {
+            pruned: None,
+            quantised: None,
+            layers: Vec::new(),
+            size: graph.size(graph.lowered().bytes()),
+        }),
+        Source::Lines(lines) => Ok(Compressed {
+            pruned: None,
+            quantised: None,
+            layers: Vec::new(),
+            size: Size::of_net(&lines.net, source.lower()?.bytes()),
+        }),
+        // In the library's own arithmetic already.
+        Source::Trees(grown) => Ok(Compressed {
+            pruned: None,
+            quantised: None,
+            layers: Vec::new(),
+            size: Size {
+                bytes: source.lower()?.bytes(),
+                ..grown.size()
+            },
+        }),
     }
 }
 

@@ -9,7 +9,7 @@ mod stages;
 
 use std::path::Path;
 
-use fieldscore_runtime::decide::{DecideParts, OutputKind, ScoreScale};
+use fieldscore_runtime::decide::{DecideParts, LOG_ODDS_ONE, OutputKind, POINT, ScoreScale};
 use fieldscore_runtime::schema::Schema;
 use fieldscore_runtime::schema::transform::Transforms;
 use fieldscore_runtime::{Application, Outcome, Scorer};
@@ -24,6 +24,7 @@ pub use pack::{Contents, draw, pack, scorer};
 pub use stages::Stages;
 
 use crate::compile::net::Rows;
+use crate::compile::trees::Native;
 use crate::compile::{Program, Size, Source};
 use crate::data::{self, Part, Reading, Table};
 use crate::error::{Error, Result};
@@ -77,6 +78,9 @@ pub struct Summary {
     pub discrimination: Stages<Discrimination>,
     /// The gates; none where nothing is compressed.
     pub gates: Vec<Gate>,
+    /// The converted model against the file that it was made from, where the recipe gives that.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub native: Option<Native>,
     /// What int8 costs, layer by layer, on the validation part.
     pub layers: Vec<LayerCost>,
     /// Outcomes by group on the test part.
@@ -139,12 +143,12 @@ pub fn hex(bytes: &[u8]) -> String {
 /// # Errors
 /// Where anything of the input is at fault. A failed gate is no error: [`Built::bundle`] is `None`.
 pub fn build(folder: &Path, key: &Signing, progress: &mut dyn FnMut(&str)) -> Result<Built> {
-    progress("reading recipe and data");
+    progress("reading recipe, model and data");
     let loaded = recipe::load(folder)?;
-    let workshop = Workshop::open(&loaded)?;
-    progress("importing the model");
-    let source = Source::open(&loaded.recipe.model.file, loaded.recipe.compile.engine)?;
-    let output = output_kind(&loaded.recipe, source.sigmoid_removed())?;
+    let source = Source::open(&loaded.recipe.model.file, loaded.recipe.compile.engine)?
+        .toward(&loaded.recipe.data.label.bad);
+    let output = output_kind(&loaded.recipe, &source)?;
+    let workshop = Workshop::open(&loaded, &source)?;
     if source.inputs() != workshop.transforms.width() {
         return Err(Error::input(
             "model.features",
@@ -155,15 +159,18 @@ pub fn build(folder: &Path, key: &Signing, progress: &mut dyn FnMut(&str)) -> Re
             ),
         ));
     }
+    workshop.check_gaps(&source)?;
     progress("checking it against its own library");
     let rows = workshop.features(&workshop.calibration)?;
     source.check(&rows)?;
     let float = source.lower()?;
+    let rows = rows.narrow();
     let bench = Bench::new(&workshop, &float, &rows, output)?;
     let compressed = compress::compress(&bench, &source, progress)?;
     progress("measuring on the test part");
     let measured = Measured::new(&bench, &float, &compressed)?;
     let gates = measured.gates(&bench, &compressed)?;
+    let native = workshop.native(&source)?;
     let passed = gates.iter().all(|gate| gate.passed);
     let model = compressed.bundle(&float);
     let summary = Summary {
@@ -178,6 +185,7 @@ pub fn build(folder: &Path, key: &Signing, progress: &mut dyn FnMut(&str)) -> Re
         discrimination: measured.discrimination()?,
         gates,
         layers: compressed.layers.clone(),
+        native,
         groups: measured.groups(&workshop)?,
         reference_score: bench.reference_score,
         explanation_cost: measured.scorers.bundle.explanation_cost(),
@@ -206,8 +214,16 @@ pub fn build(folder: &Path, key: &Signing, progress: &mut dyn FnMut(&str)) -> Re
     })
 }
 
-fn output_kind(recipe: &Recipe, sigmoid_removed: bool) -> Result<OutputKind> {
-    match (recipe.model.output, sigmoid_removed) {
+fn output_kind(recipe: &Recipe, source: &Source) -> Result<OutputKind> {
+    if (recipe.model.output == Output::Points) != source.gives_points() {
+        let what = match source.gives_points() {
+            true => "\"points\", because the model is a scorecard",
+            false => "\"logit\" or \"probability\", because only a scorecard gives points",
+        };
+        return Err(Error::input("model.output", what));
+    }
+    match (recipe.model.output, source.sigmoid_removed()) {
+        (Output::Points, _) => Ok(OutputKind::Points),
         (Output::Logit, false) | (Output::Probability, true) => Ok(OutputKind::Logit),
         (Output::Probability, false) => Ok(OutputKind::Probability),
         (Output::Logit, true) => Err(Error::input(
@@ -234,9 +250,9 @@ struct Workshop<'r> {
 }
 
 impl<'r> Workshop<'r> {
-    fn open(loaded: &'r Loaded) -> Result<Self> {
+    fn open(loaded: &'r Loaded, source: &Source) -> Result<Self> {
         let recipe = &loaded.recipe;
-        let lowered = recipe::lower(recipe)?;
+        let lowered = recipe::lower_with(recipe, source.pipeline())?;
         let schema = Arc::new(Schema::new(lowered.schema.clone(), [0; 32])?);
         let transforms = Transforms::new(lowered.transforms.clone(), schema.fields())?;
         let (table, parts) = data::parts(recipe)?;
@@ -282,15 +298,46 @@ impl<'r> Workshop<'r> {
     }
 
     /// The features of some rows.
-    fn features(&self, indices: &[usize]) -> Result<Rows> {
+    fn features(&self, indices: &[usize]) -> Result<Rows<f64>> {
         let table = self.table.select(indices);
         let mut values = Vec::with_capacity(indices.len() * self.transforms.width());
         let applications = self.reading.applications(&table, &self.schema)?;
         for (row, application) in applications.iter().enumerate() {
-            let features = self.transforms.features(application);
+            let features = self.transforms.features_f64(application);
             values.extend(features.map_err(|e| Error::from(e).within(table.place(row, "")))?);
         }
         Ok(Rows::new(self.transforms.width(), values))
+    }
+
+    /// Missing values may stay missing only where the model takes them.
+    fn check_gaps(&self, source: &Source) -> Result<()> {
+        let features = &self.recipe.features;
+        let gap = features
+            .iter()
+            .find(|(_, feature)| feature.impute.is_some_and(f64::is_nan));
+        match gap {
+            Some((name, _)) if !source.takes_missing() => Err(Error::input(
+                format!("features.{name}.impute"),
+                "a number, because a net cannot read missing values",
+            )
+            .hint("the number that it was trained with; nan is for trees")),
+            _ => Ok(()),
+        }
+    }
+
+    /// A conversion against its original on the test part, where the recipe gives one.
+    fn native(&self, source: &Source) -> Result<Option<Native>> {
+        let Some(path) = &self.recipe.model.native else {
+            return Ok(None);
+        };
+        let Source::Trees(converted) = source else {
+            return Err(Error::input(
+                "model.native",
+                "nothing, because model.file is no ensemble of trees",
+            ));
+        };
+        let rows = self.features(&self.test)?;
+        Native::compare(path, &converted.forest, &rows).map(Some)
     }
 
     fn labels(&self, indices: &[usize]) -> Vec<bool> {
@@ -338,30 +385,39 @@ impl<'w> Bench<'w> {
         output: OutputKind,
     ) -> Result<Self> {
         let recipe = workshop.recipe;
+        let score = &recipe.score;
+        let scale = ScoreScale::new(
+            score.base_score,
+            score.base_odds,
+            score.points_to_double_odds,
+            score.floor,
+            score.ceiling,
+        );
         let validation = workshop.features(&workshop.validation)?;
         let log_odds: Vec<f64> = float
             .run(&validation)?
             .iter()
-            .map(|&y| match (output, f64::from(y)) {
-                (OutputKind::Logit, y) => y,
-                (OutputKind::Probability, p) => (p / (1.0 - p)).ln().clamp(-40.0, 40.0),
+            .map(|&y| match output {
+                OutputKind::Logit => y,
+                // A sum of leaves may exceed 1 by a rounding.
+                OutputKind::Probability => {
+                    let p = y.clamp(0.0, 1.0);
+                    (p / (1.0 - p)).ln().clamp(-40.0, 40.0)
+                }
+                OutputKind::Points => {
+                    let exact = (y * POINT as f64).round_ties_even() as i64;
+                    f64::from(scale.log_odds(exact)) / f64::from(LOG_ODDS_ONE)
+                }
             })
             .collect();
         let labels = workshop.labels(&workshop.validation);
-        let score = &recipe.score;
         let mut bench = Self {
             workshop,
             rows,
             decide: DecideParts {
                 output,
                 calibration: calibration::fit(recipe.probability.calibration, &labels, &log_odds)?,
-                scale: ScoreScale::new(
-                    score.base_score,
-                    score.base_odds,
-                    score.points_to_double_odds,
-                    score.floor,
-                    score.ceiling,
-                ),
+                scale,
                 reference: reference::choose(workshop)?,
                 budget: recipe.compile.contribution_budget,
             },
@@ -537,6 +593,7 @@ fn card(recipe: &Recipe, summary: &Summary) -> serde_json::Value {
         "family": summary.family,
         "test": summary.discrimination,
         "gates": summary.gates,
+        "native": summary.native,
         "layers": summary.layers,
         "size": { "float": summary.float, "bundle": summary.bundle },
         "groups": summary.groups,

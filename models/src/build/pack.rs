@@ -134,6 +134,7 @@ fn assemble(contents: Contents<'_>, answers: &KnownAnswers, key: &Signing) -> Ve
         patch: 0,
     };
     let sign = |bytes: &[u8]| Ok::<_, std::convert::Infallible>(key.sign(bytes));
+    let features = features | lowered.transforms.features() | decide.features();
     match write_container(&sections, features, least, key.id(), sign) {
         Ok(bytes) => bytes,
         Err(never) => match never {},

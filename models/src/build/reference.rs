@@ -61,7 +61,7 @@ fn medoid(workshop: &Workshop<'_>) -> Result<Application> {
     let step = good.len().div_ceil(MOST_ROWS).max(1);
     good = good.into_iter().step_by(step).collect();
     let features = workshop.features(&good)?;
-    let best = medoid_row(&features);
+    let best = medoid_row(&features.narrow());
     let Some(&row) = good.get(best) else {
         return Err(Error::input("reference", "good loans in the training part"));
     };
@@ -107,7 +107,7 @@ fn medoid_row(rows: &Rows) -> usize {
             let squared: f32 = scaled[i]
                 .iter()
                 .zip(&scaled[j])
-                .map(|(a, b)| (a - b) * (a - b))
+                .map(|(a, b)| squared(*a, *b))
                 .sum();
             let distance = f64::from(squared).sqrt();
             sums[i] += distance;
@@ -119,9 +119,25 @@ fn medoid_row(rows: &Rows) -> usize {
         .unwrap_or(0)
 }
 
+/// The squared distance of two scaled features; a gap is as far from a value as values can be.
+fn squared(a: f32, b: f32) -> f32 {
+    match (a.is_nan(), b.is_nan()) {
+        (false, false) => (a - b) * (a - b),
+        (true, true) => 0.0,
+        _ => 1.0,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn gaps_are_near_gaps_and_far_from_values() {
+        let gap = f32::NAN;
+        let rows = Rows::new(2, vec![0.1, 0.0, gap, 0.5, gap, 0.6, gap, 0.7, 1.0, 1.0]);
+        assert_eq!(medoid_row(&rows), 2);
+    }
 
     #[test]
     fn the_middle_row_is_the_medoid() {

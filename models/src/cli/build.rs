@@ -171,6 +171,7 @@ fn tables(summary: &Summary) -> String {
         ));
     }
     out.push_str(&comparison(summary, None));
+    // What is exact already has no gates and no layers.
     if !summary.gates.is_empty() {
         out.push_str("\n\n");
         out.push_str(&gates(&summary.gates));
@@ -178,6 +179,13 @@ fn tables(summary: &Summary) -> String {
     if !summary.layers.is_empty() {
         out.push_str("\n\n");
         out.push_str(&layers(summary));
+    }
+    if let Some(native) = &summary.native {
+        let line = format!(
+            "\n\nagainst the {} file: {} of {} test rows end in another leaf, log-odds differ by {:.2e} at most",
+            native.library, native.rows_that_change_leaf, native.rows, native.largest_difference
+        );
+        out.push_str(&line);
     }
     out.push('\n');
     out
@@ -216,10 +224,9 @@ pub(super) fn comparison(summary: &Summary, times: Option<[f64; 2]>) -> String {
             bundle.bytes as f64 / float.bytes as f64
         ),
     );
-    let steps = if summary.family == "trees" {
-        "comparisons"
-    } else {
-        "multiply-adds"
+    let steps = match summary.family {
+        "net" | "scorecard" | "linear pipeline" | "model file" => "multiply-adds",
+        _ => "comparisons",
     };
     row(
         steps,

@@ -11,9 +11,10 @@ use crate::recipe::{self, Draft, draft};
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Example:
-  fieldscore init model.onnx loans.csv --label defaulted --bad 1 -o my-model")]
+  fieldscore init model.onnx loans.csv --label defaulted --bad 1 -o my-model
+  fieldscore init model.txt loans.csv --label defaulted --bad 1 -o my-trees")]
 pub struct InitArgs {
-    /// The model (ONNX)
+    /// The model (ONNX, LightGBM's or XGBoost's own file)
     model: PathBuf,
     /// Labelled rows (CSV)
     data: PathBuf,

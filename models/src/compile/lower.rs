@@ -17,7 +17,7 @@ pub struct Lowered {
     pub plan: Plan,
     /// The bytes of WGTS.
     pub weights: Vec<u8>,
-    /// The arithmetic of each layer.
+    /// The arithmetic of each layer; none for what has no layers.
     pub precisions: Vec<Precision>,
 }
 
@@ -31,7 +31,7 @@ impl Lowered {
     ///
     /// # Errors
     /// Where the runtime would refuse the plan.
-    pub fn run(&self, rows: &Rows) -> Result<Vec<f32>> {
+    pub fn run(&self, rows: &Rows<f64>) -> Result<Vec<f64>> {
         let plan = Executable::new(self.plan.clone(), &self.weights)?;
         let model = plan.model(0)?;
         let buffer = |ports: &[Port]| model.buffers[usize::from(ports[0].buffer)];
@@ -39,11 +39,36 @@ impl Lowered {
         let (kernels, mut arena) = (Kernels::detect(), plan.arena(1));
         rows.iter()
             .map(|row| {
-                arena.input(&input, 0).copy_from_slice(row);
+                arena.write(&input, 0, 0, row);
                 plan.run(0, &kernels, &self.weights, 1, &mut arena)?;
-                Ok(arena.output(&output, 0)[0])
+                Ok(arena.number(&output, 0, 0))
             })
             .collect()
+    }
+
+    /// Hands all outputs of each row to `each`, with the row's number, from the runtime itself: of
+    /// plans in f32.
+    ///
+    /// # Errors
+    /// Where the runtime would refuse the plan, or the first that `each` gives.
+    pub fn observe(
+        &self,
+        rows: &Rows,
+        mut each: impl FnMut(usize, &[&[f32]]) -> Result<()>,
+    ) -> Result<()> {
+        let plan = Executable::new(self.plan.clone(), &self.weights)?;
+        let model = plan.model(0)?;
+        let buffer = |port: &Port| model.buffers[usize::from(port.buffer)];
+        let inputs: Vec<Buffer> = model.inputs.iter().map(buffer).collect();
+        let outputs: Vec<Buffer> = model.outputs.iter().map(buffer).collect();
+        let (kernels, mut arena) = (Kernels::detect(), plan.arena(1));
+        for (at, row) in rows.iter().enumerate() {
+            arena.input(&inputs[0], 0).copy_from_slice(row);
+            plan.run(0, &kernels, &self.weights, 1, &mut arena)?;
+            let views: Vec<&[f32]> = outputs.iter().map(|b| arena.output(b, 0)).collect();
+            each(at, &views)?;
+        }
+        Ok(())
     }
 }
 
@@ -223,7 +248,7 @@ impl Builder {
     }
 
     fn finish(self, precisions: &[Precision]) -> Lowered {
-        let (buffers, arena_bytes) = plan_arena(&self.buffers, &self.steps);
+        let (buffers, arena_bytes) = plan_arena(&self.buffers, &self.steps, &[self.last]);
         let port = |name: &str, buffer| Port {
             name: name.to_owned(),
             buffer,
@@ -249,21 +274,28 @@ impl Builder {
 
 /// Greedy by size: the largest buffer first, each at the lowest place where no buffer that lives
 /// at the same time lies (Pisarchyk, Lee 2020, "Efficient memory management for deep neural net
-/// inference", section 5.2).
-fn plan_arena(buffers: &[(ElementType, u32)], steps: &[Step]) -> (Vec<Buffer>, u32) {
-    // A buffer lives from the step that writes it to the last that reads it; the input from the
-    // start, the output to the end.
-    let lives = |at: u16| {
-        let first = steps
-            .iter()
-            .position(|s| s.output() == at)
-            .map_or(0, |step| step + 1);
-        let last = steps
-            .iter()
-            .rposition(|s| s.input() == at)
-            .map_or(steps.len() + 1, |step| step + 1);
-        (first, last)
-    };
+/// inference", section 5.2). Buffer 0 is the input; `kept` are the outputs.
+pub(super) fn plan_arena(
+    buffers: &[(ElementType, u32)],
+    steps: &[Step],
+    kept: &[u16],
+) -> (Vec<Buffer>, u32) {
+    // A buffer lives from the first step that writes it to the last that reads or writes it; the
+    // input from the start, the outputs to the end.
+    let mut lives = vec![(usize::MAX, 0); buffers.len()];
+    for (at, step) in steps.iter().enumerate() {
+        let (first, last) = &mut lives[usize::from(step.output())];
+        (*first, *last) = ((*first).min(at + 1), at + 1);
+        for input in step.inputs() {
+            lives[usize::from(input)].1 = at + 1;
+        }
+    }
+    if let Some(input) = lives.first_mut() {
+        input.0 = 0;
+    }
+    for &output in kept {
+        lives[usize::from(output)].1 = steps.len() + 1;
+    }
     let mut placed: Vec<Buffer> = buffers
         .iter()
         .map(|&(element, len)| Buffer {
@@ -277,11 +309,11 @@ fn plan_arena(buffers: &[(ElementType, u32)], steps: &[Step]) -> (Vec<Buffer>, u
     let mut done: Vec<usize> = Vec::new();
     let mut end = 0;
     for at in order {
-        let (first, last) = lives(at as u16);
+        let (first, last) = lives[at];
         let mut others: Vec<(usize, usize)> = done
             .iter()
             .filter(|&&other| {
-                let (f, l) = lives(other as u16);
+                let (f, l) = lives[other];
                 f <= last && first <= l
             })
             .map(|&other| {
@@ -297,9 +329,9 @@ fn plan_arena(buffers: &[(ElementType, u32)], steps: &[Step]) -> (Vec<Buffer>, u
             }
             offset = offset.max(stop);
         }
-        placed[at].offset = offset as u32;
+        placed[at].offset = u32::try_from(offset).unwrap_or(u32::MAX);
         end = end.max(offset + placed[at].row_bytes());
         done.push(at);
     }
-    (placed, end as u32)
+    (placed, u32::try_from(end).unwrap_or(u32::MAX))
 }

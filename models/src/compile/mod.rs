@@ -1,17 +1,25 @@
-//! The compiler: a trained model becomes a plan. [`source`] tells the families apart; a net's data
-//! flows one way: [`import`] → [`calibrate`] → [`prune`] → [`quantise`] → [`lower`].
+//! The compiler: a trained model becomes a plan. [`source`] tells the families apart; the data of a
+//! chain of dense layers flows one way: [`import`] → [`calibrate`] → [`prune`] → [`quantise`] →
+//! [`lower`]. Any other net is a [`graph`]. Scorecards ([`scorecard`]) and scikit-learn's
+//! pipelines ([`onnx_ml`]) are [`lines`], which bring their preprocessing as a [`pipeline`].
 
 pub mod calibrate;
 pub mod file;
+pub mod graph;
 pub mod import;
+pub mod lines;
 pub mod lower;
 pub mod net;
+pub mod onnx_ml;
+pub mod pipeline;
 mod program;
 pub mod prune;
 pub mod quantise;
+pub mod scorecard;
 mod size;
 pub mod source;
 mod tflite;
+pub mod trees;
 
 pub use program::Program;
 pub use size::Size;

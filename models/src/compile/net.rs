@@ -24,18 +24,18 @@ pub struct Net {
     pub layers: Vec<Layer>,
 }
 
-/// Values of many rows, one row after another.
+/// Values of many rows, one row after another: in f32 as nets read them, in f64 as fields give them.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Rows {
+pub struct Rows<T = f32> {
     /// Values in a row.
     pub width: usize,
     /// All of them.
-    pub values: Vec<f32>,
+    pub values: Vec<T>,
 }
 
-impl Rows {
+impl<T: Copy> Rows<T> {
     /// Rows of `width` values.
-    pub fn new(width: usize, values: Vec<f32>) -> Self {
+    pub fn new(width: usize, values: Vec<T>) -> Self {
         debug_assert_eq!(values.len() % width.max(1), 0);
         Self { width, values }
     }
@@ -51,13 +51,21 @@ impl Rows {
     }
 
     /// Each row.
-    pub fn iter(&self) -> impl Iterator<Item = &[f32]> {
+    pub fn iter(&self) -> impl Iterator<Item = &[T]> {
         self.values.chunks_exact(self.width.max(1))
     }
 
     /// One value of every row.
-    pub fn column(&self, at: usize) -> impl Iterator<Item = f32> + '_ {
+    pub fn column(&self, at: usize) -> impl Iterator<Item = T> + '_ {
         self.iter().map(move |row| row[at])
+    }
+}
+
+impl Rows<f64> {
+    /// Each value rounded once to f32.
+    pub fn narrow(&self) -> Rows {
+        let values = self.values.iter().map(|&x| x as f32).collect();
+        Rows::new(self.width, values)
     }
 }
 

@@ -37,10 +37,13 @@ impl Program {
     ///
     /// # Errors
     /// Where the runtime refuses the plan, or the engine fails on a row.
-    pub fn run(&self, rows: &Rows) -> Result<Vec<f32>> {
+    pub fn run(&self, rows: &Rows<f64>) -> Result<Vec<f64>> {
         match self {
             Self::Plan(lowered) => lowered.run(rows),
-            Self::File(file) => file.run(rows),
+            Self::File(file) => {
+                let outputs = file.run(&rows.narrow())?;
+                Ok(outputs.into_iter().map(f64::from).collect())
+            }
         }
     }
 }

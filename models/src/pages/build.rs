@@ -30,7 +30,14 @@ pub fn build_page(built: &Built) -> Result<String> {
     .fact("Tool", &summary.provenance.tool);
     let mut gates = Section::new("Gates");
     gates = if passed {
-        gates.note(NoteKind::Good, "Every gate holds: the bundle was packed.")
+        gates.note(
+            NoteKind::Good,
+            if summary.gates.is_empty() {
+                "Nothing was compressed: the bundle is the model, bit by bit."
+            } else {
+                "Every gate holds: the bundle was packed."
+            },
+        )
     } else {
         gates.note(NoteKind::Warning, "A gate failed: no bundle was packed.")
     };
@@ -43,18 +50,38 @@ pub fn build_page(built: &Built) -> Result<String> {
             ),
         );
     }
-    report = report.section(gates.table(gate_table(&summary.gates)));
+    if let Some(native) = &summary.native {
+        gates = gates.note(
+            if native.rows_that_change_leaf == 0 {
+                NoteKind::Good
+            } else {
+                NoteKind::Warning
+            },
+            format!(
+                "Against the {} file that the model was converted from: {} of {} test rows end in another leaf; \
+                 log-odds differ by {:.2e} at most.",
+                native.library, native.rows_that_change_leaf, native.rows, native.largest_difference
+            ),
+        );
+    }
+    if !summary.gates.is_empty() {
+        gates = gates.table(gate_table(&summary.gates));
+    }
+    report = report.section(gates);
     let models = summary.discrimination.named();
     let scored = test.scored.named();
-    report
+    report = report
         .section(Section::new("Figures").table(discrimination_table(&models)))
         .section(figures(&test.bad, &scored)?)
-        .section(Section::new("Size").table(size_table(summary)))
-        .section(
+        .section(Section::new("Size").table(size_table(summary)));
+    if !summary.layers.is_empty() {
+        report = report.section(
             Section::new("Layers")
                 .intro("What int8 costs in one layer alone, the others in f32, on the validation part.")
                 .table(layer_table(summary)),
-        )
+        );
+    }
+    report
         .section(
             Section::new("Groups")
                 .intro("Columns that the model does not read. Outcomes of the float model against the bundle's.")

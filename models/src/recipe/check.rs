@@ -85,7 +85,9 @@ pub(super) fn check(recipe: &Recipe) -> Result<()> {
 }
 
 fn check_features(recipe: &Recipe) -> Result<()> {
-    for name in &recipe.model.features {
+    let named = recipe.model.features.iter();
+    // Without any block of features, these may be the inputs of a model that has its own.
+    for name in named.filter(|_| !recipe.features.is_empty()) {
         let key = format!("features.{name}");
         let Some(feature) = recipe.features.get(name) else {
             return Err(Error::input(
@@ -103,6 +105,9 @@ fn check_features(recipe: &Recipe) -> Result<()> {
                 ))
             }
         };
+        if feature.impute.is_some_and(f64::is_infinite) {
+            return Err(Error::input(format!("{key}.impute"), "a number, or nan"));
+        }
         match feature.encode {
             Encode::Standardise => {
                 needs(feature.mean.is_some(), "mean")?;

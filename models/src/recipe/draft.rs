@@ -8,6 +8,8 @@ use std::path::Path;
 use fieldscore_runtime::{Date, DecimalMark};
 
 use crate::compile::Source;
+use crate::compile::pipeline::Pipeline;
+use crate::compile::trees::Described;
 use crate::data::Table;
 use crate::error::{Error, Result};
 
@@ -29,7 +31,7 @@ const BAD_NAMES: [&str; 8] = [
 /// What a draft is made from.
 #[derive(Debug, Clone, Copy)]
 pub struct Draft<'a> {
-    /// The ONNX file.
+    /// The model file.
     pub model: &'a Path,
     /// The labelled rows.
     pub data: &'a Path,
@@ -61,13 +63,18 @@ pub fn draft(from: Draft<'_>) -> Result<Drafted> {
     let mut notes = Vec::new();
     let bad = bad_value(&table, label, from, &mut notes)?;
     let id = id_column(&table, label);
-    let columns: Vec<Column> = (0..table.header().len())
+    let mut columns: Vec<Column> = (0..table.header().len())
         .filter(|&at| at != label && Some(at) != id)
         .map(|at| Column::of(&table, at))
         .collect();
+    if let Some(pipeline) = source.pipeline() {
+        columns = read_by(pipeline, columns, &mut notes);
+    } else if source.takes_missing() {
+        columns = as_trees_read(columns, source.described(), &table, &mut notes);
+    }
     let features: usize = columns.iter().map(Column::features).sum();
     let wanted = source.inputs();
-    if features != wanted {
+    if source.pipeline().is_none() && features != wanted {
         notes.push(format!(
             "the drafted features are {features}, the model reads {wanted}: edit [features.*] until they are \
              what it was trained on, in its order"
@@ -80,15 +87,110 @@ pub fn draft(from: Draft<'_>) -> Result<Drafted> {
         &bad,
         id.map(|at| table.header()[at].as_str()),
         &columns,
-        source.sigmoid_removed(),
+        &source,
     );
-    for column in &columns {
+    for column in columns.iter().filter(|_| source.pipeline().is_none()) {
         column.write_feature(&mut toml);
     }
     for (number, column) in columns.iter().enumerate() {
         column.write_field(&mut toml, number + 1);
     }
     Ok(Drafted { toml, notes })
+}
+
+/// The columns that a model with preprocessing reads, with the categories that it knows.
+fn read_by(pipeline: &Pipeline, mut columns: Vec<Column>, notes: &mut Vec<String>) -> Vec<Column> {
+    let Some(names) = pipeline.names() else {
+        if columns.len() != pipeline.inputs.len() {
+            notes.push(format!(
+                "the model reads {} numbers without names: list in model.features which fields they are, in its order",
+                pipeline.inputs.len()
+            ));
+        }
+        return columns;
+    };
+    let mut read = Vec::new();
+    for (name, input) in names.iter().zip(&pipeline.inputs) {
+        let Some(at) = columns.iter().position(|column| column.name == *name) else {
+            notes.push(format!(
+                "the model reads {name}, which the data does not have: derive it in [columns.{name}]"
+            ));
+            continue;
+        };
+        let mut column = columns.swap_remove(at);
+        if input.text {
+            let mut codes = input.categories.clone();
+            if let Kind::Category(found) = &column.kind {
+                let more = found.iter().filter(|code| !input.categories.contains(code));
+                codes.extend(more.cloned());
+            }
+            column.kind = Kind::Category(codes);
+        }
+        read.push(column);
+    }
+    read
+}
+
+/// The columns that a model of trees reads, in its order where it has names: as they are, gaps and
+/// all, categories as its codes.
+fn as_trees_read(
+    columns: Vec<Column>,
+    described: &[Described],
+    table: &Table,
+    notes: &mut Vec<String>,
+) -> Vec<Column> {
+    let name_of = |column: &Column| Some(column.name.clone());
+    let is_named = described
+        .iter()
+        .any(|feature| columns.iter().any(|c| name_of(c) == feature.name));
+    let mut found: Vec<Column> =
+        if is_named {
+            let named = |feature: &Described| columns.iter().find(|c| name_of(c) == feature.name);
+            let lacking = described.iter().filter(|feature| named(feature).is_none());
+            for feature in lacking {
+                notes.push(format!(
+                "the model reads {}, which is no column of the data: derive it under [columns.*]",
+                feature.name.as_deref().unwrap_or("a feature without a name")
+            ));
+            }
+            for column in &columns {
+                if !described
+                    .iter()
+                    .any(|feature| feature.name == name_of(column))
+                {
+                    notes.push(format!(
+                        "{} is left out: the model does not read it",
+                        column.name
+                    ));
+                }
+            }
+            described.iter().filter_map(named).cloned().collect()
+        } else {
+            columns
+        };
+    for (at, column) in found.iter_mut().enumerate() {
+        let feature = if is_named {
+            described
+                .iter()
+                .find(|feature| feature.name == name_of(column))
+        } else {
+            described.get(at)
+        };
+        column.for_trees = true;
+        let Some(feature) = feature else { continue };
+        if let Some(categories) = &feature.categories {
+            column.kind = Kind::Category(categories.clone());
+        } else if feature.coded {
+            column.kind = Kind::Category(column.distinct(table));
+        }
+        if matches!(column.kind, Kind::Category(_)) && feature.categories.is_none() {
+            notes.push(format!(
+                "the codes of {} are guessed from the data: make features.{}.values what the model was trained with",
+                column.name, column.name
+            ));
+        }
+    }
+    found
 }
 
 fn bad_value(
@@ -150,6 +252,10 @@ fn id_column(table: &Table, label: usize) -> Option<usize> {
         })
 }
 
+fn is_gap(cell: &str) -> bool {
+    cell.trim().is_empty() || cell == "NA"
+}
+
 /// What a column's values are.
 #[derive(Debug, Clone, PartialEq)]
 enum Kind {
@@ -175,11 +281,25 @@ struct Column {
     name: String,
     kind: Kind,
     gaps: usize,
+    /// Whether its feature is the value as it is.
+    for_trees: bool,
 }
 
 impl Column {
+    /// Its values, whole numbers by size, texts by alphabet.
+    fn distinct(&self, table: &Table) -> Vec<String> {
+        let at = table.header().iter().position(|name| *name == self.name);
+        let cells = table.rows().iter().filter_map(|row| row.get(at?));
+        let mut words: Vec<String> = cells
+            .filter(|cell| !is_gap(cell))
+            .map(|cell| cell.trim().to_owned())
+            .collect();
+        words.sort_by_key(|word| (word.parse::<i64>().unwrap_or(i64::MAX), word.clone()));
+        words.dedup();
+        words
+    }
+
     fn of(table: &Table, at: usize) -> Self {
-        let is_gap = |cell: &str| cell.trim().is_empty() || cell == "NA";
         let cells: Vec<&str> = table
             .rows()
             .iter()
@@ -194,10 +314,14 @@ impl Column {
             name: table.header()[at].clone(),
             kind,
             gaps,
+            for_trees: false,
         }
     }
 
     fn features(&self) -> usize {
+        if self.for_trees && !matches!(self.kind, Kind::Text) {
+            return 1;
+        }
         let own = match &self.kind {
             Kind::Number { .. } | Kind::Boolean | Kind::Date { .. } => 1,
             Kind::Category(codes) => codes.len(),
@@ -207,7 +331,7 @@ impl Column {
     }
 
     fn has_flag(&self) -> bool {
-        self.gaps > 0 && !matches!(self.kind, Kind::Category(_) | Kind::Text)
+        self.gaps > 0 && !self.for_trees && !matches!(self.kind, Kind::Category(_) | Kind::Text)
     }
 
     fn write_feature(&self, out: &mut String) {
@@ -232,6 +356,21 @@ impl Column {
             ));
         }
         match &self.kind {
+            Kind::Category(codes) if self.for_trees => {
+                let codes = codes.iter().enumerate();
+                let values: Vec<String> = codes
+                    .map(|(code, word)| format!("{} = {code}", key(word)))
+                    .collect();
+                line(format!(
+                    "encode = \"ordinal\"\nvalues = {{ {} }}\nimpute = nan",
+                    values.join(", ")
+                ));
+            }
+            Kind::Number { .. } | Kind::Boolean | Kind::Date { .. } if self.for_trees => {
+                if self.gaps > 0 {
+                    line("impute = nan".to_owned());
+                }
+            }
             Kind::Number {
                 median, mean, std, ..
             } => {
@@ -392,7 +531,7 @@ fn head(
     bad: &str,
     id: Option<&str>,
     columns: &[Column],
-    sigmoid: bool,
+    source: &Source,
 ) {
     let list =
         |of: &dyn Fn(&Column) -> String| columns.iter().map(of).collect::<Vec<_>>().join(", ");
@@ -410,7 +549,25 @@ fn head(
     } else {
         product
     };
-    let output = if sigmoid { "probability" } else { "logit" };
+    let output = match (source.gives_points(), source.sigmoid_removed()) {
+        (true, _) => "points",
+        (_, true) => "probability",
+        _ => "logit",
+    };
+    let named = source
+        .pipeline()
+        .is_some_and(|pipeline| pipeline.names().is_some());
+    let features = if named {
+        String::new()
+    } else {
+        format!("features = [{names}]\n")
+    };
+    // Trees are neither pruned nor quantised.
+    let compile = if columns.iter().any(|column| column.for_trees) {
+        ""
+    } else {
+        "prune = 0.0                         # share of hidden units to remove\nprecision = \"auto\"\n"
+    };
     let id = id
         .map(|id| format!("id = {}\n", quoted(id)))
         .unwrap_or_default();
@@ -421,13 +578,13 @@ fn head(
          [product]\nid = {product}\nsequence = 1\nname = {{ en = \"TODO name\" }}\n\
          purpose = {{ en = \"TODO what it is for\" }}\n\n\
          [texts]\nlanguages = [\"en\"]\n\n\
-         [model]\nfile = {model}\noutput = \"{output}\"                  # logit | probability, of the bad class\n\
-         features = [{names}]\n\n\
+         [model]\nfile = {model}\noutput = \"{output}\"                  # logit | probability, of the bad class; points\n\
+         {features}\n\
          [data]\nfile = {data}\n{id}label = {{ column = {label}, bad = {bad} }}\n\
          # Columns that only evaluation reads, and that no model may: move them out of [fields], e.g.\n\
          # groups = {{ age = {{ bands = [25, 35, 45, 60] }} }}\n\n\
          [split]\nseed = 1\nvalidation = 0.2\ntest = 0.2\n\n\
-         [compile]\ncalibration_rows = 1024\nprune = 0.0                         # share of hidden units to remove\nprecision = \"auto\"\n\n\
+         [compile]\ncalibration_rows = 1024\n{compile}\n\
          [probability]\ncalibration = \"platt\"\n\n\
          [score]\nbase_score = 600                    # at base_odds, good to bad\nbase_odds = 19.0\npoints_to_double_odds = 50\nfloor = 300\nceiling = 850\n\n\
          [policy]                            # the house's cut-offs: look at the report's table\napprove_from = 450\nrefer_from = 400\n",

@@ -25,8 +25,9 @@ pub const FILE: &str = "recipe.toml";
 const MAX_FILES: usize = 32;
 
 /// Keys whose values are paths, relative to the file that they stand in.
-const PATHS: [&[&str]; 6] = [
+const PATHS: [&[&str]; 7] = [
     &["model", "file"],
+    &["model", "native"],
     &["data", "file"],
     &["data", "unlabelled"],
     &["split", "file"],
@@ -133,11 +134,15 @@ fn collect(path: &Path, sources: &mut Vec<(PathBuf, toml::Table)>, depth: usize)
     Ok(())
 }
 
-/// Tables are merged key by key; any other value of `above` replaces the one below.
+/// Tables are merged key by key; any other value of `above` replaces the one below, and `false`
+/// takes a table away.
 fn merge(below: &mut toml::Table, above: toml::Table) {
     for (key, value) in above {
         match (below.get_mut(&key), value) {
             (Some(toml::Value::Table(below)), toml::Value::Table(above)) => merge(below, above),
+            (Some(toml::Value::Table(_)), toml::Value::Boolean(false)) => {
+                below.remove(&key);
+            }
             (_, value) => {
                 below.insert(key, value);
             }

@@ -5,6 +5,7 @@ use fieldscore_runtime::schema::transform::{Block, Column, Encoding, TransformPa
 use fieldscore_runtime::schema::{self, FieldKind, SchemaParts, TextEntry};
 use fieldscore_runtime::{Date, DecimalMark};
 
+use crate::compile::pipeline::Pipeline;
 use crate::error::{Error, Result};
 use crate::recipe::{
     Answer, Condition, Encode, Feature, Field, FieldType, Recipe, RuleOutcome, Sensitivity, Text,
@@ -30,8 +31,16 @@ pub struct Lowered {
 /// # Errors
 /// Where a key names what does not exist, or a value does not fit its field.
 pub fn lower(recipe: &Recipe) -> Result<Lowered> {
+    lower_with(recipe, None)
+}
+
+/// As [`lower`], for a model that brings its preprocessing.
+///
+/// # Errors
+/// As [`lower`], and where the model's inputs are not fields or columns that fit.
+pub fn lower_with(recipe: &Recipe, pipeline: Option<&Pipeline>) -> Result<Lowered> {
     let schema = lower_schema(recipe)?;
-    let transforms = lower_transforms(recipe, &schema)?;
+    let transforms = lower_transforms(recipe, &schema, pipeline)?;
     let policy = lower_policy(recipe, &schema)?;
     let date = |key: &str, date: &Option<toml::value::Datetime>| {
         date.as_ref().map(|date| to_date(date, key)).transpose()
@@ -180,7 +189,11 @@ fn number(text: &str, kind: &FieldKind) -> Option<i64> {
     schema::parse_number(text, kind.decimals(), DecimalMark::Point)
 }
 
-fn lower_transforms(recipe: &Recipe, schema: &SchemaParts) -> Result<TransformParts> {
+fn lower_transforms(
+    recipe: &Recipe,
+    schema: &SchemaParts,
+    pipeline: Option<&Pipeline>,
+) -> Result<TransformParts> {
     let fields = &schema.fields;
     let mut names: Vec<&str> = fields.iter().map(|f| f.name.as_str()).collect();
     let mut columns = Vec::new();
@@ -212,10 +225,26 @@ fn lower_transforms(recipe: &Recipe, schema: &SchemaParts) -> Result<TransformPa
         });
         names.push(name);
     }
+    if let Some(pipeline) = pipeline {
+        let inputs = input_names(recipe, pipeline)?;
+        let place = recipe.model.file.display().to_string();
+        let find = |name: &str| find(&names, &aliases, name, &format!("{place}, input {name}"));
+        let blocks = pipeline.blocks(&inputs, fields, find)?;
+        return Ok(TransformParts { columns, blocks });
+    }
+    if recipe.model.features.is_empty() {
+        return Err(Error::input(
+            "model.features",
+            "names of [features.*], because the model brings no preprocessing",
+        ));
+    }
     let mut blocks = Vec::new();
     for name in &recipe.model.features {
         let Some(feature) = recipe.features.get(name) else {
-            continue;
+            return Err(Error::input(
+                "model.features",
+                format!("names of [features.*]; there is no features.{name}"),
+            ));
         };
         let source = find(
             &names,
@@ -231,6 +260,25 @@ fn lower_transforms(recipe: &Recipe, schema: &SchemaParts) -> Result<TransformPa
         )?);
     }
     Ok(TransformParts { columns, blocks })
+}
+
+/// The field or column that each input of a model with preprocessing is.
+fn input_names(recipe: &Recipe, pipeline: &Pipeline) -> Result<Vec<String>> {
+    if let Some(name) = recipe.features.keys().next() {
+        return Err(Error::input(
+            format!("features.{name}"),
+            "no [features.*], because the model brings its preprocessing",
+        ));
+    }
+    let (given, count) = (&recipe.model.features, pipeline.inputs.len());
+    match pipeline.names() {
+        Some(names) if given.is_empty() => Ok(names),
+        _ if given.len() == count => Ok(given.clone()),
+        _ => Err(Error::input(
+            "model.features",
+            format!("the fields or columns that the model's {count} inputs are, in its order"),
+        )),
+    }
 }
 
 fn find(names: &[&str], aliases: &[(&str, u16)], wanted: &str, key: &str) -> Result<u16> {
@@ -313,7 +361,7 @@ fn lower_feature(
     if can_be_missing && feature.impute.is_none() && !is_category && field.is_some() {
         return Err(Error::input(
             key("impute"),
-            "a number, because the field may be missing",
+            "a number (or nan, for trees), because the field may be missing",
         ));
     }
     Ok(Block {

@@ -14,7 +14,7 @@ pub use check::open_texts;
 pub use draft::{Draft, Drafted, draft};
 pub use file::{FILE, Loaded, load};
 pub(crate) use lower::to_date;
-pub use lower::{Lowered, lower, parse_value};
+pub use lower::{Lowered, lower, lower_with, parse_value};
 
 /// A text in several languages, by BCP-47 tag.
 pub type Text = IndexMap<String, String>;
@@ -52,7 +52,8 @@ pub struct Recipe {
     /// Derived numbers.
     #[serde(default)]
     pub columns: IndexMap<String, Column>,
-    /// Blocks of features.
+    /// Blocks of features; none of a model that brings its preprocessing.
+    #[serde(default)]
     pub features: IndexMap<String, Feature>,
     /// Reason groups.
     pub groups: IndexMap<String, Group>,
@@ -100,17 +101,23 @@ pub enum Output {
     Logit,
     /// A probability.
     Probability,
+    /// A scorecard's points.
+    Points,
 }
 
 /// `[model]`
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Model {
-    /// The model's file.
+    /// The model file: ONNX, LightGBM's or XGBoost's, or a scorecard's points as CSV.
     pub file: PathBuf,
+    /// Where `file` is an ONNX conversion: the LightGBM or XGBoost file that it was made from.
+    pub native: Option<PathBuf>,
     /// What its output is.
     pub output: Output,
-    /// Names of features, in the order of its inputs.
+    /// Names of features, in the order of its inputs; of a model that brings its preprocessing the
+    /// fields or columns that are its inputs, needed where it doesn't name them itself.
+    #[serde(default)]
     pub features: Vec<String>,
 }
 
@@ -422,7 +429,7 @@ pub enum Encode {
 pub struct Feature {
     /// A field or a column.
     pub from: String,
-    /// What stands for a missing value.
+    /// What stands for a missing value; NaN where the model takes missing values itself.
     pub impute: Option<f64>,
     /// Whether a last feature says that the value was missing.
     #[serde(default)]

@@ -20,6 +20,8 @@
 //! product are rounded to nearest, ties to even, and so is `round`. `docs/adr/0002` has the reasons.
 
 pub mod arch;
+#[cfg(feature = "tensors")]
+pub mod tensor;
 #[cfg(test)]
 mod tests;
 pub mod trees;

@@ -31,6 +31,11 @@ pub const LEAF: u16 = u16::MAX;
 pub const NODE_BYTES: usize = 8;
 /// How many trees are walked side by side: their loads wait for memory at the same time.
 pub const ABREAST: usize = 8;
+/// How many trees are walked before their leaves are added: within these, trees of like depth go
+/// together.
+pub const WINDOW: usize = 64;
+/// How many thresholds are compared at once.
+pub const BLOCK: usize = 16;
 
 /// LightGBM's `kZeroThreshold`: numbers of at most this magnitude count as zero.
 const ZERO: f64 = 1e-35_f32 as f64;
@@ -58,11 +63,13 @@ pub enum Comparison {
     Set {
         /// Whether numbers without a bit go left.
         outside: bool,
+        /// Whether a number with a fraction has no bit.
+        exact: bool,
     },
 }
 
 /// One feature in one way of comparing it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Slot {
     /// The feature's index.
     pub feature: usize,
@@ -74,6 +81,8 @@ pub struct Slot {
     pub comparison: Comparison,
     /// Where the table has its thresholds or words, in bytes.
     pub values: Range<usize>,
+    /// The last threshold of each whole [`BLOCK`], to look there first.
+    pub pivots: Vec<f64>,
 }
 
 /// One tree.
@@ -89,6 +98,8 @@ pub struct Tree {
     pub depth: u16,
     /// The output that its leaves are added to.
     pub output: u16,
+    /// Its place within its [`WINDOW`].
+    pub place: u8,
 }
 
 /// Features of the type that the thresholds have.
@@ -125,24 +136,32 @@ impl Slot {
         let x = if nan { 0.0 } else { x };
         // Exact: it was an f32, or is not used.
         let short = x as f32;
+        let pivots = &self.pivots;
         match (self.comparison, of) {
             (Comparison::AtMost, Features::F32(_)) => {
-                count(values, |t: [u8; 4]| f32::from_le_bytes(t) < short)
+                let blocks = count(pivots, |&pivot| pivot < x);
+                count_from(blocks, values, |t: &[u8; 4]| f32::from_le_bytes(*t) < short)
             }
             (Comparison::Below, Features::F32(_)) => {
-                count(values, |t: [u8; 4]| f32::from_le_bytes(t) <= short)
+                let blocks = count(pivots, |&pivot| pivot <= x);
+                count_from(blocks, values, |t: &[u8; 4]| {
+                    f32::from_le_bytes(*t) <= short
+                })
             }
             (Comparison::AtMost, Features::F64(_)) => {
-                count(values, |t: [u8; 8]| f64::from_le_bytes(t) < x)
+                let blocks = count(pivots, |&pivot| pivot < x);
+                count_from(blocks, values, |t: &[u8; 8]| f64::from_le_bytes(*t) < x)
             }
             (Comparison::Below, Features::F64(_)) => {
-                count(values, |t: [u8; 8]| f64::from_le_bytes(t) <= x)
+                let blocks = count(pivots, |&pivot| pivot <= x);
+                count_from(blocks, values, |t: &[u8; 8]| f64::from_le_bytes(*t) <= x)
             }
-            (Comparison::Set { outside }, _) => {
+            (Comparison::Set { outside, exact }, _) => {
                 let (words, _) = values.as_chunks::<4>();
                 // Towards zero; what an i32 does not hold has no bit.
                 let at = x as i32;
                 let word = words.get((at >> 5) as usize);
+                let word = word.filter(|_| !exact || f64::from(at) == x);
                 let left = word.map_or(outside, |word| {
                     u32::from_le_bytes(*word) >> (at & 31) & 1 == 1
                 });
@@ -152,19 +171,36 @@ impl Slot {
     }
 }
 
-/// How many of the rising thresholds lie before a number: a binary search without branches.
+/// How many of the rising thresholds lie before a number, of which `blocks` whole blocks do.
 #[inline(always)]
-fn count<const N: usize>(values: &[u8], before: impl Fn([u8; N]) -> bool) -> u16 {
+fn count_from<const N: usize>(
+    blocks: usize,
+    values: &[u8],
+    before: impl Fn(&[u8; N]) -> bool,
+) -> u16 {
     let (values, _) = values.as_chunks::<N>();
-    let (mut base, mut len) = (0, values.len());
-    while len > 1 {
-        let half = len / 2;
-        let more = usize::from(before(values[base + half - 1]));
-        base += half & more.wrapping_neg();
-        len -= half;
+    // The last whole block where less than one is left: what lies before it is counted already.
+    let start = (blocks * BLOCK).min(values.len().saturating_sub(BLOCK));
+    (start + count(&values[start..values.len().min(start + BLOCK)], before)) as u16
+}
+
+/// How many of the rising values lie before something: all compared where they are few, else a search
+/// by halves; without branches that depend on them.
+#[inline(always)]
+fn count<T>(mut values: &[T], before: impl Fn(&T) -> bool) -> usize {
+    let mut base = 0;
+    while values.len() > BLOCK {
+        let half = values.len() / 2;
+        let more = usize::from(before(&values[half - 1])).wrapping_neg();
+        base += half & more;
+        values = &values[half & more..][..values.len() - half];
     }
-    let last = values.get(base).is_some_and(|&t| before(t));
-    (base + usize::from(last)) as u16
+    let few = |values: &[T]| values.iter().map(|t| u16::from(before(t))).sum::<u16>();
+    let rest = match values.first_chunk::<BLOCK>() {
+        Some(block) => few(block),
+        None => few(values),
+    };
+    base + usize::from(rest)
 }
 
 /// A step's tables, as validation has found them.
@@ -172,6 +208,8 @@ fn count<const N: usize>(values: &[u8], before: impl Fn([u8; N]) -> bool) -> u16
 pub struct Forest<'a> {
     /// The trees.
     pub trees: &'a [Tree],
+    /// The same, within each [`WINDOW`] the deepest last.
+    pub walks: &'a [Tree],
     /// Nodes of all trees.
     pub nodes: &'a [u8],
     /// A number for each output to start from, a divisor, a factor.
@@ -226,31 +264,34 @@ impl Forest<'_> {
     /// Ranks to sums.
     pub fn sum<T: Real>(&self, rows: Rows, ranks: &[u16], output: &mut [T]) {
         let (nodes, _) = self.nodes.as_chunks();
-        self.add(rows, output, |row, trees| {
-            walk(nodes, trees, &ranks[row * rows.input_stride..])
+        self.add(rows, output, |row, start, count, leaves| {
+            let ranks = &ranks[row * rows.input_stride..];
+            for trees in self.walks[start..start + count].chunks(ABREAST) {
+                for (tree, leaf) in trees.iter().zip(walk(nodes, trees, ranks)) {
+                    leaves[usize::from(tree.place) % WINDOW] = leaf;
+                }
+            }
         });
     }
 
     /// As [`Forest::sum`], from the leaves that remain: for each row `rows.input_stride` words.
     pub fn sum_remaining<T: Real>(&self, rows: Rows, words: &[i32], output: &mut [T]) {
-        self.add(rows, output, |row, trees| {
+        self.add(rows, output, |row, start, count, leaves| {
             let words = &words[row * rows.input_stride..];
-            let mut leaves = [0; ABREAST];
-            for (leaf, tree) in leaves.iter_mut().zip(trees) {
+            for (leaf, tree) in leaves.iter_mut().zip(&self.trees[start..start + count]) {
                 *leaf = tree.leaf + first(&words[tree.word as usize..]);
             }
-            leaves
         });
     }
 
-    /// Adds up the leaves that `leaves` finds for a row and at most [`ABREAST`] trees, strictly in
-    /// the order of the trees.
+    /// Adds up the leaves that `leaves` finds for a row and a window of trees, told by its start and
+    /// how many they are, strictly in the order of the trees.
     #[inline(always)]
     fn add<T: Real>(
         &self,
         rows: Rows,
         output: &mut [T],
-        leaves: impl Fn(usize, &[Tree]) -> [u32; ABREAST],
+        leaves: impl Fn(usize, usize, usize, &mut [u32; WINDOW]),
     ) {
         let constant = |index| T::at(self.constants, index);
         let (divisor, factor) = (constant(rows.outputs), constant(rows.outputs + 1));
@@ -259,13 +300,14 @@ impl Forest<'_> {
                 *sum = if self.last { T::ZERO } else { constant(index) };
             }
         }
-        for trees in self.trees.chunks(ABREAST) {
+        let mut found = [0; WINDOW];
+        for (window, trees) in self.trees.chunks(WINDOW).enumerate() {
             for row in 0..rows.rows {
                 let sums = &mut output[row * rows.output_stride..][..rows.outputs];
-                let leaves = leaves(row, trees);
+                leaves(row, window * WINDOW, trees.len(), &mut found);
                 let mut own = usize::from(trees[0].output);
                 let mut sum = sums[own];
-                for (tree, leaf) in trees.iter().zip(leaves) {
+                for (tree, leaf) in trees.iter().zip(found) {
                     let next = usize::from(tree.output);
                     if next != own {
                         sums[own] = sum;

@@ -332,6 +332,17 @@ impl<'b, T: Read<'b>> Read<'b> for Vec<T> {
     }
 }
 
+impl<'b, T: Read<'b> + Copy + Default, const N: usize> Read<'b> for [T; N] {
+    fn read(from: &mut Reader<'b>) -> Option<Self> {
+        from.tuple(N as u64)?;
+        let mut all = [T::default(); N];
+        for item in &mut all {
+            *item = T::read(from)?;
+        }
+        Some(all)
+    }
+}
+
 impl<'b, A: Read<'b>, B: Read<'b>> Read<'b> for (A, B) {
     #[inline]
     fn read(from: &mut Reader<'b>) -> Option<Self> {
@@ -413,8 +424,8 @@ mod tests {
     use crate::bundle::Meta;
     use crate::bundle::container::{Container, SectionKind, Trust};
     use crate::decide::{DecideParts, Policy};
-    use crate::plan::{Plan, Step};
-    use crate::schema::transform::{Column, Encoding, TransformParts};
+    use crate::plan::{Axis, Nest, Plan, Step, TensorOperation};
+    use crate::schema::transform::{Column, Encoding, Operation, TransformParts};
     use crate::schema::{FieldKind, Group, LazyTexts, SchemaParts, Texts};
 
     const GOLDEN: &[u8] = include_bytes!("../../../tests/golden/credit/credit.fsb");
@@ -600,7 +611,31 @@ mod tests {
                 edges: values.clone(),
             },
             Encoding::OneHot { categories: 9 },
-            Encoding::Ordinal { values },
+            Encoding::Ordinal {
+                values: values.clone(),
+            },
+            Encoding::Chain {
+                operations: vec![
+                    Operation::Single,
+                    Operation::Impute { value: 1.0 },
+                    Operation::Affine {
+                        offset: 2.0,
+                        factor: -3.0,
+                    },
+                    Operation::Clip {
+                        low: 0.0,
+                        high: 1.0,
+                    },
+                    Operation::Lookup {
+                        values: values.clone(),
+                    },
+                    Operation::Bins {
+                        edges: vec![0.5, 1.5],
+                        values: values.clone(),
+                    },
+                    Operation::OneHot { values },
+                ],
+            },
         ];
         agrees_when_harmed::<Vec<Encoding>>(&encode(&encodings));
         let (input, output, weights) = (1, 2, 1 << 40);
@@ -632,6 +667,24 @@ mod tests {
                 weights,
                 half: true,
                 relu: false,
+            },
+            Step::Tensor {
+                operation: TensorOperation::Dense,
+                left: 1,
+                right: 2,
+                output: 3,
+                weights: 1 << 40,
+                size: 70_000,
+                nest: Nest {
+                    inner: 2,
+                    start: [0, 300, 70_000],
+                    axes: [Axis {
+                        count: 24,
+                        left: -1,
+                        right: 255,
+                        output: i32::MIN,
+                    }; 6],
+                },
             },
         ];
         agrees_when_harmed::<Vec<Step>>(&encode(&steps));

@@ -37,10 +37,18 @@ pub mod features {
     pub const TREES: u64 = 1;
     /// Nets beyond chains of dense layers: attention, convolution, recurrence.
     pub const TENSORS: u64 = 1 << 1;
+    /// A scorecard's points as the model's output, and chains of operations as transforms.
+    pub const LINES: u64 = 1 << 2;
 }
 
 /// Feature bits that this runtime knows. A bundle that requires any other is refused.
-pub const KNOWN_FEATURES: u64 = features::TREES;
+pub const KNOWN_FEATURES: u64 = features::TREES
+    | features::LINES
+    | if cfg!(feature = "tensors") {
+        features::TENSORS
+    } else {
+        0
+    };
 
 /// A version as three numbers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

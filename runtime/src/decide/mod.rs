@@ -14,7 +14,6 @@ pub(crate) use record::{Explained, encode_record, restore};
 pub use record::{
     RECORD_VERSION, Record, RecordDecision, RecordExplanation, RecordValue, reference_record,
 };
-pub(crate) use scale::log_odds;
 pub use scale::{
     Calibration, LOG_ODDS_ONE, MAX_LOG_ODDS, OutputKind, POINT, ScoreScale, probability_ppm,
     round_points,
@@ -24,6 +23,7 @@ use minicbor::Encode;
 use minicbor::bytes::ByteVec;
 
 use crate::bundle::cbor::{Read, Reader};
+use crate::error::Result;
 use crate::schema::FieldSet;
 
 /// DCDE as it is stored.
@@ -61,6 +61,30 @@ impl<'b> Read<'b> for DecideParts {
         };
         from.end(entries)?;
         Some(parts)
+    }
+}
+
+impl DecideParts {
+    /// The feature bits that a bundle of it must require
+    /// ([`features`](crate::bundle::container::features)).
+    pub fn features(&self) -> u64 {
+        match self.output {
+            OutputKind::Points => crate::bundle::container::features::LINES,
+            OutputKind::Logit | OutputKind::Probability => 0,
+        }
+    }
+
+    /// The score in 1/1024 points, clamped, and the calibrated log-odds of a model's output. A
+    /// scorecard's points are the score as they are: calibration moves only the probability.
+    pub(crate) fn exact(&self, output: f64) -> Result<(i64, i32)> {
+        if self.output == OutputKind::Points {
+            let exact = scale::points(output)?;
+            let odds = self.calibration.apply(self.scale.log_odds(exact));
+            return Ok((self.scale.clamp(exact), odds));
+        }
+        let odds = scale::log_odds(output, self.output)?;
+        let odds = self.calibration.apply(odds);
+        Ok((self.scale.exact(odds), odds))
     }
 }
 

@@ -24,6 +24,9 @@ pub enum OutputKind {
     /// A probability.
     #[n(1)]
     Probability,
+    /// A scorecard's points: the score itself, from which log-odds follow by the score scale.
+    #[n(2)]
+    Points,
 }
 
 /// A monotone table from the model's log-odds to calibrated log-odds, both in 2^-20, linear
@@ -58,7 +61,8 @@ pub struct ScoreScale {
 
 variants!(OutputKind {
     0: Logit,
-    1: Probability
+    1: Probability,
+    2: Points
 });
 structure!(Calibration[knots]);
 structure!(ScoreScale [offset, slope, floor, ceiling]);
@@ -146,12 +150,47 @@ impl ScoreScale {
     /// The score in 1/1024 points after clamping, before rounding.
     pub fn exact(&self, log_odds: i32) -> i64 {
         let scaled = i128::from(self.offset) - i128::from(self.slope) * i128::from(log_odds);
-        let (floor, ceiling) = (
-            i64::from(self.floor) * POINT,
-            i64::from(self.ceiling) * POINT,
-        );
-        (scaled >> 32).clamp(i128::from(floor), i128::from(ceiling)) as i64
+        (scaled >> 32).clamp(self.least().into(), self.most().into()) as i64
     }
+
+    /// A score in 1/1024 points, moved between floor and ceiling.
+    pub(crate) fn clamp(&self, exact: i64) -> i64 {
+        exact.clamp(self.least(), self.most())
+    }
+
+    fn least(&self) -> i64 {
+        i64::from(self.floor) * POINT
+    }
+
+    fn most(&self) -> i64 {
+        i64::from(self.ceiling) * POINT
+    }
+
+    /// The log-odds that score `exact` 1/1024 points, in 2^-20: [`Self::exact`] backwards, rounded
+    /// towards zero, within ±1000. 0 where the scale tells no log-odds apart.
+    pub fn log_odds(&self, exact: i64) -> i32 {
+        let scaled = i128::from(self.offset) - (i128::from(exact) << 32);
+        let limit = 1000 * i128::from(LOG_ODDS_ONE);
+        let odds = scaled.checked_div(self.slope.into()).unwrap_or(0);
+        odds.clamp(-limit, limit) as i32
+    }
+}
+
+/// A model's output as a scorecard's points, in 1/1024 points, to the nearest.
+///
+/// # Errors
+/// [`ErrorKind::NotFinite`].
+pub(crate) fn points(output: f64) -> Result<i64> {
+    if !output.is_finite() {
+        return Err(not_finite());
+    }
+    // Powers of two: only the rounding to a whole number rounds.
+    let bounded = output.clamp(-1e9, 1e9);
+    Ok(libm::rint(bounded * POINT as f64) as i64)
+}
+
+fn not_finite() -> Error {
+    Error::new(ErrorKind::NotFinite, "model", "a finite output")
 }
 
 /// 1/1024 points to points: to the nearest, halves up.
@@ -165,13 +204,14 @@ pub fn round_points(exact: i64) -> i32 {
 /// [`ErrorKind::NotFinite`].
 pub(crate) fn log_odds(x: f64, kind: OutputKind) -> Result<i32> {
     let x = match kind {
-        OutputKind::Logit => x,
+        // Points never come here: see [`points`].
+        OutputKind::Logit | OutputKind::Points => x,
         OutputKind::Probability if x <= 0.0 => -40.0,
         OutputKind::Probability if x >= 1.0 => 40.0,
         OutputKind::Probability => libm::log(x / (1.0 - x)),
     };
     if !x.is_finite() {
-        return Err(Error::new(ErrorKind::NotFinite, "model", "a finite output"));
+        return Err(not_finite());
     }
     let bounded = x.clamp(-1000.0, 1000.0);
     Ok(libm::rint(bounded * f64::from(LOG_ODDS_ONE)) as i32)
@@ -213,6 +253,26 @@ mod tests {
         assert!(log_odds(f64::NAN, OutputKind::Probability).is_err());
     }
 
+    #[test]
+    fn points_are_the_score_and_tell_the_log_odds() {
+        let scale = ScoreScale::new(600.0, 19.0, 50.0, 300, 850);
+        let odds = |score: i64| f64::from(scale.log_odds(score * POINT)) / f64::from(LOG_ODDS_ONE);
+        assert!((odds(600) + 19f64.ln()).abs() < 1e-5);
+        assert!((odds(650) + 38f64.ln()).abs() < 1e-5);
+        assert_eq!(points(612.25).ok(), Some(612 * POINT + POINT / 4));
+        assert_eq!(points(-7.0).ok(), Some(-7 * POINT));
+        assert_eq!(points(f64::MAX).ok(), Some(1_000_000_000 * POINT));
+        assert!(points(f64::NAN).is_err() && points(f64::INFINITY).is_err());
+        assert_eq!(
+            (scale.clamp(0), scale.clamp(1 << 40)),
+            (300 * POINT, 850 * POINT)
+        );
+        // A scale that tells nothing apart gives even odds; it must not divide by zero.
+        let flat = ScoreScale { slope: 0, ..scale };
+        assert_eq!(flat.log_odds(600 * POINT), 0);
+        assert_eq!(scale.log_odds(i64::MIN), 1000 * LOG_ODDS_ONE);
+    }
+
     proptest! {
         #[test]
         fn calibration_is_monotone(
@@ -228,6 +288,14 @@ mod tests {
             probes.sort_unstable();
             let out: Vec<i32> = probes.iter().map(|&x| table.apply(x)).collect();
             prop_assert!(out.windows(2).all(|pair| pair[0] <= pair[1]));
+        }
+
+        #[test]
+        fn points_and_log_odds_are_each_others_way_back(score in 0i64..1_000_000) {
+            let scale = ScoreScale::new(600.0, 19.0, 50.0, -1000, 2000);
+            let back = scale.exact(scale.log_odds(score));
+            // Rounded down here, towards zero there.
+            prop_assert!((back - score).abs() <= 1, "{back} for {score}");
         }
 
         #[test]

@@ -210,6 +210,11 @@ impl Engine {
         }
     }
 
+    /// The bias of a model that only adds its inputs up: see [`Executable::adds_up`].
+    pub fn adds_up(&self, weights: &[u8]) -> Option<f32> {
+        self.executable()?.adds_up(0, weights)
+    }
+
     /// How the model's first layer comes in parts: see [`Executable::partials`].
     pub fn partials(&self) -> Option<Partials> {
         self.executable()?.partials(0)

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use tract_onnx::pb::{AttributeProto, GraphProto, ModelProto, TensorProto};
 use tract_onnx::prelude::*;
 use tract_onnx::tract_core::ops::Cost;
-use tract_onnx::tract_hir::internal::{DimLike, ToDim, TractErrorContext};
+use tract_onnx::tract_hir::infer::Factoid;
+use tract_onnx::tract_hir::internal::{DimLike, TractErrorContext};
 
 use super::file::{Facts, fault};
 use crate::error::Result;
@@ -24,19 +25,22 @@ pub(super) struct Model {
 
 impl Model {
     pub fn open(bytes: &[u8]) -> Result<(Facts, Self)> {
-        let onnx = onnx();
+        // What a file says of shapes behind its input may be out of date.
+        let onnx = onnx()
+            .with_ignore_output_shapes(true)
+            .with_ignore_value_info(true);
         let proto = onnx
             .proto_model_for_read(&mut std::io::Cursor::new(bytes))
             .map_err(|_| fault("an ONNX model"))?;
         check(&proto)?;
-        let model = onnx
+        let mut model = onnx
             .model_for_proto_model(&proto)
             .map_err(|_| fault("an ONNX model whose operators tract knows"))?;
+        let shape = one_row(&mut model)?;
         let model = model
             .into_typed()
             .and_then(TypedModel::into_decluttered)
             .map_err(|_| fault("an ONNX model whose shapes tract can work out"))?;
-        let (model, shape) = one_row(model)?;
         let (output, multiply_adds) = measure(&model)?;
         if output != (f32::datum_type(), 1) {
             return Err(fault("one output of float32, one number a row"));
@@ -66,33 +70,32 @@ impl Model {
 }
 
 /// Fixes the batch of the one input to the one row that scoring needs: the input's shape.
-fn one_row(model: TypedModel) -> Result<(TypedModel, Vec<usize>)> {
+fn one_row(model: &mut InferenceModel) -> Result<Vec<usize>> {
     let expected = || fault("one input of float32 [batch, features], and one output");
     let (1, 1) = (model.inputs.len(), model.outputs.len()) else {
         return Err(expected());
     };
-    let fact = model.input_fact(0).map_err(|_| expected())?.clone();
-    let mut dims = fact.shape.iter();
-    let batch = dims.next().ok_or_else(expected)?;
-    let rest: Option<Vec<usize>> = dims.map(|dim| dim.to_usize().ok()).collect();
-    let shape = match rest {
+    let fact = model.input_fact(0).map_err(|_| expected())?;
+    let float = fact.datum_type.concretize() == Some(f32::datum_type());
+    let mut dims = fact
+        .shape
+        .dims()
+        .map(|dim| dim.concretize()?.to_usize().ok());
+    let (Some(None | Some(1)), true) = (dims.next(), float) else {
+        return Err(expected());
+    };
+    let shape = match dims.collect::<Option<Vec<usize>>>() {
         Some(rest) if !rest.is_empty() && rest.len() < 8 => [vec![1], rest].concat(),
         _ => return Err(expected()),
     };
     let elements = shape.iter().try_fold(1usize, |all, &d| all.checked_mul(d));
-    let float = fact.datum_type == f32::datum_type();
-    if !float || elements.is_none_or(|elements| elements > MAX_VALUES) {
+    if elements.is_none_or(|elements| elements > MAX_VALUES) {
         return Err(expected());
     }
-    let model = match batch {
-        TDim::Val(1) => model,
-        TDim::Sym(batch) => model
-            .set_symbols(&[(batch.clone(), 1.to_dim())].into())
-            .and_then(TypedModel::into_decluttered)
-            .map_err(|_| fault("an ONNX model that takes one row at a time"))?,
-        _ => return Err(expected()),
-    };
-    Ok((model, shape))
+    model
+        .set_input_fact(0, f32::fact(&shape).into())
+        .map_err(|_| expected())?;
+    Ok(shape)
 }
 
 /// The output's type and length, and the multiply-adds and divisions of a row.

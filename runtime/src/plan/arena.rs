@@ -59,6 +59,31 @@ impl Arena {
         }
     }
 
+    /// As [`Self::two`], with two inputs; the second may be the first.
+    #[cfg(feature = "tensors")]
+    pub(crate) fn three(
+        &mut self,
+        left: &Place,
+        right: &Place,
+        output: &Place,
+    ) -> (&[f32], &[f32], &mut [f32]) {
+        if left.start == right.start {
+            let (left, output) = self.two(left, output);
+            let left = bytemuck::cast_slice(left);
+            return (left, left, bytemuck::cast_slice_mut(output));
+        }
+        let ranges = [self.range(left), self.range(right), self.range(output)];
+        match self.lines.get_disjoint_mut(ranges) {
+            Ok([left, right, output]) => (
+                bytemuck::cast_slice(left),
+                bytemuck::cast_slice(right),
+                bytemuck::cast_slice_mut(output),
+            ),
+            // As in `two`.
+            Err(_) => (&[], &[], &mut []),
+        }
+    }
+
     /// Row `row` of an f32 buffer, to be filled in by the caller.
     #[inline]
     pub fn input(&mut self, buffer: &Buffer, row: usize) -> &mut [f32] {

@@ -61,6 +61,8 @@ pub enum Split {
         members: Vec<u32>,
         /// Where negative numbers and those above the greatest member go.
         outside: Side,
+        /// Whether numbers with a fraction are outside too, instead of losing it.
+        exact: bool,
     },
 }
 
@@ -189,7 +191,9 @@ fn pack_slots(slots: &[Slot], element: ElementType) -> Result<Vec<u8>> {
                 }
                 element.size()
             }
-            Split::Set { members, outside } => {
+            Split::Set {
+                members, outside, ..
+            } => {
                 let words = set_words(members, *outside);
                 let Some(words) = words.filter(|_| members.len() <= MAX_CATEGORIES) else {
                     return fault(place(), "categories below 65536");
@@ -208,7 +212,9 @@ fn pack_slots(slots: &[Slot], element: ElementType) -> Result<Vec<u8>> {
         out.extend((((values.len() - before) / size) as u32).to_le_bytes());
         let (comparison, outside) = match &slot.split {
             Split::Thresholds { strict, .. } => (u8::from(*strict), 0),
-            Split::Set { outside, .. } => (2, u8::from(*outside == Side::Left)),
+            Split::Set { outside, exact, .. } => {
+                (2 + u8::from(*exact), u8::from(*outside == Side::Left))
+            }
         };
         let missing = match slot.missing {
             Missing::Left => 0,
@@ -479,10 +485,14 @@ impl Slot {
                 let threshold = *values.get(rank)?;
                 side(x < threshold || (!strict && x == threshold))
             }
-            Split::Set { members, outside } => {
+            Split::Set {
+                members,
+                outside,
+                exact,
+            } => {
                 let most = members.iter().max().map_or(-1.0, |&most| f64::from(most));
                 let whole = x.trunc();
-                if whole < 0.0 || whole > most {
+                if whole < 0.0 || whole > most || (*exact && whole != x) {
                     *outside
                 } else {
                     side(members.iter().any(|&member| f64::from(member) == whole))

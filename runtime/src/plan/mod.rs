@@ -3,16 +3,22 @@
 
 mod arena;
 pub mod ensemble;
+mod operation;
 mod partial;
 mod program;
+#[cfg(feature = "tensors")]
+mod tensor;
 mod trees;
 mod validate;
 
 pub use arena::Arena;
 use arena::Place;
+pub use operation::TensorOperation;
 use partial::Partial;
 pub(crate) use partial::{PartialRows, Partials};
-pub use program::{Buffer, ElementType, Model, PLAN_VERSION, Plan, Port, Step};
+pub use program::{
+    Axis, Buffer, CONSTANT, ElementType, Model, Nest, PLAN_VERSION, Plan, Port, Step,
+};
 pub use trees::{MAX_CATEGORIES, MAX_SLOTS, MAX_SPLITS, MAX_THRESHOLDS, MAX_TREES};
 pub use validate::{MAX_ARENA_BYTES, MAX_MODELS, MAX_MULTIPLY_ADDS, MAX_STEPS};
 
@@ -69,6 +75,9 @@ enum Operation {
     },
     /// A step with tables of its own, and what its input is made of.
     Table(Table, ElementType),
+    /// A tensor step; none where this runtime has none.
+    #[cfg(feature = "tensors")]
+    Tensor(Option<Box<tensor::Call>>),
 }
 
 impl Executable {
@@ -158,6 +167,33 @@ impl Executable {
         run_calls(&self.prepared(index)?.calls, kernels, weights, rows, arena);
         Ok(())
     }
+
+    /// The bias of model `index` where all that it does is to add its inputs to that, as a
+    /// scorecard does.
+    pub(crate) fn adds_up(&self, index: usize, weights: &[u8]) -> Option<f32> {
+        let model = self.plan.models.get(index)?;
+        let ([step], [input], [output]) = (&model.steps[..], &model.inputs[..], &model.outputs[..])
+        else {
+            return None;
+        };
+        let call = self.models.get(index)?.calls.first()?;
+        let plain = matches!(
+            call.operation,
+            Operation::DenseFloat {
+                half: false,
+                relu: false
+            }
+        ) && call.shape.outputs == 1
+            && (step.input(), step.output()) == (input.buffer, output.buffer);
+        if !plain {
+            return None;
+        }
+        // Of each 16 lanes the first: the bias, then a weight for each input.
+        let lanes = weights[call.weights.clone()].as_chunks().0.iter();
+        let mut first = lanes.step_by(LANES).map(|&float| f32::from_le_bytes(float));
+        let bias = first.next()?;
+        first.all(|weight| weight == 1.0).then_some(bias)
+    }
 }
 
 fn no_model(index: usize) -> Error {
@@ -170,7 +206,7 @@ impl Prepared {
             .steps
             .iter()
             .zip(cost.steps)
-            .map(|(step, found)| Call::new(step, model, found))
+            .map(|(step, found)| Call::new(step, model, found, weights))
             .collect();
         Self {
             multiply_adds: cost.multiply_adds,
@@ -182,7 +218,9 @@ impl Prepared {
 
 impl Call {
     /// Buffers and weights are where validation has found them.
-    fn new(step: &Step, model: &Model, found: Found) -> Self {
+    fn new(step: &Step, model: &Model, found: Found, all: &[u8]) -> Self {
+        #[cfg(not(feature = "tensors"))]
+        let _ = all;
         let input = &model.buffers[usize::from(step.input())];
         let output = &model.buffers[usize::from(step.output())];
         let (inputs, outputs) = (input.len as usize, output.len as usize);
@@ -226,6 +264,14 @@ impl Call {
                 found.bytes,
                 0,
             ),
+            #[cfg(feature = "tensors")]
+            Step::Tensor { weights, .. } => {
+                let call = tensor::Call::new(step, model, all).map(Box::new);
+                (Operation::Tensor(call), weights, found.bytes, 0)
+            }
+            // Validation has refused it.
+            #[cfg(not(feature = "tensors"))]
+            Step::Tensor { .. } => (Operation::Quantise, 0, 0, 0),
         };
         Self {
             operation,
@@ -253,6 +299,13 @@ fn run_calls(calls: &[Call], kernels: &Kernels, weights: &[u8], rows: usize, are
     for call in calls {
         let shape = call.shape.of(rows);
         let weights = &weights[call.weights.clone()];
+        #[cfg(feature = "tensors")]
+        if let Operation::Tensor(call) = &call.operation {
+            if let Some(call) = call {
+                call.run(weights, rows, arena);
+            }
+            continue;
+        }
         let (input, output) = arena.two(&call.input, &call.output);
         match call.operation {
             Operation::Quantise => {
@@ -273,6 +326,8 @@ fn run_calls(calls: &[Call], kernels: &Kernels, weights: &[u8], rows: usize, are
             Operation::Table(ref table, element) => {
                 table.run(shape, element, weights, input, output);
             }
+            #[cfg(feature = "tensors")]
+            Operation::Tensor(_) => {}
         }
     }
 }

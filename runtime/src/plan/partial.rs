@@ -59,7 +59,10 @@ impl Partial {
         let alone = model.inputs.len() == 1
             && first.input() == model.inputs[0].buffer
             && second.input() == first.output()
-            && rest.iter().all(|step| !spent.contains(&step.input()))
+            && rest
+                .iter()
+                .flat_map(Step::inputs)
+                .all(|at| !spent.contains(&at))
             && model
                 .outputs
                 .iter()
@@ -168,7 +171,7 @@ impl Executable {
                 trees.sum_remaining(shape, own, joined, output);
             }
             // These have no parts.
-            Operation::Quantise | Operation::DenseFloat { .. } | Operation::Table(..) => {}
+            _ => {}
         }
         run_calls(&calls[2..], kernels, weights, rows, arena);
         Ok(())

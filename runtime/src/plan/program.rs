@@ -4,6 +4,7 @@ use minicbor::Encode;
 
 use crate::bundle::cbor::{structure, variants};
 use crate::bundle::container::features;
+use crate::plan::operation::TensorOperation;
 
 /// The models of a bundle.
 #[derive(Debug, Clone, PartialEq, Encode)]
@@ -228,6 +229,67 @@ pub enum Step {
         #[n(4)]
         last: bool,
     },
+    /// A tensor operation over f32 buffers through strides.
+    #[n(16)]
+    Tensor {
+        /// What it does.
+        #[n(0)]
+        operation: TensorOperation,
+        /// f32.
+        #[n(1)]
+        left: u16,
+        /// f32; [`CONSTANT`] where the right operand lies in WGTS. As `left` where there is none.
+        #[n(2)]
+        right: u16,
+        /// f32. Where the step writes only part of it, an earlier one has written it all.
+        #[n(3)]
+        output: u16,
+        /// Panels, a table, a constant right operand, or the operation's two parameters: f32.
+        #[n(4)]
+        weights: u64,
+        /// Elements of a constant right operand, rows of a table; else 0.
+        #[n(5)]
+        size: u32,
+        /// What it walks.
+        #[n(6)]
+        nest: Nest,
+    },
+}
+
+/// Stands for a right operand that lies in WGTS.
+pub const CONSTANT: u16 = u16::MAX;
+
+/// The axes that a tensor step walks: `6 − inner` outer ones, then inner ones.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Encode)]
+#[cfg_attr(test, derive(minicbor::Decode))]
+pub struct Nest {
+    /// How many of the axes, the last ones, are folded or normed over.
+    #[n(0)]
+    pub inner: u8,
+    /// The first element of the left operand, of the right one, of the output.
+    #[n(1)]
+    pub start: [u32; 3],
+    /// Axes, the last one fastest.
+    #[n(2)]
+    pub axes: [Axis; 6],
+}
+
+/// One axis: how often, and how far apart in each operand, in elements.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Encode)]
+#[cfg_attr(test, derive(minicbor::Decode))]
+pub struct Axis {
+    /// At least 1.
+    #[n(0)]
+    pub count: u32,
+    /// In the left operand.
+    #[n(1)]
+    pub left: i32,
+    /// In the right operand.
+    #[n(2)]
+    pub right: i32,
+    /// In the output.
+    #[n(3)]
+    pub output: i32,
 }
 
 structure!(Plan {
@@ -257,7 +319,10 @@ variants!(Step [
     3: DenseFloat { input, output, weights, half, relu },
     4: Rank { input, output, weights },
     5: Trees { input, output, weights, trees, last },
+    16: Tensor { operation, left, right, output, weights, size, nest },
 ]);
+structure!(Nest [inner, start, axes]);
+structure!(Axis [count, left, right, output]);
 
 impl Plan {
     /// The feature bits that a bundle of it must require
@@ -277,10 +342,19 @@ impl Step {
             | Self::DenseF32 { .. }
             | Self::DenseFloat { .. } => 0,
             Self::Rank { .. } | Self::Trees { .. } => features::TREES,
+            Self::Tensor { .. } => features::TENSORS,
         }
     }
 
-    /// The buffer it reads.
+    /// The buffers it reads; twice the same where it reads one.
+    pub const fn inputs(&self) -> [u16; 2] {
+        match *self {
+            Self::Tensor { left, right, .. } if right != CONSTANT => [left, right],
+            _ => [self.input(); 2],
+        }
+    }
+
+    /// The buffer it reads, the left one of two.
     pub const fn input(&self) -> u16 {
         match *self {
             Self::Quantise { input, .. }
@@ -289,6 +363,7 @@ impl Step {
             | Self::DenseFloat { input, .. }
             | Self::Rank { input, .. }
             | Self::Trees { input, .. } => input,
+            Self::Tensor { left, .. } => left,
         }
     }
 
@@ -300,7 +375,8 @@ impl Step {
             | Self::DenseF32 { output, .. }
             | Self::DenseFloat { output, .. }
             | Self::Rank { output, .. }
-            | Self::Trees { output, .. } => output,
+            | Self::Trees { output, .. }
+            | Self::Tensor { output, .. } => output,
         }
     }
 
@@ -313,6 +389,7 @@ impl Step {
             Self::DenseFloat { half: false, .. } => "dense f32",
             Self::Rank { .. } => "rank",
             Self::Trees { .. } => "trees",
+            Self::Tensor { operation, .. } => operation.name(),
         }
     }
 }

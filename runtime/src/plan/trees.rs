@@ -4,7 +4,8 @@
 use crate::error::{Error, Result};
 use crate::kernels::Shape;
 use crate::kernels::trees::{
-    Comparison, Cut, Features, Forest, LEAF, Missing, NODE_BYTES, Rows, Slot, Tree, rank, rule_out,
+    BLOCK, Comparison, Cut, Features, Forest, LEAF, Missing, NODE_BYTES, Rows, Slot, Tree, WINDOW,
+    rank, rule_out,
 };
 use crate::plan::program::{Buffer, ElementType, Step};
 use crate::plan::validate::MAX_MULTIPLY_ADDS;
@@ -37,6 +38,8 @@ pub(crate) enum Table {
 #[derive(Debug, Clone)]
 pub(crate) struct Trees {
     trees: Vec<Tree>,
+    /// In the order in which they are walked.
+    walks: Vec<Tree>,
     /// Bytes of all nodes, and where they start.
     nodes: [usize; 2],
     /// Bytes of one float.
@@ -111,7 +114,7 @@ pub(crate) fn check(
 
 /// What a slot or a tree counts for, beyond its thresholds and nodes: so many fit into memory.
 const ENTRY: usize = 512;
-/// What checking a node counts for.
+/// What a node or a threshold counts for.
 const NODE: usize = 8;
 
 /// Counts work that is about to be done.
@@ -150,12 +153,13 @@ fn check_slots(
             _ => return fault("a known way with missing values"),
         };
         let [comparison, _, zero, outside] = [slot[8], slot[9], slot[10], slot[11]];
-        let set = comparison == 2;
+        let set = comparison >= 2;
         let comparison = match comparison {
             0 => Comparison::AtMost,
             1 => Comparison::Below,
-            2 => Comparison::Set {
+            2 | 3 => Comparison::Set {
                 outside: outside == 1,
+                exact: comparison == 3,
             },
             _ => return fault("a known comparison"),
         };
@@ -171,7 +175,7 @@ fn check_slots(
         if count > most {
             return fault("at most 65534 thresholds or 65536 categories in every slot");
         }
-        spend(padded, count)?;
+        spend(padded, count * NODE)?;
         let start = whole - rest.len();
         let values = take(rest, count, if set { 4 } else { size })?;
         if !set && !rising(values, size) {
@@ -183,6 +187,13 @@ fn check_slots(
             missing,
             zero_is_missing: zero == 1,
             comparison,
+            pivots: match set {
+                true => Vec::new(),
+                false => values
+                    .chunks_exact(size * BLOCK)
+                    .map(|block| float(&block[block.len() - size..], size))
+                    .collect(),
+            },
             values: start..start + values.len(),
         });
     }
@@ -234,6 +245,7 @@ fn check_trees(
             word: words,
             depth: 0,
             output: output as u16,
+            place: (trees.len() % WINDOW) as u8,
         });
         let more = nodes.checked_add(2 * splits + 1);
         nodes = more.map_or_else(|| fault("weights inside section WGTS"), Ok)?;
@@ -262,8 +274,13 @@ fn check_trees(
     if !sound || float(&floats[outputs * size..], size) == 0.0 {
         return fault("finite constants and leaves, and a divisor other than 0");
     }
+    let mut walks = trees.clone();
+    for window in walks.chunks_mut(WINDOW) {
+        window.sort_by_key(|tree| tree.depth);
+    }
     let trees = Trees {
         trees,
+        walks,
         nodes: [described.len(), bytes.len()],
         float: size,
         outputs,
@@ -482,6 +499,7 @@ impl Trees {
         let (constants, values) = rest.split_at((self.outputs + 2) * self.float);
         Forest {
             trees: &self.trees,
+            walks: &self.walks,
             nodes,
             constants,
             values,

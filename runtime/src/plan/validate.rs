@@ -76,10 +76,18 @@ fn check_model(model: &Model, weights: &[u8]) -> Result<Cost> {
         multiply_adds: 0,
         steps: Vec::with_capacity(model.steps.len()),
     };
-    let mut padded = 0u64;
+    let (mut padded, mut constants) = (0u64, 0usize);
     for (index, step) in model.steps.iter().enumerate() {
         let place = || format!("section PLAN, step {index} ({})", step.name());
         let at_step = |e: Error| Error::malformed(place(), e.expected().to_owned());
+        if matches!(step, Step::Tensor { .. }) {
+            let (added, all) = check_tensor(step, &mut written, &mut constants, padded, weights)
+                .map_err(at_step)?;
+            cost.multiply_adds += added.cost;
+            cost.steps.push(added);
+            padded = all;
+            continue;
+        }
         let (input, output) = check_buffers(step, &mut written).map_err(at_step)?;
         if let Step::Rank { weights: at, .. } | Step::Trees { weights: at, .. } = *step {
             let start = usize::try_from(at).unwrap_or(usize::MAX);
@@ -182,6 +190,75 @@ impl<'a> Written<'a> {
     }
 }
 
+#[cfg(not(feature = "tensors"))]
+fn check_tensor(
+    _: &Step,
+    _: &mut Written<'_>,
+    _: &mut usize,
+    _: u64,
+    _: &[u8],
+) -> Result<(Found, u64)> {
+    Err(Error::new(
+        crate::ErrorKind::Unsupported,
+        "section PLAN",
+        "a runtime with tensor steps built in",
+    ))
+}
+
+/// Checks one tensor step: what it costs, and how many multiply-adds are counted with it.
+#[cfg(feature = "tensors")]
+fn check_tensor(
+    step: &Step,
+    written: &mut Written<'_>,
+    constants: &mut usize,
+    padded: u64,
+    weights: &[u8],
+) -> Result<(Found, u64)> {
+    use crate::plan::tensor::{MAX_CONSTANTS, check_shape, check_weights, weight_bytes};
+    let fault = |what: String| Err(Error::malformed("section PLAN", what));
+    let inputs = step.inputs();
+    let mut buffers = [None; 2];
+    for (buffer, at) in buffers.iter_mut().zip(inputs) {
+        *buffer = Some(written.read(at, ElementType::F32)?);
+    }
+    let ([Some(left), Some(right)], output) = (buffers, written.buffer(step.output())?) else {
+        return fault("buffers that exist".to_owned());
+    };
+    let checked = check_shape(step, left, right, output)?;
+    let padded = padded.saturating_add(checked.padded);
+    if padded > MAX_MULTIPLY_ADDS {
+        return fault(format!(
+            "at most {MAX_MULTIPLY_ADDS} multiply-adds a row, padding included"
+        ));
+    }
+    *constants += checked.constants;
+    if *constants > MAX_CONSTANTS {
+        return fault(format!("at most {MAX_CONSTANTS} constants"));
+    }
+    if output.element != ElementType::F32 {
+        return fault("an output buffer of its type".to_owned());
+    }
+    // What a step leaves as it is must be there.
+    if !checked.covers {
+        written.read(step.output(), ElementType::F32)?;
+    }
+    written.write(step.output())?;
+    if inputs.contains(&step.output())
+        || inputs
+            .iter()
+            .any(|&at| written.read(at, ElementType::F32).is_err())
+    {
+        return fault("an input and an output that do not overlap".to_owned());
+    }
+    check_weights(step, weights)?;
+    let found = Found {
+        table: Table::None,
+        bytes: usize::try_from(weight_bytes(step)).unwrap_or(usize::MAX),
+        cost: checked.multiply_adds,
+    };
+    Ok((found, padded))
+}
+
 fn check_buffers<'a>(step: &Step, written: &mut Written<'a>) -> Result<(&'a Buffer, &'a Buffer)> {
     let fault = |what: &str| Err(Error::malformed("section PLAN", what.to_owned()));
     // The features and the sums of trees are of either float.
@@ -193,7 +270,7 @@ fn check_buffers<'a>(step: &Step, written: &mut Written<'a>) -> Result<(&'a Buff
         Step::Quantise { .. } => (ElementType::F32, ElementType::U8),
         Step::DenseU8 { .. } => (ElementType::U8, ElementType::U8),
         Step::DenseF32 { .. } => (ElementType::U8, ElementType::F32),
-        Step::DenseFloat { .. } => (ElementType::F32, ElementType::F32),
+        Step::DenseFloat { .. } | Step::Tensor { .. } => (ElementType::F32, ElementType::F32),
         Step::Rank { input, .. } => (float(*input), ElementType::U16),
         Step::Trees { output, .. } => (ElementType::U16, float(*output)),
     };
@@ -289,12 +366,14 @@ fn check_weights(step: &Step, input: &Buffer, output: &Buffer, weights: &[u8]) -
         }
         // Checked with their tables.
         Step::Rank { .. } | Step::Trees { .. } => Ok(()),
+        // It has a check of its own.
+        Step::Tensor { .. } => fault("a dense step"),
     }
 }
 
 /// Whether all of these f32 are finite. Without an early exit, so that it runs at the speed of
 /// memory.
-fn all_finite(bytes: &[u8]) -> bool {
+pub(super) fn all_finite(bytes: &[u8]) -> bool {
     bytes.as_chunks().0.iter().fold(true, |all, &float| {
         all & (u32::from_le_bytes(float) & 0x7fff_ffff < 0x7f80_0000)
     })

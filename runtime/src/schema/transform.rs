@@ -5,6 +5,7 @@ use minicbor::Encode;
 
 use crate::bundle::cbor;
 use crate::bundle::cbor::{structure, variants};
+use crate::decide::POINT;
 use crate::error::{Error, Result};
 use crate::kernels::arch::fp_state::DefaultFpState;
 use crate::schema::{Application, Field, FieldKind, MAX_FIELDS, resolve};
@@ -108,6 +109,78 @@ pub enum Encoding {
         #[n(0)]
         values: Vec<f64>,
     },
+    /// What a chain of operations makes of the number; 0 where a missing value reaches its end.
+    /// The block's own `impute`, `clip` and `log` are left out beside it.
+    #[n(5)]
+    Chain {
+        /// What is done, in order.
+        #[n(0)]
+        operations: Vec<Operation>,
+    },
+}
+
+/// One operation of an [`Encoding::Chain`]. A missing value passes through all of them but
+/// [`Operation::Impute`]. Numbers in f64; where an operation says *single*, each of its results is
+/// rounded to f32, which is f32 arithmetic where what it reads is f32 (Figueroa 1995, "When is
+/// double rounding innocuous?").
+#[derive(Debug, Clone, PartialEq, Encode)]
+#[cfg_attr(test, derive(minicbor::Decode))]
+pub enum Operation {
+    /// Rounds to f32.
+    #[n(0)]
+    Single,
+    /// What stands for a missing value.
+    #[n(1)]
+    Impute {
+        /// The number.
+        #[n(0)]
+        value: f64,
+    },
+    /// (x − offset) · factor, single.
+    #[n(2)]
+    Affine {
+        /// What is taken off.
+        #[n(0)]
+        offset: f64,
+        /// What the rest is multiplied with.
+        #[n(1)]
+        factor: f64,
+    },
+    /// Moves the number between two bounds.
+    #[n(3)]
+    Clip {
+        /// The least.
+        #[n(0)]
+        low: f64,
+        /// The greatest.
+        #[n(1)]
+        high: f64,
+    },
+    /// Of a table the value at the number, which is a category's index.
+    #[n(4)]
+    Lookup {
+        /// A number for each category.
+        #[n(0)]
+        values: Vec<f64>,
+    },
+    /// Of one value more than there are edges, the one whose number is the count of edges that are
+    /// not above x: bins that hold their lower end.
+    #[n(5)]
+    Bins {
+        /// Strictly rising.
+        #[n(0)]
+        edges: Vec<f64>,
+        /// One for each bin.
+        #[n(1)]
+        values: Vec<f64>,
+    },
+    /// The last only: a feature for each value, 1 where the number is that value, else 0.
+    #[n(6)]
+    OneHot {
+        /// The values.
+        #[n(0)]
+        values: Vec<f64>,
+    },
 }
 
 structure!(TransformParts {
@@ -126,8 +199,77 @@ structure!(Block {
 });
 variants!(Encoding [
     0: Plain {}, 1: Standardise { mean, deviation }, 2: Piecewise { edges },
-    3: OneHot { categories }, 4: Ordinal { values },
+    3: OneHot { categories }, 4: Ordinal { values }, 5: Chain { operations },
 ]);
+variants!(Operation [
+    0: Single {}, 1: Impute { value }, 2: Affine { offset, factor }, 3: Clip { low, high },
+    4: Lookup { values }, 5: Bins { edges, values }, 6: OneHot { values },
+]);
+
+/// No chain has more operations, and no table of one more numbers.
+const MAX_OPERATIONS: usize = 16;
+const MAX_TABLE: usize = 4096;
+
+impl TransformParts {
+    /// The feature bits that a bundle of them must require
+    /// ([`features`](crate::bundle::container::features)).
+    pub fn features(&self) -> u64 {
+        let chain = |block: &Block| matches!(block.encode, Encoding::Chain { .. });
+        match self.blocks.iter().any(chain) {
+            true => crate::bundle::container::features::LINES,
+            false => 0,
+        }
+    }
+}
+
+impl Operation {
+    /// Whether it is sound at its place of a chain over a field of so many categories.
+    fn is_sound(&self, first: bool, last: bool, categories: Option<usize>) -> bool {
+        let (numbers, rising): (&[&[f64]], &[f64]) = match self {
+            Self::Single => (&[], &[]),
+            Self::Impute { value } => (&[&[*value]], &[]),
+            Self::Affine { offset, factor } => (&[&[*offset, *factor]], &[]),
+            Self::Clip { low, high } if low > high => return false,
+            Self::Clip { low, high } => (&[&[*low, *high]], &[]),
+            Self::Lookup { values } if !first || categories != Some(values.len()) => return false,
+            Self::Lookup { values } => (&[values], &[]),
+            Self::Bins { edges, values } if values.len() != edges.len() + 1 => return false,
+            Self::Bins { edges, values } => (&[edges, values], edges),
+            Self::OneHot { values } if !last || values.is_empty() => return false,
+            Self::OneHot { values } => (&[values], &[]),
+        };
+        let finite = |of: &&[f64]| of.len() <= MAX_TABLE && of.iter().all(|x| x.is_finite());
+        numbers.iter().all(finite) && rising.windows(2).all(|pair| pair[0] < pair[1])
+    }
+
+    /// What it makes of a number.
+    fn apply(&self, number: f64) -> f64 {
+        if let (Self::Impute { value }, true) = (self, number.is_nan()) {
+            return *value;
+        }
+        if number.is_nan() {
+            return number;
+        }
+        let single = |x: f64| f64::from(x as f32);
+        match self {
+            Self::Impute { .. } | Self::OneHot { .. } => number,
+            Self::Single => single(number),
+            Self::Affine { offset, factor } => single(single(number - offset) * factor),
+            Self::Clip { low, high } => clip(number, *low, *high),
+            Self::Lookup { values } => values.get(number as usize).copied().unwrap_or(f64::NAN),
+            Self::Bins { edges, values } => values[edges.partition_point(|&edge| edge <= number)],
+        }
+    }
+}
+
+/// Not `f64::clamp`: -0.0 against 0.0 must not depend on how a device compares them.
+fn clip(number: f64, low: f64, high: f64) -> f64 {
+    match number {
+        x if x < low => low,
+        x if x > high => high,
+        x => x,
+    }
+}
 
 impl Encoding {
     fn width(&self) -> usize {
@@ -135,6 +277,10 @@ impl Encoding {
             Self::Plain | Self::Standardise { .. } | Self::Ordinal { .. } => 1,
             Self::Piecewise { edges } => edges.len().saturating_sub(1),
             Self::OneHot { categories } => *categories as usize,
+            Self::Chain { operations } => match operations.last() {
+                Some(Operation::OneHot { values }) => values.len(),
+                _ => 1,
+            },
         }
     }
 }
@@ -228,6 +374,11 @@ impl Transforms {
         self.features
     }
 
+    /// What they were made from.
+    pub(crate) fn parts(&self) -> &TransformParts {
+        &self.parts
+    }
+
     /// Whether features may be NaN: whether a block leaves missing values to the model.
     pub fn keep_missing(&self) -> bool {
         let mut blocks = self.parts.blocks.iter();
@@ -302,6 +453,37 @@ impl Transforms {
         }
     }
 
+    /// Whether every feature is a whole number of 1/1024 points, and so few of them that their
+    /// sum with `bias` is exact in f32, in any order: below 2^24 of that unit.
+    pub(crate) fn add_up_exactly(&self, bias: f32) -> bool {
+        let size = |x: f64| match x * POINT as f64 {
+            whole if whole as i64 as f64 == whole => whole.abs(),
+            _ => f64::INFINITY,
+        };
+        let most = |block: &Block| {
+            let Encoding::Chain { operations } = &block.encode else {
+                return f64::INFINITY;
+            };
+            let table = |operation: &Operation| match operation {
+                Operation::Lookup { values } | Operation::Bins { values, .. } => {
+                    values.iter().map(|&x| size(x)).fold(0.0, f64::max)
+                }
+                Operation::Impute { value } => size(*value),
+                _ => f64::INFINITY,
+            };
+            let chosen = matches!(
+                operations.first(),
+                Some(Operation::Lookup { .. } | Operation::Bins { .. })
+            );
+            match chosen && !block.missing_flag {
+                true => operations.iter().map(table).fold(0.0, f64::max),
+                false => f64::INFINITY,
+            }
+        };
+        let all = self.parts.blocks.iter().map(most);
+        all.fold(size(bias.into()), |sum, most| sum + most) < f64::from(1 << 24)
+    }
+
     /// Where the features of one group lie: ranges that rise and do not touch.
     pub(crate) fn group_ranges(&self, group: usize) -> Vec<std::ops::Range<usize>> {
         let mut ranges: Vec<std::ops::Range<usize>> = Vec::new();
@@ -354,6 +536,15 @@ impl Block {
             Encoding::Ordinal { values } => {
                 categories == Some(values.len()) && values.iter().all(|v| v.is_finite())
             }
+            Encoding::Chain { operations } => {
+                let last = operations.len().wrapping_sub(1);
+                let all = operations.iter().enumerate();
+                operations.len() <= MAX_OPERATIONS
+                    && (self.impute, self.clip, self.log) == (None, None, false)
+                    && all.fold(true, |all, (at, one)| {
+                        all && one.is_sound(at == 0, at == last, categories)
+                    })
+            }
         };
         let clip = self
             .clip
@@ -363,14 +554,20 @@ impl Block {
 
     fn write(&self, number: f64, out: &mut [f64]) {
         let missing = number.is_nan();
+        let number = match &self.encode {
+            Encoding::Chain { operations } => {
+                let all = operations.iter();
+                all.fold(number, |number, operation| operation.apply(number))
+            }
+            _ => number,
+        };
         let (values, flag) = out.split_at_mut(self.encode.width());
         if let [flag] = flag {
             *flag = f64::from(u8::from(missing));
         }
-        let number = if missing {
-            self.impute.unwrap_or(f64::NAN)
-        } else {
-            number
+        let number = match self.impute {
+            Some(impute) if missing => impute,
+            _ => number,
         };
         if number.is_nan() {
             // Missing, or said to stay so.
@@ -401,6 +598,14 @@ impl Block {
                     };
                 }
             }
+            (Encoding::Chain { operations }, values) => match operations.last() {
+                Some(Operation::OneHot { values: table }) => {
+                    for (value, own) in values.iter_mut().zip(table) {
+                        *value = f64::from(u8::from(number == *own));
+                    }
+                }
+                _ => values.fill(number),
+            },
             (Encoding::Standardise { mean, deviation }, [value]) => {
                 *value = (self.shape(number) - mean) / deviation;
             }
@@ -411,10 +616,8 @@ impl Block {
     /// Clip, then log.
     fn shape(&self, number: f64) -> f64 {
         let x = match self.clip {
-            // Not f64::clamp: -0.0 against 0.0 must not depend on how a device compares them.
-            Some((low, _)) if number < low => low,
-            Some((_, high)) if number > high => high,
-            _ => number,
+            Some((low, high)) => clip(number, low, high),
+            None => number,
         };
         match (self.log, x > 0.0) {
             (true, true) => libm::log1p(x),
@@ -493,6 +696,127 @@ mod tests {
         plain.clip = Some((0.0, 100.0));
         assert_eq!(features(&plain, -3.0), [0.0, 0.0]);
         assert_eq!(features(&plain, 1e9), [libm::log1p(100.0), 0.0]);
+    }
+
+    fn chain(operations: Vec<Operation>) -> Block {
+        Block {
+            missing_flag: false,
+            ..block(Encoding::Chain { operations })
+        }
+    }
+
+    fn bins(edges: &[f64], values: &[f64]) -> Operation {
+        Operation::Bins {
+            edges: edges.to_vec(),
+            values: values.to_vec(),
+        }
+    }
+
+    #[test]
+    fn chains_do_one_operation_after_another() {
+        let impute = Operation::Impute { value: 7.0 };
+        let points = chain(vec![
+            bins(&[10.0, 20.0], &[-5.0, 0.25, 30.0]),
+            impute.clone(),
+        ]);
+        let one = |number: f64| features(&points, number)[0];
+        assert_eq!(
+            [9.99, 10.0, 19.0, 20.0, 1e300, -1e300, f64::NAN].map(one),
+            [-5.0, 0.25, 0.25, 30.0, 30.0, -5.0, 7.0]
+        );
+        // In f32 from the first operation on, as ONNX Runtime reckons.
+        let affine = Operation::Affine {
+            offset: f64::from(0.1f32),
+            factor: f64::from(3.3f32),
+        };
+        let scaled = chain(vec![Operation::Single, affine]);
+        for number in [0.7, 123_456.789, -0.3, 1e-30] {
+            let own = (number as f32 - 0.1) * 3.3;
+            assert_eq!(features(&scaled, number), [f64::from(own)]);
+        }
+        let clip = Operation::Clip {
+            low: -1.0,
+            high: 1.0,
+        };
+        assert_eq!(features(&chain(vec![clip]), 4.0), [1.0]);
+        let lookup = Operation::Lookup {
+            values: vec![2.0, 5.0],
+        };
+        let hot = Operation::OneHot {
+            values: vec![5.0, 7.0, 2.0],
+        };
+        let words = chain(vec![lookup.clone(), hot.clone()]);
+        assert_eq!(features(&words, 0.0), [0.0, 0.0, 1.0]);
+        assert_eq!(features(&words, 1.0), [1.0, 0.0, 0.0]);
+        assert_eq!(features(&words, f64::NAN), [0.0; 3]);
+        // An index that no category has is as good as missing.
+        assert_eq!(features(&chain(vec![lookup, impute]), 9.0), [7.0]);
+        assert_eq!(features(&chain(Vec::new()), f64::NAN), [0.0]);
+    }
+
+    #[test]
+    fn chains_that_are_not_sound_are_refused() {
+        let word = Field {
+            name: "f".to_owned(),
+            kind: FieldKind::Category {
+                codes: vec!["a".to_owned(), "b".to_owned()],
+            },
+            unit: String::new(),
+            range: None,
+            missing: crate::schema::Answer::Accept,
+            out_of_range: crate::schema::Answer::Accept,
+            unknown: crate::schema::Answer::Accept,
+            sensitivity: crate::schema::Sensitivity::Ordinary,
+            changeable: false,
+            reason_code: "R".to_owned(),
+            group: 0,
+        };
+        let sound = |operations: Vec<Operation>| chain(operations).is_sound(Some(&word));
+        let lookup = |count: usize| Operation::Lookup {
+            values: vec![1.0; count],
+        };
+        let hot = |values: Vec<f64>| Operation::OneHot { values };
+        assert!(sound(vec![
+            lookup(2),
+            bins(&[1.0], &[0.0, 1.0]),
+            hot(vec![0.0])
+        ]));
+        assert!(sound(vec![bins(&[], &[3.0])]) && sound(vec![Operation::Single; 16]));
+        let clip = |low, high| Operation::Clip { low, high };
+        for operations in [
+            vec![Operation::Single; 17],
+            vec![lookup(3)],
+            vec![Operation::Single, lookup(2)],
+            vec![hot(vec![1.0]), Operation::Single],
+            vec![hot(Vec::new())],
+            vec![hot(vec![1.0; MAX_TABLE + 1])],
+            vec![hot(vec![f64::NAN])],
+            vec![bins(&[1.0], &[0.0])],
+            vec![bins(&[1.0, 1.0], &[0.0; 3])],
+            vec![bins(&[2.0, 1.0], &[0.0; 3])],
+            vec![bins(&[f64::INFINITY], &[0.0; 2])],
+            vec![bins(&[0.0], &[0.0, f64::NAN])],
+            vec![clip(1.0, 0.0)],
+            vec![clip(f64::NAN, 0.0)],
+            vec![Operation::Impute { value: f64::NAN }],
+            vec![Operation::Affine {
+                offset: 0.0,
+                factor: f64::INFINITY,
+            }],
+        ] {
+            assert!(!sound(operations.clone()), "{operations:?}");
+        }
+        for spoil in [
+            (|b: &mut Block| b.impute = Some(0.0)) as fn(&mut Block),
+            |b| b.clip = Some((0.0, 1.0)),
+            |b| b.log = true,
+        ] {
+            let mut block = chain(Vec::new());
+            assert!(block.is_sound(Some(&word)));
+            spoil(&mut block);
+            assert!(!block.is_sound(Some(&word)));
+        }
+        assert!(!chain(vec![lookup(2)]).is_sound(None));
     }
 
     #[test]

@@ -280,7 +280,12 @@ fn damage(plan: &mut Plan, weights: &mut [u8], random: &mut Random) {
                     | Step::DenseF32 { input, output, .. }
                     | Step::DenseFloat { input, output, .. }
                     | Step::Rank { input, output, .. }
-                    | Step::Trees { input, output, .. } => {
+                    | Step::Trees { input, output, .. }
+                    | Step::Tensor {
+                        left: input,
+                        output,
+                        ..
+                    } => {
                         if random.once_in(2) {
                             *input = to;
                         } else {

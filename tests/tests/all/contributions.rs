@@ -1,7 +1,7 @@
 //! Contributions against their definition, by brute force: every order in which fields can join,
 //! groups kept together, averaged in exact integers. Shares no code with the runtime's.
 
-use fieldscore_runtime::decide::{LOG_ODDS_ONE, round_points};
+use fieldscore_runtime::decide::{LOG_ODDS_ONE, OutputKind, round_points};
 use fieldscore_runtime::kernels::Kernels;
 use fieldscore_runtime::plan::ElementType;
 use fieldscore_runtime::{Application, Scorer};
@@ -62,8 +62,13 @@ fn exact(scorer: &Scorer, application: &Application) -> i64 {
         .run(0, &kernels, weights.unwrap(), 1, &mut arena)
         .unwrap();
     let output = arena.number(&port(model.outputs[0].buffer), 0, 0);
-    let odds = (output.clamp(-1000.0, 1000.0) * f64::from(LOG_ODDS_ONE)).round_ties_even() as i32;
     let decide = scorer.decide();
+    if decide.output == OutputKind::Points {
+        let points = (output * 1024.0) as i64;
+        let (floor, ceiling) = (decide.scale.floor, decide.scale.ceiling);
+        return points.clamp(i64::from(floor) * 1024, i64::from(ceiling) * 1024);
+    }
+    let odds = (output.clamp(-1000.0, 1000.0) * f64::from(LOG_ODDS_ONE)).round_ties_even() as i32;
     decide.scale.exact(decide.calibration.apply(odds))
 }
 
@@ -230,6 +235,12 @@ proptest! {
         }
         let scorer = parts.scorer();
         check(&scorer, &draw(&scorer, "a", random));
+    }
+
+    #[test]
+    fn explanations_of_points_are_exact_owen_values(seed in any::<u64>()) {
+        let scorer = Parts::scorecard(seed).scorer();
+        check(&scorer, &draw(&scorer, "a", &mut Random::new(seed)));
     }
 }
 

@@ -157,10 +157,20 @@ fn members_go_left_and_the_rest_where_the_set_says() {
         let set = Split::Set {
             members: vec![1, 3],
             outside,
+            exact: false,
         };
         assert_eq!(
             sides(&stumps(set, Missing::Right, false), &numbers),
             [right, left, left, right, left, far, far, right, far, right]
+        );
+        let exact = Split::Set {
+            members: vec![1, 3],
+            outside,
+            exact: true,
+        };
+        assert_eq!(
+            sides(&stumps(exact, Missing::Right, false), &numbers),
+            [right, left, far, right, left, far, far, far, far, right]
         );
     }
 }
@@ -221,6 +231,7 @@ fn what_is_beyond_a_limit_is_not_packed() {
             e.slots[0].split = Split::Set {
                 members: vec![65_536],
                 outside: Side::Left,
+                exact: false,
             };
         }),
         (
@@ -300,6 +311,7 @@ fn small() -> (Plan, Vec<u8>, usize) {
         split: Split::Set {
             members: vec![1],
             outside: Side::Right,
+            exact: false,
         },
     });
     ensemble.trees.push(chain(2));
@@ -338,7 +350,7 @@ fn weights_that_lie_are_refused() {
             &[1, 8, 0, 0],
             "step 0 (rank)",
         ),
-        ("an unknown comparison", 8, &[3], "a known comparison"),
+        ("an unknown comparison", 8, &[4], "a known comparison"),
         (
             "an unknown way with missing values",
             9,

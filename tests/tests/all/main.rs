@@ -13,8 +13,10 @@ mod attacks;
 mod builds;
 mod contributions;
 mod credit;
+mod credit_lightgbm;
 mod decisions;
 mod engines;
+mod families;
 mod forests;
 mod golden;
 mod memory;
@@ -22,6 +24,7 @@ mod phones;
 mod redaction;
 mod seeds;
 mod store;
+mod tensors;
 mod values;
 
 #[global_allocator]

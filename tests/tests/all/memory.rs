@@ -54,6 +54,20 @@ fn score_many_allocates_nothing() {
 }
 
 #[test]
+fn a_scorecard_allocates_nothing() {
+    let scorer = Parts::scorecard(1).scorer();
+    let all = applications(&scorer, 16);
+    let mut explanation = Explanation::empty(*scorer.bundle_id());
+    let calls = warm(|| {
+        for application in &all {
+            assert!(scorer.score(application).is_ok());
+            scorer.explain_into(application, &mut explanation).unwrap();
+        }
+    });
+    assert_eq!(calls, 0);
+}
+
+#[test]
 fn explain_and_its_record_allocate_nothing() {
     let scorer = Parts::small(1).scorer();
     let all = applications(&scorer, 16);

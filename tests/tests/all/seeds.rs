@@ -9,6 +9,8 @@ use fieldscore_runtime::{Record, Scorer};
 use fieldscore_tests::fixture::{Arithmetic, Parts, draw, key, today};
 use fieldscore_tests::random::Random;
 
+use crate::tensors;
+
 fn folder(target: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR"))
         .join("../fuzz/seeds")
@@ -40,18 +42,22 @@ fn write_them() {
     write("bundle", "small.fsb", &int8.bundle());
     write("bundle", "float.fsb", &float.bundle());
     write("bundle", "forest.fsb", &forest.bundle());
-    for (name, parts) in [
-        ("int8.plan", &int8),
-        ("float.plan", &float),
-        ("forest.plan", &forest),
-        ("forest-f32.plan", &short),
+    let of = |parts: &Parts| (parts.plan.clone(), parts.weights.clone());
+    for (name, (plan, weights)) in [
+        ("int8.plan", of(&int8)),
+        ("float.plan", of(&float)),
+        ("forest.plan", of(&forest)),
+        ("forest-f32.plan", of(&short)),
+        ("tensors.plan", tensors::sound()),
+        ("embeddings.plan", tensors::case("embeddings_18")),
+        ("convolutions.plan", tensors::case("tcn")),
     ] {
-        let plan = encode(&parts.plan);
+        let plan = encode(&plan);
         let len = u16::try_from(plan.len()).unwrap();
         write(
             "plan",
             name,
-            &[&len.to_le_bytes()[..], &plan, &parts.weights].concat(),
+            &[&len.to_le_bytes()[..], &plan, &weights].concat(),
         );
     }
     let scorer = int8.scorer();

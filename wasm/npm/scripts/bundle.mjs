@@ -7,7 +7,9 @@
 import { rolldown } from "rolldown";
 
 const [from, to] = process.argv.slice(2);
-const entries = ["index", "inline", "node", "glue-simd128", "glue-scalar", "inline-simd128", "inline-scalar"];
+const builds = ["simd128", "scalar", "full-simd128", "full-scalar"];
+const entries = ["index", "inline", "node", "full", "full-inline", "full-node"];
+for (const build of builds) entries.push(`glue-${build}`, `inline-${build}`);
 
 const bundle = await rolldown({
   input: entries.map((name) => `${from}/${name}.js`),

@@ -21,8 +21,15 @@ export interface InitOptions {
   log?: LogLevel;
 }
 
-/** @internal Where an entry of this package finds its wasm modules. */
-export type Source = (build: Build) => Promise<BufferSource>;
+/** @internal Which families of models an entry's modules run, and where it finds them. */
+export interface Source {
+  /** What the modules' names begin with: entries of one prefix share an engine. */
+  readonly prefix: "" | "full-";
+  /** The module of a build. */
+  bytes(build: Build): Promise<BufferSource>;
+  /** Its glue. */
+  glue(build: Build): Promise<{ glue: () => Raw }>;
+}
 
 /** @internal */
 export interface Engine {
@@ -39,39 +46,45 @@ export interface Engine {
   run<T>(work: (raw: Raw) => T, onError?: () => void): T;
 }
 
-let current: Promise<Engine> | undefined;
+interface State {
+  current?: Promise<Engine> | undefined;
+  live?: Engine | undefined;
+}
+
+const states: Record<Source["prefix"], State> = { "": {}, "full-": {} };
 let level: LogLevel = "warn";
-let live: Engine | undefined;
 
 /** @internal The engine, started with `options` unless it runs already. */
 export function engine(source: Source, options: InitOptions = {}): Promise<Engine> {
+  const state = states[source.prefix];
   if (options.log !== undefined) {
     if (!LEVELS.includes(options.log)) {
       return Promise.reject(fault("field.type", "log", `one of ${LEVELS.join(", ")}`));
     }
     level = options.log;
-    live?.raw().setLog(LEVELS.indexOf(level));
+    for (const { live } of Object.values(states)) live?.raw().setLog(LEVELS.indexOf(level));
   }
-  if (!current) {
+  if (!state.current) {
     const starting = start(source, options);
-    current = starting;
+    state.current = starting;
     // What failed may work later: another network, another policy.
     starting.then(
       (engine) => {
-        if (current === starting) live = engine;
+        if (state.current === starting) state.live = engine;
       },
       () => {
-        if (current === starting) current = undefined;
+        if (state.current === starting) state.current = undefined;
       },
     );
   }
-  return current;
+  return state.current;
 }
 
 /** @internal The scalar engine in place of one whose self-test failed. */
 export function fallBack(source: Source, failed: Engine): Promise<Engine> {
-  if (live === failed) {
-    live = current = undefined;
+  const state = states[source.prefix];
+  if (state.live === failed) {
+    state.live = state.current = undefined;
     console.warn("fieldscore: the simd128 build failed its self-test on this machine; using the scalar build");
     return engine(source, { build: "scalar" });
   }
@@ -87,22 +100,22 @@ async function start(source: Source, options: InitOptions): Promise<Engine> {
     );
   }
   const given = options.wasm === undefined ? undefined : await compile(options.wasm);
-  const build = given ? buildOf(given) : (options.build ?? (hasSimd() ? "simd128" : "scalar"));
+  const build = given ? buildOf(source, given) : (options.build ?? (hasSimd() ? "simd128" : "scalar"));
   if (build === "simd128" && !hasSimd()) {
     throw fault("wasm.simd", "WebAssembly", "a machine with simd128; the scalar build runs on this one");
   }
   if (options.build !== undefined && options.build !== build) {
     throw fault("wasm.load", "wasm", `the module of the ${options.build} build`);
   }
-  const module = given ?? (await compile(await source(build)));
-  const { glue } =
-    build === "simd128" ? await import("./glue-simd128.js") : await import("./glue-scalar.js");
+  const module = given ?? (await compile(await source.bytes(build)));
+  const { glue } = await source.glue(build);
   const automatic = options.build === undefined && given === undefined && build === "simd128";
-  return run(build, automatic, module, glue);
+  return run(source, build, automatic, module, glue);
 }
 
 /** Makes an engine of a module and starts its first instance. */
 async function run(
+  { prefix }: Source,
   build: Build,
   automatic: boolean,
   module: WebAssembly.Module,
@@ -110,7 +123,7 @@ async function run(
 ): Promise<Engine> {
   let raw: Raw | undefined;
   const imports = (made: Raw) => ({
-    [`./${build}_bg.js`]: made as unknown as WebAssembly.ModuleImports,
+    [`./${prefix}${build}_bg.js`]: made as unknown as WebAssembly.ModuleImports,
   });
   const begin = (made: Raw, instance: WebAssembly.Instance): Raw => {
     made.__wbg_set_wasm(instance.exports);
@@ -197,11 +210,11 @@ export async function download(url: URL | string): Promise<ArrayBuffer> {
   return response.arrayBuffer();
 }
 
-function buildOf(module: WebAssembly.Module): Build {
+function buildOf({ prefix }: Source, module: WebAssembly.Module): Build {
   const from = WebAssembly.Module.imports(module)[0]?.module;
-  if (from === "./simd128_bg.js") return "simd128";
-  if (from === "./scalar_bg.js") return "scalar";
-  throw fault("wasm.load", "wasm", "a module of this package");
+  if (from === `./${prefix}simd128_bg.js`) return "simd128";
+  if (from === `./${prefix}scalar_bg.js`) return "scalar";
+  throw fault("wasm.load", "wasm", "a module of this package, and of this entry");
 }
 
 /**

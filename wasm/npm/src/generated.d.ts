@@ -8,6 +8,14 @@ declare module "*/glue-scalar.js" {
   export const glue: () => import("./raw.js").Raw;
 }
 
+declare module "*/glue-full-simd128.js" {
+  export const glue: () => import("./raw.js").Raw;
+}
+
+declare module "*/glue-full-scalar.js" {
+  export const glue: () => import("./raw.js").Raw;
+}
+
 declare module "*/inline-simd128.js" {
   /** The module in base64. */
   const wasm: string;
@@ -15,6 +23,18 @@ declare module "*/inline-simd128.js" {
 }
 
 declare module "*/inline-scalar.js" {
+  /** The module in base64. */
+  const wasm: string;
+  export default wasm;
+}
+
+declare module "*/inline-full-simd128.js" {
+  /** The module in base64. */
+  const wasm: string;
+  export default wasm;
+}
+
+declare module "*/inline-full-scalar.js" {
   /** The module in base64. */
   const wasm: string;
   export default wasm;

@@ -1,8 +1,9 @@
-// The entry for browsers and bundlers.
+// The entry for browsers and bundlers. `full.ts` is the same for every family of models.
 
 import { type InitOptions, download } from "./engine.js";
 import { entry } from "./entry.js";
 import { files } from "./files.js";
+import { modules } from "./modules.js";
 import type { PublicKey, Scorer } from "./scorer.js";
 import type { AnyBundleStore, BundleStoreOptions } from "./store.js";
 
@@ -12,7 +13,7 @@ export { Scorer, type PublicKey } from "./scorer.js";
 export type { BundleStorage, BundleStoreOptions } from "./store.js";
 export type * from "./types.js";
 
-const its = entry(files(download));
+const its = entry(files(modules, download));
 
 /**
  * Starts the runtime, once: a second call waits for the first, and its options change nothing but

@@ -2,9 +2,10 @@
 // `index.ts`.
 
 import { entry } from "./entry.js";
-import { inlined } from "./inlined.js";
+import { inlined } from "./files.js";
+import { modules } from "./modules.js";
 
 export { FieldscoreError } from "./error.js";
 export { Scorer } from "./scorer.js";
 
-export const { init, openBundle, BundleStore } = entry(inlined);
+export const { init, openBundle, BundleStore } = entry(inlined(modules));

@@ -2,10 +2,10 @@
 
 import { entry } from "./entry.js";
 import { files } from "./files.js";
+import { modules } from "./modules.js";
+import { read } from "./read.js";
 
 export { FieldscoreError } from "./error.js";
 export { Scorer } from "./scorer.js";
 
-const read = async (url: URL) => (await import("node:fs/promises")).readFile(url);
-
-export const { init, openBundle, BundleStore } = entry(files(read));
+export const { init, openBundle, BundleStore } = entry(files(modules, read));

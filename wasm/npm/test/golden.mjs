@@ -19,6 +19,10 @@ export function recorded(digests, mark) {
   return line.slice(mark.length + 1);
 }
 
+/** The counts that a digest of this kind is recorded for, such as [100, 1000] for `plain`. */
+export const marks = (digests, kind) =>
+  digests.split("\n").filter((line) => line.startsWith(`${kind} `)).map((line) => Number(line.split(" ")[1]));
+
 /** What the digest of these applications' decisions is of: records, and errors by their code. */
 export function decided(decide, applications) {
   const parts = applications.map((application) => {

@@ -7,11 +7,13 @@ import { join } from "node:path";
 import { after, test } from "node:test";
 
 import { damaged, foreigner, signed, testKey } from "../../test/bundles.mjs";
-import { applications, decided, recorded } from "./golden.mjs";
+import { applications, decided, marks, recorded } from "./golden.mjs";
 import { miscounting, trapping } from "./patch.mjs";
-import { app, application, bundle, csv, digests, dist, key, load, run } from "./setup.mjs";
+import { app, application, bundle, csv, digests, dist, families, key, load, run } from "./setup.mjs";
 
 const rows = applications(csv);
+/** The feature bit of nets beyond dense chains (docs/bundle-format.md). */
+const TENSORS = 2n;
 const sha256 = (bytes) => createHash("sha256").update(bytes).digest("hex");
 const thrown = (code, field) => (error) => {
   assert.equal(error.name, "FieldscoreError");
@@ -36,6 +38,44 @@ for (const build of ["simd128", "scalar"]) {
     assert.equal(sha256(plain), recorded(digests, "plain 10000"));
     const explained = decided((a) => scorer.explain(a), rows.slice(0, 100));
     assert.equal(sha256(explained), recorded(digests, "explained 100"));
+  });
+
+  for (const family of families) {
+    // What the default entry doesn't run needs the full one, which runs everything.
+    const beyond = (family.bundle.readBigUInt64LE(16) & TENSORS) !== 0n;
+    for (const entry of ["node", "full-node"]) {
+      test(`the golden suite of ${family.name}, ${entry}, ${build}`, async () => {
+        const { init, openBundle } = await load(entry);
+        await init({ build });
+        if (beyond && entry === "node") {
+          await assert.rejects(openBundle(family.bundle, [family.key]), thrown("bundle.unsupported"));
+          return;
+        }
+        const scorer = await openBundle(family.bundle, [family.key]);
+        assert.equal(scorer.info.kernels, build);
+        const rows = applications(family.csv);
+        for (const [kind, decide] of [["plain", (a) => scorer.score(a)], ["explained", (a) => scorer.explain(a)]]) {
+          const counts = marks(family.digests, kind);
+          assert.ok(counts.length > 0);
+          for (const count of counts) {
+            assert.ok(count <= rows.length);
+            const found = sha256(decided(decide, rows.slice(0, count)));
+            assert.equal(found, recorded(family.digests, `${kind} ${count}`), `${kind} ${count}`);
+          }
+        }
+      });
+    }
+  }
+
+  test(`the entries side by side, ${build}`, async () => {
+    const first = await load();
+    const both = [first, await first.beside("full-node")];
+    for (const { init, openBundle } of both) {
+      await init({ build });
+      const scorer = await openBundle(bundle, [key]);
+      assert.equal(scorer.info.kernels, build);
+      assert.equal(scorer.score(application).outcome, "approve");
+    }
   });
 
   test(`nothing of an application stays in memory, ${build}`, async () => {

@@ -2,7 +2,7 @@
 // `cargo xtask wasm --test` says where they are.
 
 import { execFileSync } from "node:child_process";
-import { readFileSync } from "node:fs";
+import { readFileSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 
@@ -23,6 +23,20 @@ export const bundle = readFileSync(join(golden, "credit.fsb"));
 export const key = readFileSync(join(golden, "key.txt"), "utf8").trim();
 export const csv = readFileSync(join(golden, "applications.csv"), "utf8");
 export const digests = readFileSync(join(golden, "digests.txt"), "utf8");
+
+/** The golden bundles of other families, each with its applications and digests. */
+export const families = readdirSync(join(golden, "../families")).map((name) => {
+  const text = (file) => readFileSync(join(golden, "../families", name, file), "utf8");
+  return {
+    name,
+    bundle: readFileSync(join(golden, "../families", name, `${name}.fsb`)),
+    key: text("key.txt").trim(),
+    csv: text("applications.csv"),
+    digests: text("digests.txt"),
+  };
+});
+if (families.length === 0) throw new Error("no family has a golden bundle");
+
 export const dist = join(app, "node_modules/fieldscore/dist");
 
 let fresh = 0;
@@ -33,7 +47,8 @@ export async function load(entry = "node", from = dist) {
   const copy = mkdtempSync(join(app, `copy-${fresh++}-`));
   cpSync(from, join(copy, "dist"), { recursive: true });
   cpSync(join(app, "node_modules/fieldscore/package.json"), join(copy, "package.json"));
-  return import(pathToFileURL(join(copy, "dist", `${entry}.js`)).href);
+  const beside = (entry) => import(pathToFileURL(join(copy, "dist", `${entry}.js`)).href);
+  return { ...(await beside(entry)), beside };
 }
 
 /** Runs a script as an ES module in a node of its own, in the app's folder, and gives its stdout. */

@@ -36,10 +36,24 @@ enum Golden {
         throw CocoaError(.fileReadCorruptFile)
     }
 
+    /// The folders of the golden bundles of other families of models.
+    static func families() throws -> [URL] {
+        let folder = folder.appendingPathComponent("../families", isDirectory: true)
+        let names = try FileManager.default.contentsOfDirectory(atPath: folder.path)
+        return names.sorted().map { folder.appendingPathComponent($0, isDirectory: true) }
+    }
+
     /// The suite's applications, their values as text or typed.
     static func applications(_ scorer: Scorer, typed: Bool, first count: Int) throws -> [Application] {
+        try applications(of: text("applications.csv"), scorer, typed: typed, first: count)
+    }
+
+    /// The first applications of a CSV file's text.
+    static func applications(
+        of csv: String, _ scorer: Scorer, typed: Bool, first count: Int
+    ) throws -> [Application] {
         let types = Dictionary(uniqueKeysWithValues: scorer.info.fields.map { ($0.name, $0.type) })
-        let rows = try text("applications.csv").split(separator: "\n")
+        let rows = csv.split(separator: "\n")
         let header = rows[0].split(separator: ",", omittingEmptySubsequences: false).map(String.init)
         return rows.dropFirst().prefix(count).map { row in
             let cells = row.split(separator: ",", omittingEmptySubsequences: false).map(String.init)

@@ -20,6 +20,32 @@ final class GoldenTests: XCTestCase {
         }
     }
 
+    func testBundlesOfEveryFamilyGiveTheRecordedDecisions() throws {
+        let families = try Golden.families()
+        XCTAssertFalse(families.isEmpty)
+        for family in families {
+            let name = family.lastPathComponent
+            let text = { (file: String) in
+                try String(contentsOf: family.appendingPathComponent(file), encoding: .utf8)
+            }
+            let bundle = family.appendingPathComponent("\(name).fsb")
+            let scorer = try Scorer(contentsOf: bundle, trusting: Golden.keys())
+            let csv = try text("applications.csv")
+            for line in try text("digests.txt").split(separator: "\n") {
+                let words = line.split(separator: " ")
+                let count = try XCTUnwrap(Int(words[1]))
+                let applications = try Golden.applications(of: csv, scorer, typed: false, first: count)
+                XCTAssertEqual(applications.count, count)
+                let digest = try Golden.decided(applications) { application in
+                    words[0] == "plain"
+                        ? try scorer.score(application).record
+                        : try scorer.explain(application, language: "en").decision.record
+                }
+                XCTAssertEqual(digest, String(words[2]), "\(name): \(words[0]) \(count)")
+            }
+        }
+    }
+
     func testManyAtOnceAreTheRecordedOnes() throws {
         let scorer = try Golden.scorer()
         let applications = try Golden.applications(scorer, typed: true, first: 10_000)

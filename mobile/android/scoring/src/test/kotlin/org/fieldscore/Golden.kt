@@ -7,6 +7,21 @@ import java.security.MessageDigest
 object Golden {
     private val folder = File(checkNotNull(System.getProperty("fieldscore.golden")) { "start with: cargo xtask android" })
 
+    /** A golden bundle of another family of models, with its applications and digests. */
+    class Family(folder: File) {
+        val name: String = folder.name
+        val bundle: ByteArray = File(folder, "$name.fsb").readBytes()
+        private val lines = File(folder, "applications.csv").readLines().map { it.split(",") }
+        val header: List<String> = lines.first()
+        val rows: List<List<String>> = lines.drop(1)
+
+        /** What was recorded: kind, count, digest. */
+        val digests: List<List<String>> = File(folder, "digests.txt").readLines().map { it.split(" ") }
+    }
+
+    val families: List<Family> =
+        checkNotNull(File(folder, "../families").listFiles()).sorted().map { Family(it) }
+
     val path: String = File(folder, "credit.fsb").path
     val bundle: ByteArray = File(folder, "credit.fsb").readBytes()
     val keys = listOf(PublicKey.ofHex(File(folder, "key.txt").readText()))

@@ -31,6 +31,30 @@ class GoldenTest {
     }
 
     @Test
+    fun bundlesOfEveryFamilyGiveTheRecordedBytes() {
+        assertTrue(Golden.families.isNotEmpty())
+        Golden.families.forEach { family ->
+            FieldScorer.open(family.bundle, Golden.keys).use { scorer ->
+                val applications = family.rows.map { row ->
+                    val named = family.header.zip(row).toMap()
+                    scorer.application(named.getValue("id"), named.getValue("as_of")) {
+                        named.forEach { (name, text) -> if (name != "id" && name != "as_of") setText(name, text) }
+                    }
+                }
+                family.digests.forEach { (kind, count, recorded) ->
+                    assertTrue(count.toInt() <= applications.size)
+                    val records = applications.take(count.toInt()).map { application ->
+                        Golden.recorded {
+                            if (kind == "plain") scorer.score(application).record else scorer.explain(application, "en").decision.record
+                        }
+                    }
+                    assertEquals(recorded, Golden.digest(records), "${family.name}: $kind $count")
+                }
+            }
+        }
+    }
+
+    @Test
     fun manyAtOnceAreTheSameBytes() {
         Golden.open().use { scorer ->
             val rows = Golden.rows.map { scorer.application(it) }

@@ -1,0 +1,128 @@
+//! Element by element: activations, powers, sums, choices.
+
+use fieldscore_runtime::plan::TensorOperation;
+use tract_onnx::tract_core::ops::element_wise::ElementWiseOp;
+use tract_onnx::tract_core::ops::math::PowConst;
+use tract_onnx::tract_core::ops::nn::LeakyRelu;
+
+use super::view::{Value, View};
+use super::walk::{Lowered, Walk};
+
+impl Walk<'_> {
+    pub(super) fn element_wise(&mut self, op: &ElementWiseOp, x: &View) -> Lowered<View> {
+        use TensorOperation as T;
+        if let Some(leaky) = op.0.downcast_ref::<LeakyRelu>() {
+            return self.map(T::Leaky, &[leaky.alpha, 0.0], x);
+        }
+        if let Some(power) = op.0.downcast_ref::<PowConst>() {
+            return self.power(power.exponent, x);
+        }
+        match op.0.name().as_str() {
+            "Sigmoid" => self.map(T::Sigmoid, &[], x),
+            "Tanh" => self.map(T::Tanh, &[], x),
+            "Erf" => self.map(T::Erf, &[], x),
+            "Exp" => self.map(T::Exp, &[], x),
+            "Ln" => self.map(T::Ln, &[], x),
+            "Abs" => self.map(T::Absolute, &[], x),
+            "Neg" => self.map(T::Affine, &[-1.0, 0.0], x),
+            "Square" => self.power(2.0, x),
+            "Sqrt" => self.power(0.5, x),
+            "Rsqrt" => self.power(-0.5, x),
+            "Recip" => self.power(-1.0, x),
+            "HardSwish" => self.map(T::HardSwish, &[], x),
+            "Silu" => self.map(T::Silu, &[1.0, 0.0], x),
+            "GeluExact" => self.map(T::Gelu, &[], x),
+            "GeluApproximate" => self.map(T::GeluTanh, &[], x),
+            _ => Err("the plan has no step for it".to_owned()),
+        }
+    }
+
+    pub(super) fn power(&mut self, exponent: f32, x: &View) -> Lowered<View> {
+        use TensorOperation as T;
+        let value = || Value::Held(x.clone());
+        if exponent == 2.0 || exponent == 3.0 {
+            let square = self.zip(T::Multiply, x, &value())?;
+            return if exponent == 2.0 {
+                Ok(square)
+            } else {
+                self.zip(T::Multiply, &square, &value())
+            };
+        }
+        let root = if exponent.abs() == 0.5 {
+            self.map(T::Root, &[], x)?
+        } else {
+            x.clone()
+        };
+        match exponent {
+            0.5 => Ok(root),
+            -0.5 | -1.0 => self.map(T::Reciprocal, &[], &root),
+            _ => Err(format!("the power {exponent}")),
+        }
+    }
+
+    pub(super) fn binary(&mut self, name: &str, inputs: &[Value]) -> Lowered<View> {
+        use TensorOperation as T;
+        let [a, b] = inputs else {
+            return Err("other than two operands".to_owned());
+        };
+        for value in inputs {
+            if matches!(value, Value::Held(view) if view.whole) {
+                return Err("whole numbers serve as indices alone".to_owned());
+            }
+        }
+        // The computed operand first.
+        let (x, y, turned) = match (a, b) {
+            (Value::Held(x), _) => (x.clone(), b, false),
+            (Value::Fixed(_), Value::Held(x)) => (x.clone(), a, true),
+            (Value::Fixed(a), Value::Fixed(_)) => {
+                let x = self.hold(&Value::Fixed(a.clone()))?;
+                (x, b, false)
+            }
+        };
+        // One number for all: a parameter, where the other operand has the result's shape.
+        if let Value::Fixed(fixed) = y
+            && let Some(c) = fixed.single()
+            && fixed.dims.iter().all(|&dim| dim == 1)
+        {
+            match (name, turned) {
+                ("Add", _) => return self.map(T::Affine, &[1.0, c], &x),
+                ("Sub", false) => return self.map(T::Affine, &[1.0, -c], &x),
+                ("Sub", true) => return self.map(T::Affine, &[-1.0, c], &x),
+                ("Mul", _) => return self.map(T::Affine, &[c, 0.0], &x),
+                ("Max", _) => return self.map(T::Clip, &[c.max(f32::MIN), f32::MAX], &x),
+                ("Min", _) => return self.map(T::Clip, &[f32::MIN, c.min(f32::MAX)], &x),
+                ("Pow", false) => return self.power(c, &x),
+                _ => {}
+            }
+        }
+        let operation = match name {
+            "Add" => T::Add,
+            "Sub" => T::Subtract,
+            "Mul" => T::Multiply,
+            "Div" => T::Divide,
+            "Max" => T::Greatest,
+            "Min" => T::Least,
+            "LT" | "GT" => T::Less,
+            _ => return Err("the plan has no step for it".to_owned()),
+        };
+        let commutes = !matches!(name, "Sub" | "Div" | "LT" | "GT");
+        // `a > b` is `b < a`.
+        if (turned && !commutes) != (name == "GT") {
+            let y = self.hold(y)?;
+            return self.zip(operation, &y, &Value::Held(x));
+        }
+        self.zip(operation, &x, y)
+    }
+
+    /// `condition · a + (1 − condition) · b`: exact, because a condition is 0 or 1.
+    pub(super) fn select(&mut self, inputs: &[Value]) -> Lowered<View> {
+        use TensorOperation as T;
+        let [Value::Held(condition), a, b] = inputs else {
+            return Err("a choice that is the same for every row".to_owned());
+        };
+        let other = self.map(T::Affine, &[-1.0, 1.0], condition)?;
+        let a = self.zip(T::Multiply, condition, a)?;
+        let b = self.zip(T::Multiply, &other, b)?;
+        self.zip(T::Add, &a, &Value::Held(b))
+    }
+}

@@ -1,0 +1,425 @@
+//! Nets beyond chains of dense layers: tract's decluttered graph, lowered node by node to tensor steps in
+//! f32. The batch axis is one element: a plan scores a row at a time.
+
+mod element;
+mod emit;
+mod fold;
+mod linear;
+mod pattern;
+mod recurrent;
+mod view;
+mod walk;
+
+use std::path::Path;
+
+use fieldscore_runtime::plan::Executable;
+use sha2::{Digest, Sha256};
+use tract_onnx::prelude::*;
+use tract_onnx::tract_core::ops::change_axes::AxisOp;
+use tract_onnx::tract_core::ops::cnn::Conv;
+use tract_onnx::tract_core::ops::element_wise::ElementWiseOp;
+use tract_onnx::tract_core::ops::gru_seq::GruSeq;
+use tract_onnx::tract_core::ops::identity::Identity;
+use tract_onnx::tract_core::ops::scan::Scan;
+use tract_onnx::tract_core::plan::eval;
+use tract_onnx::tract_hir::internal::{DimLike, Factoid, InferenceFact};
+
+use crate::compile::Size;
+use crate::compile::lower::Lowered;
+use crate::compile::net::Rows;
+use crate::error::{Error, Result};
+use emit::Emitter;
+use view::{Value, View};
+use walk::{Values, Walk};
+
+use super::import::short;
+
+/// How far tract's answer and ours may lie apart, relative to max(1, |tract's|).
+const TOLERANCE: f32 = 1e-5;
+/// The same for recurrent nets and convolutions of images, in which errors add up.
+const TOLERANCE_DEEP: f32 = 1e-4;
+
+/// A net of any shape that the plan can express.
+#[derive(Debug, Clone)]
+pub struct Graph {
+    /// tract's own, decluttered, with a batch of one: the oracle.
+    typed: TypedModel,
+    /// The same without a sigmoid at its end.
+    bare: TypedModel,
+    place: String,
+    widths: Vec<usize>,
+    lowered: Lowered,
+    /// Whether a sigmoid at the end was taken off, so that the output is log-odds.
+    pub sigmoid_removed: bool,
+    /// SHA-256 of the file.
+    pub sha256: [u8; 32],
+}
+
+impl Graph {
+    /// Reads an ONNX file.
+    ///
+    /// # Errors
+    /// Where it is no ONNX file, or has an operator that the plan cannot express: with the node, its
+    /// operator, its shapes and what to do.
+    pub fn import(path: &Path) -> Result<Self> {
+        let bytes = std::fs::read(path).map_err(|e| crate::error::io(path, &e))?;
+        let place = path.display().to_string();
+        let typed = read(&bytes, &place)?;
+        let mut widths = Vec::new();
+        for input in &typed.inputs {
+            widths.push(width(&typed, *input, &place)?);
+        }
+        let mut bare = typed.clone();
+        let sigmoid = final_sigmoid(&typed);
+        if let Some(id) = sigmoid {
+            bare.nodes[id].op = Box::new(Identity);
+        }
+        let lowered = lower(&bare, &widths, &place, false)?.0;
+        // What is too large for a plan is known now, not when a bundle is opened.
+        Executable::new(lowered.plan.clone(), &lowered.weights).map_err(|e| {
+            Error::input(
+                &place,
+                format!("a net that a plan can hold ({})", e.expected()),
+            )
+            .hint("take a smaller net, or a shorter sequence")
+        })?;
+        Ok(Self {
+            typed,
+            bare,
+            place,
+            widths,
+            lowered,
+            sigmoid_removed: sigmoid.is_some(),
+            sha256: Sha256::digest(&bytes).into(),
+        })
+    }
+
+    /// How many features it reads, over all of its inputs in their order.
+    pub fn inputs(&self) -> usize {
+        self.widths.iter().sum()
+    }
+
+    /// Its plan in f32.
+    pub fn lowered(&self) -> &Lowered {
+        &self.lowered
+    }
+
+    /// That it gives one number for a row.
+    ///
+    /// # Errors
+    /// Where it gives more.
+    pub fn check_output(&self) -> Result<()> {
+        let model = &self.lowered.plan.models[0];
+        let lens = model
+            .outputs
+            .iter()
+            .map(|port| model.buffers[usize::from(port.buffer)].len);
+        let lens: Vec<u32> = lens.collect();
+        if lens == [1] {
+            return Ok(());
+        }
+        let counts: Vec<String> = lens.iter().map(ToString::to_string).collect();
+        Err(Error::input(
+            &self.place,
+            format!(
+                "one output per row, the bad class, not {}",
+                counts.join(" and ")
+            ),
+        )
+        .hint("export the logit or the probability of the bad class alone"))
+    }
+
+    /// How large it is.
+    pub fn size(&self, bytes: usize) -> Size {
+        let model = &self.lowered.plan.models[0];
+        let constants = |node: &TypedNode| {
+            let facts = node
+                .outputs
+                .iter()
+                .filter_map(|outlet| outlet.fact.konst.as_ref());
+            facts
+                .filter(|t| t.datum_type().is_float())
+                .map(|t| t.len())
+                .sum::<usize>()
+        };
+        let executable = Executable::new(self.lowered.plan.clone(), &self.lowered.weights);
+        Size {
+            shape: format!("{} features, {} steps", self.inputs(), model.steps.len()),
+            parameters: self.typed.nodes.iter().map(constants).sum(),
+            bytes,
+            multiply_adds: executable.map_or(0, |plan| plan.multiply_adds(0) as usize),
+        }
+    }
+
+    /// Holds our plan against tract, row by row, at every edge that both have.
+    ///
+    /// # Errors
+    /// Where tract cannot run the model, or the two differ by more than the family allows: with the
+    /// node.
+    pub fn check(&self, rows: &Rows) -> Result<()> {
+        let fault = |e: TractError| Error::input("model", format!("a model that tract runs ({e})"));
+        let deep = self.typed.nodes.iter().any(|node| {
+            node.op_is::<GruSeq>()
+                || node.op_is::<Scan>()
+                || node
+                    .op_as::<Conv>()
+                    .is_some_and(|op| op.pool_spec.kernel_shape.len() > 1)
+        });
+        let tolerance = if deep { TOLERANCE_DEEP } else { TOLERANCE };
+        let runnable = self.bare.clone().into_runnable().map_err(fault)?;
+        // All edges, where an arena has room for them all; else the outputs.
+        let (lowered, edges) = lower(&self.bare, &self.widths, &self.place, true)
+            .ok()
+            .filter(|(all, _)| Executable::new(all.plan.clone(), &all.weights).is_ok())
+            .unwrap_or_else(|| (self.lowered.clone(), self.bare.outputs.to_vec()));
+        lowered.observe(rows, |row, ours| {
+            let mut inputs = tvec![];
+            let mut at = row * rows.width;
+            for (outlet, &width) in self.bare.inputs.iter().zip(&self.widths) {
+                let fact = &self.bare.nodes[outlet.node].outputs[outlet.slot].fact;
+                let shape: Vec<usize> = fact
+                    .shape
+                    .iter()
+                    .filter_map(|d| d.to_usize().ok())
+                    .collect();
+                let values = &rows.values[at..at + width];
+                let tensor = Tensor::from_shape(&shape, values).map_err(fault)?;
+                let tensor = tensor
+                    .cast_to_dt(fact.datum_type)
+                    .map_err(fault)?
+                    .into_owned();
+                inputs.push(tensor.into_tvalue());
+                at += width;
+            }
+            let mut apart: Option<usize> = None;
+            // A recurrent operator keeps its state from call to call: each row has its own.
+            let mut state = runnable.spawn().map_err(fault)?;
+            state
+                .run_plan_with_eval(inputs, |context, op_state, node, inputs| {
+                    let outputs = eval(context, op_state, node, inputs)?;
+                    for (edge, ours) in edges.iter().zip(ours) {
+                        if edge.node == node.id && apart.is_none() {
+                            let view = outputs[edge.slot].to_plain_array_view::<f32>()?;
+                            let theirs: Vec<f32> = view.iter().copied().collect();
+                            let last = self.bare.outputs.contains(edge);
+                            if !near(ours, &theirs, tolerance, last) {
+                                apart = Some(node.id);
+                            }
+                        }
+                    }
+                    TractResult::Ok(outputs)
+                })
+                .map_err(fault)?;
+            match apart {
+                None => Ok(()),
+                Some(id) => Err(Error::check(
+                    format!("{}, node {}", self.place, self.bare.nodes[id].name),
+                    format!("the plan's values within {tolerance} of tract's"),
+                )),
+            }
+        })
+    }
+}
+
+/// Whether two lists are the same but for rounding. Inside a net large terms may cancel later: there the
+/// greatest of an edge is the measure.
+fn near(ours: &[f32], theirs: &[f32], tolerance: f32, last: bool) -> bool {
+    let most = theirs.iter().fold(1.0f32, |most, x| most.max(x.abs()));
+    ours.len() == theirs.len()
+        && ours.iter().zip(theirs).all(|(a, b)| {
+            let scale = if last { b.abs().max(1.0) } else { most };
+            (a - b).abs() <= tolerance * scale
+        })
+}
+
+/// tract's reading of a file, its batch axis set to one.
+fn read(bytes: &[u8], place: &str) -> Result<TypedModel> {
+    let fault = |what: &str, e: &TractError| Error::input(place, format!("{what} ({})", short(e)));
+    let onnx = onnx()
+        .with_ignore_output_shapes(true)
+        .with_ignore_value_info(true);
+    let proto = onnx
+        .proto_model_for_read(&mut std::io::Cursor::new(bytes))
+        .map_err(|e| fault("a readable ONNX model", &e))?;
+    known_faults(&proto, place)?;
+    let mut model = onnx
+        .model_for_proto_model(&proto)
+        .map_err(|e| fault("a readable ONNX model", &e))?;
+    for at in 0..model.inputs.len() {
+        let outlet = model.inputs[at];
+        let fact = &model.nodes[outlet.node].outputs[outlet.slot].fact;
+        let dims: Vec<Option<usize>> = fact
+            .shape
+            .dims()
+            .map(|dim| dim.concretize().and_then(|dim| dim.to_usize().ok()))
+            .collect();
+        let Some(kind) = fact.datum_type.concretize() else {
+            return Err(Error::input(place, "inputs of a known type"));
+        };
+        let mut shape = Vec::new();
+        for (axis, dim) in dims.iter().enumerate() {
+            match (axis, dim) {
+                (0, None | Some(1)) => shape.push(1usize),
+                (1.., Some(dim)) => shape.push(*dim),
+                _ => {
+                    return Err(Error::input(
+                        format!("{place}, input {}", model.nodes[outlet.node].name),
+                        "a batch axis, then axes of fixed length",
+                    )
+                    .hint(
+                        "export with a dynamic batch axis, or a batch of one, and all else fixed",
+                    ));
+                }
+            }
+        }
+        let fact = InferenceFact::dt_shape(kind, &shape);
+        model
+            .set_input_fact(at, fact)
+            .map_err(|e| fault("inputs of fixed shape", &e))?;
+    }
+    model
+        .into_typed()
+        .and_then(TypedModel::into_decluttered)
+        .map_err(|e| {
+            fault("an ONNX model whose operators and shapes tract knows", &e)
+                .hint("export with fixed shapes but for the batch axis, or to another opset")
+        })
+}
+
+/// Refuses what tract reads and computes otherwise than ONNX says: a Celu forgets to multiply by its α.
+fn known_faults(proto: &tract_onnx::pb::ModelProto, place: &str) -> Result<()> {
+    let nodes = proto.graph.iter().flat_map(|graph| &graph.node);
+    for node in nodes.filter(|node| node.op_type == "Celu") {
+        let alpha = node.attribute.iter().find(|at| at.name == "alpha");
+        if alpha.is_some_and(|alpha| alpha.f != 1.0) {
+            return Err(Error::input(
+                format!("{place}, node {}", node.name),
+                "a Celu with an alpha of 1",
+            )
+            .hint("write it as Elu of x / alpha, times alpha"));
+        }
+    }
+    Ok(())
+}
+
+/// Features of an input.
+fn width(model: &TypedModel, input: OutletId, place: &str) -> Result<usize> {
+    let node = &model.nodes[input.node];
+    let fact = &node.outputs[input.slot].fact;
+    let len = fact
+        .shape
+        .iter()
+        .try_fold(1usize, |n, d| Some(n * d.to_usize().ok()?));
+    let number = fact.datum_type == f32::datum_type() || fact.datum_type.is_integer();
+    len.filter(|_| number).ok_or_else(|| {
+        Error::input(
+            format!("{place}, input {}", node.name),
+            format!("float32 or whole numbers of a fixed count, not {fact:?}"),
+        )
+    })
+}
+
+/// The sigmoid that the only output comes from, with nothing but reshapes behind it.
+fn final_sigmoid(model: &TypedModel) -> Option<usize> {
+    let [output] = model.outputs.as_slice() else {
+        return None;
+    };
+    let mut node = &model.nodes[output.node];
+    while node.op_is::<AxisOp>() || node.op_is::<Identity>() {
+        node = &model.nodes[node.inputs.first()?.node];
+    }
+    let op = node.op_as::<ElementWiseOp>()?;
+    let alone = node.outputs[0].successors.len() <= 1;
+    (op.0.name() == "Sigmoid" && alone).then_some(node.id)
+}
+
+/// The plan of a model, and the outlets that its outputs are: the model's own, or `all` that are whole
+/// buffers.
+fn lower(
+    model: &TypedModel,
+    widths: &[usize],
+    place: &str,
+    all: bool,
+) -> Result<(Lowered, Vec<OutletId>)> {
+    let mut emitter = Emitter::default();
+    let total = widths.iter().sum();
+    let input = emitter.fresh(&[total]);
+    let mut walk = Walk {
+        emitter,
+        place,
+        input,
+    };
+    let mut inputs = Vec::new();
+    let mut start = 0;
+    for (outlet, &width) in model.inputs.iter().zip(widths) {
+        let fact = &model.nodes[outlet.node].outputs[outlet.slot].fact;
+        let dims: Vec<usize> = fact
+            .shape
+            .iter()
+            .filter_map(|d| d.to_usize().ok())
+            .collect();
+        let mut view = View {
+            start,
+            ..View::whole(0, &dims)
+        };
+        view.whole = fact.datum_type.is_integer();
+        inputs.push(Value::Held(view));
+        start += width;
+    }
+    let values = walk.model(model, inputs)?;
+    let mut outputs = Vec::new();
+    for outlet in &model.outputs {
+        let view = output(&mut walk, model, &values, *outlet)?;
+        outputs.push((*outlet, view));
+    }
+    if all {
+        let whole = |outlet: &OutletId, view: &View| {
+            let fact = &model.nodes[outlet.node].outputs[outlet.slot].fact;
+            walk.emitter.is_all(view) && view.buffer != 0 && fact.datum_type == f32::datum_type()
+        };
+        for (outlet, value) in &values {
+            if let Value::Held(view) = value
+                && whole(outlet, view)
+                && outputs.iter().all(|(other, _)| other != outlet)
+            {
+                outputs.push((*outlet, view.clone()));
+            }
+        }
+    }
+    let name = |outlet: &OutletId| format!("{}.{}", model.nodes[outlet.node].name, outlet.slot);
+    let named: Vec<(String, &View)> = outputs
+        .iter()
+        .map(|(outlet, view)| (name(outlet), view))
+        .collect();
+    let lowered = walk.emitter.finish(total, &named).ok_or_else(|| {
+        let most = fieldscore_runtime::plan::MAX_STEPS;
+        Error::input(place, format!("a net of at most {most} steps"))
+            .hint("shorten the sequence, or take fewer layers: recurrence is unrolled")
+    })?;
+    Ok((
+        lowered,
+        outputs.into_iter().map(|(outlet, _)| outlet).collect(),
+    ))
+}
+
+/// An output in a buffer of its own.
+fn output(
+    walk: &mut Walk<'_>,
+    model: &TypedModel,
+    values: &Values,
+    outlet: OutletId,
+) -> Result<View> {
+    let node = &model.nodes[outlet.node];
+    let view = match values.get(&outlet) {
+        Some(Value::Held(view)) if !view.whole => view,
+        _ => return Err(walk.refuse(model, node, "it gives the same for every row")),
+    };
+    // The input's own buffer is no output, nor is a part of a larger one: a copy is.
+    let dense = if view.buffer != 0 && walk.emitter.is_all(view) {
+        Some(view.clone())
+    } else {
+        walk.emitter
+            .map(fieldscore_runtime::plan::TensorOperation::Copy, &[], view)
+    };
+    dense.ok_or_else(|| walk.refuse(model, node, walk::AXES))
+}
