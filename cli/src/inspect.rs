@@ -4,8 +4,10 @@ use std::fmt::Write;
 
 use comfy_table::Cell;
 use fieldscore_runtime::ErrorKind;
+use fieldscore_runtime::bundle::EngineKind;
 use fieldscore_runtime::bundle::container::SectionKind;
 use fieldscore_runtime::decide::Test;
+use fieldscore_runtime::plan::Executable;
 use fieldscore_runtime::schema::FieldKind;
 use serde_json::Value;
 
@@ -129,11 +131,16 @@ fn head(out: &mut String, opened: &Opened, language: &str) {
         ),
         (
             "engine",
-            format!(
-                "{}, kernels {} on this machine",
-                meta.engine,
-                scorer.kernels()
-            ),
+            match meta.engine {
+                EngineKind::Plan => format!(
+                    "plan, kernels {} on this machine; the same bytes on every device",
+                    scorer.kernels()
+                ),
+                other => format!(
+                    "{other}: native builds with it built in only; only plan promises the same \
+                     bytes everywhere"
+                ),
+            },
         ),
         (
             "score",
@@ -215,6 +222,38 @@ fn kind(kind: &FieldKind) -> String {
 
 fn model(out: &mut String, opened: &Opened) {
     let scorer = &opened.scorer;
+    let blocks = scorer.transforms().blocks().len();
+    let _ = writeln!(
+        out,
+        "\nModel: {} features in {}",
+        scorer.transforms().width(),
+        words::count(blocks as u64, "block", "blocks"),
+    );
+    match scorer.executable() {
+        Some(executable) => plan(out, executable),
+        None => {
+            let file = scorer.section(SectionKind::MODEL).unwrap_or_default();
+            let _ = writeln!(
+                out,
+                "  a model file of {} bytes, executed as it is by {}",
+                file.len(),
+                scorer.meta().engine,
+            );
+            let _ = writeln!(
+                out,
+                "  about {} multiply-adds a score",
+                scorer.multiply_adds()
+            );
+        }
+    }
+    let _ = writeln!(
+        out,
+        "  an explanation costs {} evaluations",
+        scorer.explanation_cost()
+    );
+}
+
+fn plan(out: &mut String, executable: &Executable) {
     let mut table = plain();
     table.set_header(vec![
         Cell::new("step"),
@@ -223,9 +262,9 @@ fn model(out: &mut String, opened: &Opened) {
         right("weight bytes"),
         right("multiply-adds"),
     ]);
-    let plan = scorer.executable().plan();
+    let plan = executable.plan();
     for index in 0..plan.models.len() {
-        for (step, facts) in StepFacts::all(scorer.executable(), index) {
+        for (step, facts) in StepFacts::all(executable, index) {
             table.add_row(vec![
                 Cell::new(step.name()),
                 right(facts.inputs),
@@ -235,28 +274,16 @@ fn model(out: &mut String, opened: &Opened) {
             ]);
         }
     }
-    let blocks = scorer.transforms().blocks().len();
-    let _ = write!(
-        out,
-        "\nModel: {} features in {}\n{}",
-        scorer.transforms().width(),
-        words::count(blocks as u64, "block", "blocks"),
-        render(&table, " ")
-    );
+    let _ = write!(out, "{}", render(&table, " "));
     for (index, model) in plan.models.iter().enumerate() {
         let _ = writeln!(
             out,
             "  {}: {} multiply-adds a score, {} bytes of arena",
             model.name,
-            scorer.executable().multiply_adds(index),
+            executable.multiply_adds(index),
             model.arena_bytes
         );
     }
-    let _ = writeln!(
-        out,
-        "  an explanation costs {} evaluations",
-        scorer.explanation_cost()
-    );
 }
 
 fn decisions(out: &mut String, opened: &Opened, language: &str) {

@@ -1,6 +1,7 @@
 //! What `inspect --json` shows: one object.
 
 use fieldscore_runtime::Scorer;
+use fieldscore_runtime::bundle::EngineKind;
 use fieldscore_runtime::bundle::container::SectionKind;
 use fieldscore_runtime::decide::{LOG_ODDS_ONE, POINT, ScoreScale, Test};
 use fieldscore_runtime::plan::{Executable, Model, Step};
@@ -37,6 +38,9 @@ pub(crate) fn object(opened: &Opened, language: &str) -> Value {
         "groups": groups(scorer, language),
         "transforms": transforms(scorer),
         "models": models(scorer),
+        "same_bytes_everywhere": meta.engine == EngineKind::Plan,
+        "model_file_bytes": scorer.section(SectionKind::MODEL).map(<[u8]>::len),
+        "multiply_adds": scorer.multiply_adds(),
         "explanation_evaluations": scorer.explanation_cost(),
         "score": score(scorer),
         "policy": policy(scorer, language),
@@ -152,7 +156,9 @@ impl StepFacts {
 }
 
 fn models(scorer: &Scorer) -> Vec<Value> {
-    let executable = scorer.executable();
+    let Some(executable) = scorer.executable() else {
+        return Vec::new();
+    };
     let models = executable.plan().models.iter().enumerate();
     models
         .map(|(index, model)| {

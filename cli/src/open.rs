@@ -185,6 +185,9 @@ impl Refused {
             (ErrorKind::NotABundle | ErrorKind::Altered | ErrorKind::BadSignature, _) => {
                 "fetch the file again: it was cut or changed after it was signed".to_owned()
             }
+            (ErrorKind::Unsupported, _) if self.error.place() == "section META" => {
+                "a program with that engine opens it: README, \"A model that the plan can't express\"".to_owned()
+            }
             (ErrorKind::Unsupported, _) => "update fieldscore".to_owned(),
             _ => return Error::from(self.error),
         };

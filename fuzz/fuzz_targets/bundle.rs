@@ -48,7 +48,10 @@ fuzz_mutator!(|data: &mut [u8], size: usize, max_size: usize, seed: u32| {
 });
 
 fn exercise(scorer: &Scorer) {
-    let work = scorer.executable().multiply_adds(0);
+    let Some(plan) = scorer.executable() else {
+        return;
+    };
+    let work = plan.multiply_adds(0);
     if work > WORTHWHILE {
         return;
     }

@@ -266,6 +266,56 @@ fn inspect_and_verify_call_out_the_development_key() {
     assert_eq!(wrong.status.code(), Some(1));
 }
 
+/// The credit model as it is, for tract: its recipe is one line more.
+fn by_tract() -> (tempfile::TempDir, String) {
+    let folder = tempfile::tempdir().unwrap();
+    let zoo = zoo().canonicalize().unwrap();
+    let recipe = format!(
+        "extends = [{:?}]\n[compile]\nengine = \"tract\"\n",
+        zoo.join("recipe.toml")
+    );
+    std::fs::write(folder.path().join("recipe.toml"), recipe).unwrap();
+    let bundle = folder.path().join("tract.fsb").display().to_string();
+    let own = folder.path().display().to_string();
+    let built = fieldscore(&["build", &own, "-o", &bundle]);
+    assert!(built.status.success(), "{}", err(&built));
+    assert!(out(&built).contains("executed by tract"), "{}", out(&built));
+    (folder, bundle)
+}
+
+#[test]
+fn a_bundle_for_tract_is_inspected_verified_scored_and_replayed() {
+    let (folder, bundle) = by_tract();
+    let text = out(&fieldscore(&["inspect", &bundle]));
+    for said in [
+        "only plan promises the same bytes everywhere",
+        "executed as it is by tract",
+        "MODL",
+    ] {
+        assert!(text.contains(said), "{text}");
+    }
+    assert!(!text.contains("WGTS"), "{text}");
+    let json = fieldscore(&["inspect", &bundle, "--json"]);
+    let json: serde_json::Value = serde_json::from_slice(&json.stdout).unwrap();
+    assert_eq!(json["engine"], "tract");
+    assert_eq!(json["same_bytes_everywhere"], false);
+    assert_eq!(json["models"], serde_json::json!([]));
+    assert!(json["model_file_bytes"].as_u64().unwrap() > 1000);
+    assert!(json["multiply_adds"].as_u64().unwrap() > 1000);
+    assert_eq!(json["card"]["engine"], "tract");
+    let verified = fieldscore(&["verify", &bundle]);
+    assert!(verified.status.success(), "{}", err(&verified));
+
+    let rows = folder.path().join("rows.csv");
+    std::fs::write(&rows, format!("{HEADER}\n{GOOD}\n")).unwrap();
+    let rows = rows.display().to_string();
+    let scored = fieldscore(&["score", &bundle, &rows, "--format", "csv", "--explain"]);
+    assert!(scored.status.success(), "{}", err(&scored));
+    assert!(out(&scored).contains(",approve,"), "{}", out(&scored));
+    let explained = fieldscore(&["explain", &bundle, &rows, "--row", "1"]);
+    assert!(explained.status.success(), "{}", err(&explained));
+}
+
 #[test]
 fn init_drafts_a_recipe_that_build_reads() {
     let folder = tempfile::tempdir().unwrap();

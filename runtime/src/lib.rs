@@ -21,6 +21,8 @@ mod scorer;
 
 pub use bundle::store::{BundleStore, FileStorage, Storage};
 pub use decide::{Decision, Flags, Outcome, Reason, Reasons, Record};
+#[cfg(feature = "tract")]
+pub use engine::{MAX_MODEL_FILE_BYTES, ModelFile};
 pub use error::{Error, ErrorKind, Result};
 pub use explain::Explanation;
 pub use fieldscore_kernels as kernels;

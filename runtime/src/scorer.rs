@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use crate::bundle::container::{
     Container, MAX_STRUCTURED_BYTES, Section, SectionKind, Trust, features,
 };
-use crate::bundle::{Meta, cbor};
+use crate::bundle::{EngineKind, Meta, cbor};
 use crate::decide::{
     DecideParts, Decision, Flags, POINT, Policy, Reason, Reasons, Record, encode_record,
     probability_ppm, restore, round_points,
@@ -69,6 +69,7 @@ struct Inner {
     schema: Arc<Schema>,
     transforms: Transforms,
     engine: Engine,
+    /// Of the plan's weights, or of the model file.
     weights: Section,
     decide: DecideParts,
     policy: Policy,
@@ -166,7 +167,8 @@ impl Inner {
         let container = Container::read(all, trust)?;
         let body = |kind| -> Result<&[u8]> {
             let section = container.section(kind)?;
-            if section.len > MAX_STRUCTURED_BYTES && kind != SectionKind::WEIGHTS {
+            let raw = [SectionKind::WEIGHTS, SectionKind::MODEL].contains(&kind);
+            if section.len > MAX_STRUCTURED_BYTES && !raw {
                 return Err(Error::malformed(
                     format!("section {kind}"),
                     format!("at most {MAX_STRUCTURED_BYTES} bytes"),
@@ -180,16 +182,21 @@ impl Inner {
             container.bundle_id,
         )?);
         let transforms = Transforms::decode(body(SectionKind::TRANSFORMS)?, schema.fields())?;
-        let weights = container.section(SectionKind::WEIGHTS)?;
-        let engine = Engine::open(
-            meta.engine,
-            body(SectionKind::PLAN)?,
-            body(SectionKind::WEIGHTS)?,
-            kernels,
-        )?;
+        let (engine, weights) = match meta.engine {
+            EngineKind::Plan => {
+                let weights = body(SectionKind::WEIGHTS)?;
+                let engine = Engine::plan(body(SectionKind::PLAN)?, weights, kernels)?;
+                (engine, SectionKind::WEIGHTS)
+            }
+            other => (
+                Engine::file(other, || body(SectionKind::MODEL))?,
+                SectionKind::MODEL,
+            ),
+        };
+        let weights = container.section(weights)?;
         if engine.input_len()? != transforms.width() {
             return Err(Error::malformed(
-                "section PLAN",
+                engine.place(),
                 "an input as wide as the features",
             ));
         }
@@ -212,7 +219,7 @@ impl Inner {
         let policy: Policy = cbor::decode(body(SectionKind::POLICY)?, "section PLCY")?;
         policy.check(&schema)?;
         let texts = LazyTexts::check(body(SectionKind::TEXTS)?)?;
-        let floats = body(SectionKind::WEIGHTS)?;
+        let floats = &all[weights.offset..weights.offset + weights.len];
         let explainer = Explainer::new(&schema, &transforms, &decide, &engine, floats)?;
         Ok(Self {
             container,
@@ -395,12 +402,12 @@ impl Scratch {
     fn wipe(&mut self) {
         wipe(&mut self.numbers, 0.0);
         wipe(&mut self.features, 0.0);
-        self.one.arena.zeroize();
+        self.one.wipe();
     }
 
     fn wipe_many(&mut self) {
         if let Some(many) = &mut self.many {
-            many.arena.zeroize();
+            many.wipe();
         }
         if let Some(explain) = &mut self.explain {
             explain.wipe();
@@ -632,6 +639,15 @@ impl Scorer {
                 true => again == **vector,
                 false => Record::borrow(&again)?.decision == record.decision,
             };
+            // Only the plan engine promises the same bytes everywhere.
+            #[cfg(feature = "tract")]
+            let same = same
+                || self.inner.meta.engine != EngineKind::Plan
+                    && Record::borrow(&again)?
+                        .decision
+                        .score
+                        .abs_diff(record.decision.score)
+                        <= 1;
             budget = budget.saturating_sub(each);
             if !same {
                 return Err(Error::new(
@@ -689,10 +705,14 @@ impl Scorer {
         &self.inner.container.bundle_id
     }
 
-    /// The plan.
-    pub fn executable(&self) -> &Executable {
-        let Engine::Plan { executable, .. } = &self.inner.engine;
-        executable
+    /// The plan; none where the bundle carries a model file for another engine.
+    pub fn executable(&self) -> Option<&Executable> {
+        self.inner.engine.executable()
+    }
+
+    /// Multiply-adds of one score; for a model file an estimate.
+    pub fn multiply_adds(&self) -> u64 {
+        self.inner.engine.multiply_adds()
     }
 
     /// The kernel path in use.
@@ -904,5 +924,38 @@ mod tests {
             }
         }
         assert!(both > 100 && full_only > 100, "{both} {full_only}");
+    }
+
+    /// The golden bundle, but for the engine that its META asks for.
+    fn for_engine(engine: u8) -> Result<Scorer> {
+        let mut bytes = GOLDEN.to_vec();
+        let container = Container::read(&bytes, Trust::DangerouslyUnverified).unwrap();
+        let meta = container.find(SectionKind::META).unwrap();
+        let meta = &mut bytes[meta.offset..meta.offset + meta.len];
+        let at = meta.windows(2).rposition(|at| at == [4, 0]).unwrap();
+        meta[at + 1] = engine;
+        OpenOptions::default()
+            .dangerously_unverified()
+            .open(bytes, &[])
+    }
+
+    #[test]
+    fn an_engine_that_is_not_built_in_is_named() {
+        assert!(for_engine(0).is_ok());
+        let built_in = [("tract", cfg!(feature = "tract")), ("tflite", false)];
+        for (engine, (name, built_in)) in (1..).zip(built_in) {
+            let error = for_engine(engine).unwrap_err();
+            let found = (error.kind(), error.place());
+            if built_in {
+                // It has a plan and no model file.
+                assert_eq!(found, (ErrorKind::Malformed, "section MODL"));
+            } else {
+                assert_eq!(found, (ErrorKind::Unsupported, "section META"));
+                assert_eq!(
+                    error.expected(),
+                    format!("a runtime with the {name} engine built in")
+                );
+            }
+        }
     }
 }

@@ -17,3 +17,4 @@ pub mod project;
 pub mod random;
 pub mod storage;
 pub mod surgery;
+pub mod tflite;

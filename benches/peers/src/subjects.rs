@@ -9,6 +9,7 @@ use fieldscore_models::compile::net::{Layer, Net, Rows};
 use fieldscore_models::keys::Signing;
 use fieldscore_models::recipe::Precision;
 use fieldscore_runtime::bundle::container::SectionKind;
+use fieldscore_runtime::plan::Plan;
 use fieldscore_runtime::schema::transform::Encoding;
 use fieldscore_runtime::schema::{FieldKind, Group, TextEntry};
 use fieldscore_runtime::{DecimalMark, Scorer};
@@ -156,6 +157,13 @@ const FORM_FIELDS: usize = 12;
 /// As many as `fieldscore build` puts into a bundle.
 const KNOWN_ANSWERS: usize = 16;
 
+/// The bundle's plan.
+fn plan_of(scorer: &Scorer) -> Result<Plan> {
+    let executable = scorer.executable();
+    let executable = executable.ok_or_else(|| Failure::new("bundle: expected a plan"))?;
+    Ok(executable.plan().clone())
+}
+
 /// The subject in a bundle as it would ship: with a form's fields, where the subject's own has one
 /// field alone, and with known answers, which a browser runs when it opens the bundle.
 ///
@@ -167,7 +175,7 @@ pub fn shipped(subject: &Subject) -> Result<Vec<u8>> {
     }
     let scorer = Scorer::open(subject.bundle.clone(), &[subject.key])?;
     let mut parts = fixture::linear(&[("x", "R1", 1.0)]);
-    parts.plan = scorer.executable().plan().clone();
+    parts.plan = plan_of(&scorer)?;
     parts.weights = subject.int8.weights().to_vec();
     let (name, code) = (|at| format!("x{at}"), |at| format!("R{at}"));
     let decimal = FieldKind::Decimal { decimals: 3 };
@@ -224,7 +232,7 @@ fn credit() -> Result<Subject> {
     let int8 = compile(&net, &rows, Precision::Int8)?;
     let weights = scorer.section(SectionKind::WEIGHTS);
     let weights = weights.ok_or_else(|| Failure::new("credit bundle: expected weights"))?;
-    let shipped = Program::new(scorer.executable().plan().clone(), weights.to_vec())?;
+    let shipped = Program::new(plan_of(&scorer)?, weights.to_vec())?;
     let mut subject = assemble("credit", &net, rows, read(&path)?, int8, bundle, key)?;
     subject.shipped = Some(shipped);
     Ok(subject)

@@ -4,10 +4,10 @@
 use serde::Serialize;
 
 use super::{Bench, Stages, gate};
-use crate::compile::lower::{self, Lowered};
+use crate::compile::lower;
 use crate::compile::net::{Layer, Net};
 use crate::compile::source;
-use crate::compile::{Size, Source, prune};
+use crate::compile::{Program, Size, Source, prune};
 use crate::error::{Error, Result};
 use crate::evaluate::scored::Scored;
 use crate::recipe::Precision;
@@ -29,23 +29,23 @@ pub struct LayerCost {
 
 /// The stages that follow the model handed in.
 pub(super) struct Compressed {
-    pub pruned: Option<Lowered>,
-    pub quantised: Option<Lowered>,
+    pub pruned: Option<Program>,
+    pub quantised: Option<Program>,
     /// What int8 costs, layer by layer, on the validation part.
     pub layers: Vec<LayerCost>,
-    /// Size of the bundle's plan.
+    /// Size of the bundle's plan, or of its model file.
     pub size: Size,
 }
 
 impl Compressed {
-    /// The bundle's plan.
-    pub fn bundle<'a>(&'a self, float: &'a Lowered) -> &'a Lowered {
+    /// What the bundle executes.
+    pub fn bundle<'a>(&'a self, float: &'a Program) -> &'a Program {
         let pruned = self.pruned.as_ref().unwrap_or(float);
         self.quantised.as_ref().unwrap_or(pruned)
     }
 
     /// All stages.
-    pub fn stages<'a>(&'a self, float: &'a Lowered) -> Stages<&'a Lowered> {
+    pub fn stages<'a>(&'a self, float: &'a Program) -> Stages<&'a Program> {
         Stages {
             float,
             pruned: self.pruned.as_ref(),
@@ -62,6 +62,12 @@ pub(super) fn compress(
 ) -> Result<Compressed> {
     match source {
         Source::Net(imported) => net(bench, &imported.net, progress),
+        Source::File(file) => Ok(Compressed {
+            pruned: None,
+            quantised: None,
+            layers: Vec::new(),
+            size: file.size(),
+        }),
         // In the arithmetic that it came in.
         Source::Graph(graph) => Ok(Compressed {
             pruned: None,
@@ -94,7 +100,7 @@ fn net(bench: &Bench<'_>, net: &Net, progress: &mut dyn FnMut(&str)) -> Result<C
     let trial = NetTrial {
         bench,
         net: &pruned,
-        float: source::float(&pruned)?,
+        float: source::float(&pruned)?.into(),
     };
     progress("quantising");
     let layers = trial.layer_costs()?;
@@ -126,16 +132,16 @@ fn name_of(precision: Precision) -> &'static str {
 struct NetTrial<'b> {
     bench: &'b Bench<'b>,
     net: &'b Net,
-    float: Lowered,
+    float: Program,
 }
 
 impl NetTrial<'_> {
-    fn lower(&self, precisions: &[Precision]) -> Result<Lowered> {
-        lower::lower(self.net, self.bench.rows, precisions)
+    fn lower(&self, precisions: &[Precision]) -> Result<Program> {
+        lower::lower(self.net, self.bench.rows, precisions).map(Program::Plan)
     }
 
     /// What it says of the validation part.
-    fn score(&self, model: &Lowered) -> Result<Scored> {
+    fn score(&self, model: &Program) -> Result<Scored> {
         let workshop = self.bench.workshop;
         workshop.score(&self.bench.scorer(model)?, &workshop.validation)
     }

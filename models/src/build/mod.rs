@@ -23,10 +23,9 @@ pub use gate::{Gate, LimitsShown};
 pub use pack::{Contents, draw, pack, scorer};
 pub use stages::Stages;
 
-use crate::compile::lower::Lowered;
 use crate::compile::net::Rows;
 use crate::compile::trees::Native;
-use crate::compile::{Size, Source};
+use crate::compile::{Program, Size, Source};
 use crate::data::{self, Part, Reading, Table};
 use crate::error::{Error, Result};
 use crate::evaluate::bootstrap::Discrimination;
@@ -67,6 +66,8 @@ pub struct Summary {
     pub rows: [usize; 3],
     /// Rows that ranges and corrections were fitted on.
     pub calibration_rows: usize,
+    /// The engine that executes the bundle.
+    pub engine: String,
     /// The family of the model handed in.
     pub family: &'static str,
     /// Size of the model handed in.
@@ -144,7 +145,8 @@ pub fn hex(bytes: &[u8]) -> String {
 pub fn build(folder: &Path, key: &Signing, progress: &mut dyn FnMut(&str)) -> Result<Built> {
     progress("reading recipe, model and data");
     let loaded = recipe::load(folder)?;
-    let source = Source::read(&loaded.recipe.model.file)?.toward(&loaded.recipe.data.label.bad);
+    let source = Source::open(&loaded.recipe.model.file, loaded.recipe.compile.engine)?
+        .toward(&loaded.recipe.data.label.bad);
     let output = output_kind(&loaded.recipe, &source)?;
     let workshop = Workshop::open(&loaded, &source)?;
     if source.inputs() != workshop.transforms.width() {
@@ -176,6 +178,7 @@ pub fn build(folder: &Path, key: &Signing, progress: &mut dyn FnMut(&str)) -> Re
         sequence: loaded.recipe.product.sequence,
         rows: workshop.counts(),
         calibration_rows: rows.len(),
+        engine: model.engine().to_string(),
         family: source.family(),
         float: source.size(),
         bundle: compressed.size.clone(),
@@ -377,7 +380,7 @@ struct Bench<'w> {
 impl<'w> Bench<'w> {
     fn new(
         workshop: &'w Workshop<'w>,
-        float: &Lowered,
+        float: &Program,
         rows: &'w Rows,
         output: OutputKind,
     ) -> Result<Self> {
@@ -436,7 +439,7 @@ impl<'w> Bench<'w> {
         Ok(bench)
     }
 
-    fn contents<'a>(&'a self, model: &'a Lowered) -> Contents<'a> {
+    fn contents<'a>(&'a self, model: &'a Program) -> Contents<'a> {
         Contents {
             recipe: self.workshop.recipe,
             lowered: &self.workshop.lowered,
@@ -447,7 +450,7 @@ impl<'w> Bench<'w> {
         }
     }
 
-    fn scorer(&self, model: &Lowered) -> Result<Scorer> {
+    fn scorer(&self, model: &Program) -> Result<Scorer> {
         scorer(self.contents(model)).map_err(|e| self.explain_budget(e))
     }
 
@@ -500,7 +503,7 @@ struct Measured {
 }
 
 impl Measured {
-    fn new(bench: &Bench<'_>, float: &Lowered, compressed: &Compressed) -> Result<Self> {
+    fn new(bench: &Bench<'_>, float: &Program, compressed: &Compressed) -> Result<Self> {
         let scorers = compressed
             .stages(float)
             .try_map(|model| bench.scorer(model))?;
@@ -586,6 +589,7 @@ fn card(recipe: &Recipe, summary: &Summary) -> serde_json::Value {
     serde_json::json!({
         "purpose": recipe.product.purpose,
         "rows": { "train": summary.rows[0], "validation": summary.rows[1], "test": summary.rows[2] },
+        "engine": summary.engine,
         "family": summary.family,
         "test": summary.discrimination,
         "gates": summary.gates,

@@ -3,14 +3,14 @@
 use std::sync::Arc;
 
 use fieldscore_runtime::bundle::container::{SectionKind, Version, write_container};
-use fieldscore_runtime::bundle::{EngineKind, Meta, encode};
+use fieldscore_runtime::bundle::{Meta, encode};
 use fieldscore_runtime::decide::DecideParts;
 use fieldscore_runtime::schema::{FieldKind, Schema};
 use fieldscore_runtime::{Application, Date, KnownAnswers, OpenOptions, Scorer, Value};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-use crate::compile::lower::Lowered;
+use crate::compile::Program;
 use crate::error::Result;
 use crate::keys::Signing;
 use crate::recipe::{self, Recipe};
@@ -23,7 +23,7 @@ pub struct Contents<'a> {
     /// The recipe's part of the bundle.
     pub lowered: &'a recipe::Lowered,
     /// The model's part.
-    pub model: &'a Lowered,
+    pub model: &'a Program,
     /// Calibration, scale, reference.
     pub decide: &'a DecideParts,
     /// The card, if it is known yet.
@@ -94,20 +94,33 @@ fn assemble(contents: Contents<'_>, answers: &KnownAnswers, key: &Signing) -> Ve
         sequence: recipe.product.sequence,
         not_before: lowered.dates.0,
         not_after: lowered.dates.1,
-        engine: EngineKind::Plan,
+        engine: model.engine(),
         score_as_typed: recipe.product.score_as_typed,
     };
     let mut sections = vec![
         (SectionKind::META, true, encode(&meta)),
         (SectionKind::SCHEMA, true, encode(&lowered.schema)),
         (SectionKind::TRANSFORMS, true, encode(&lowered.transforms)),
-        (SectionKind::PLAN, true, encode(&model.plan)),
-        (SectionKind::WEIGHTS, true, model.weights.clone()),
+    ];
+    let features = match model {
+        Program::Plan(lowered) => {
+            sections.extend([
+                (SectionKind::PLAN, true, encode(&lowered.plan)),
+                (SectionKind::WEIGHTS, true, lowered.weights.clone()),
+            ]);
+            lowered.plan.features()
+        }
+        Program::File(file) => {
+            sections.push((SectionKind::MODEL, true, file.bytes().to_vec()));
+            0
+        }
+    };
+    sections.extend([
         (SectionKind::DECIDE, true, encode(decide)),
         (SectionKind::POLICY, true, encode(&lowered.policy)),
         (SectionKind::TEXTS, true, encode(&lowered.texts)),
         (SectionKind::KNOWN_ANSWERS, true, encode(answers)),
-    ];
+    ]);
     let json = |value: &serde_json::Value| value.to_string().into_bytes();
     sections.extend(card.map(|card| (SectionKind::CARD, false, json(card))));
     sections.extend(provenance.map(|p| (SectionKind::PROVENANCE, false, json(p))));
@@ -121,7 +134,7 @@ fn assemble(contents: Contents<'_>, answers: &KnownAnswers, key: &Signing) -> Ve
         patch: 0,
     };
     let sign = |bytes: &[u8]| Ok::<_, std::convert::Infallible>(key.sign(bytes));
-    let features = model.plan.features() | lowered.transforms.features() | decide.features();
+    let features = features | lowered.transforms.features() | decide.features();
     match write_container(&sections, features, least, key.id(), sign) {
         Ok(bytes) => bytes,
         Err(never) => match never {},

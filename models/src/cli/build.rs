@@ -164,6 +164,12 @@ fn tables(summary: &Summary) -> String {
         summary.product, summary.sequence, summary.calibration_rows
     );
     out.push_str(&heading);
+    if summary.engine != "plan" {
+        out.push_str(&format!(
+            "executed by {} on native builds that have it; only plan promises the same bytes everywhere\n\n",
+            summary.engine
+        ));
+    }
     out.push_str(&comparison(summary, None));
     // What is exact already has no gates and no layers.
     if !summary.gates.is_empty() {
@@ -219,7 +225,7 @@ pub(super) fn comparison(summary: &Summary, times: Option<[f64; 2]>) -> String {
         ),
     );
     let steps = match summary.family {
-        "net" | "scorecard" | "linear pipeline" => "multiply-adds",
+        "net" | "scorecard" | "linear pipeline" | "model file" => "multiply-adds",
         _ => "comparisons",
     };
     row(

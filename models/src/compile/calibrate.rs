@@ -21,25 +21,33 @@ const TOLERANCE: f32 = 1e-5;
 pub fn observe(imported: &Imported, rows: &Rows) -> Result<Vec<Rows>> {
     let fault = |e: TractError| Error::input("model", format!("a model that tract runs ({e})"));
     let plan = imported.typed.clone().into_runnable().map_err(fault)?;
-    let shape = input_shape(imported, rows)?;
-    let input = Tensor::from_shape(&shape, &rows.values).map_err(fault)?;
     let mut seen: Vec<Option<Vec<f32>>> = vec![None; imported.edges.len()];
-    let mut state = plan.spawn().map_err(fault)?;
-    state
-        .run_plan_with_eval(
-            tvec![input.into_tvalue()],
-            |context, op_state, node, inputs| {
-                let outputs = eval(context, op_state, node, inputs)?;
-                for (edge, seen) in imported.edges.iter().zip(&mut seen) {
-                    if edge.node == node.id {
-                        let values = outputs[edge.slot].to_plain_array_view::<f32>()?;
-                        *seen = Some(values.iter().copied().collect());
+    // A model of one row at a time gets them one by one, each with a fresh state.
+    let batch = match batch(imported) {
+        Some(1) => 1,
+        _ => rows.len(),
+    };
+    for values in rows.values.chunks((batch * rows.width).max(1)) {
+        let rows = Rows::new(rows.width, values.to_vec());
+        let shape = input_shape(imported, &rows)?;
+        let input = Tensor::from_shape(&shape, &rows.values).map_err(fault)?;
+        let mut state = plan.spawn().map_err(fault)?;
+        state
+            .run_plan_with_eval(
+                tvec![input.into_tvalue()],
+                |context, op_state, node, inputs| {
+                    let outputs = eval(context, op_state, node, inputs)?;
+                    for (edge, seen) in imported.edges.iter().zip(&mut seen) {
+                        if edge.node == node.id {
+                            let values = outputs[edge.slot].to_plain_array_view::<f32>()?;
+                            seen.get_or_insert_default().extend(values.iter());
+                        }
                     }
-                }
-                TractResult::Ok(outputs)
-            },
-        )
-        .map_err(fault)?;
+                    TractResult::Ok(outputs)
+                },
+            )
+            .map_err(fault)?;
+    }
     let mut observed = Vec::with_capacity(seen.len());
     let ours = imported.net.activations(rows);
     let mut input = rows.clone();
@@ -78,6 +86,13 @@ fn magnitudes(layer: &Layer, rows: &Rows) -> Rows {
         ..layer.clone()
     };
     positive.forward(&Rows::new(rows.width, absolute(&rows.values)))
+}
+
+/// The batch that the model is fixed to, if it is.
+fn batch(imported: &Imported) -> Option<usize> {
+    let input = imported.typed.inputs[0];
+    let fact = &imported.typed.nodes[input.node].outputs[input.slot].fact;
+    fact.shape.first()?.to_usize().ok()
 }
 
 /// The model's input shape with `rows` for its batch axis.

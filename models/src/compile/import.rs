@@ -1,4 +1,4 @@
-//! Importing: tract reads and normalises an ONNX file; its graph becomes a [`Net`], or is refused
+//! Importing: tract reads and normalises an ONNX or `.tflite` file; its graph becomes a [`Net`], or is refused
 //! with the node that the plan cannot express.
 
 use std::path::Path;
@@ -10,9 +10,10 @@ use tract_onnx::tract_core::ops::cast::Cast;
 use tract_onnx::tract_core::ops::change_axes::AxisOp;
 use tract_onnx::tract_core::ops::einsum::EinSum;
 use tract_onnx::tract_core::ops::element_wise::ElementWiseOp;
-use tract_onnx::tract_hir::internal::{DimLike, InOut};
+use tract_onnx::tract_hir::internal::{Axis, DimLike, InOut};
 
 use crate::compile::net::{Layer, Net};
+use crate::compile::tflite;
 use crate::error::{Error, Result, io};
 
 /// An imported model.
@@ -32,30 +33,15 @@ pub struct Imported {
     pub initialiser_bytes: usize,
 }
 
-/// Reads an ONNX file.
+/// Reads an ONNX or `.tflite` file.
 ///
 /// # Errors
-/// Where it is no ONNX file, or has an operator that the plan cannot express: with the node, its
+/// Where it is neither, or has an operator that the plan cannot express: with the node, its
 /// operator, its shapes and what to do.
 pub fn import(path: &Path) -> Result<Imported> {
     let bytes = std::fs::read(path).map_err(|e| io(path, &e))?;
     let place = path.display().to_string();
-    let proto = onnx()
-        .model_for_read(&mut std::io::Cursor::new(&bytes))
-        .map_err(|e| Error::input(&place, format!("a readable ONNX model ({})", short(&e))))?;
-    let typed = proto
-        .into_typed()
-        .and_then(TypedModel::into_decluttered)
-        .map_err(|e| {
-            Error::input(
-                &place,
-                format!(
-                    "an ONNX model whose operators and shapes tract knows ({})",
-                    short(&e)
-                ),
-            )
-            .hint("export with a fixed feature count and a dynamic batch axis")
-        })?;
+    let typed = typed(&bytes, &place)?;
     let mut walk = Walk::new(&typed, &place)?;
     walk.run()?;
     let (layers, edges): (Vec<Layer>, Vec<OutletId>) = walk.layers.into_iter().unzip();
@@ -70,6 +56,32 @@ pub fn import(path: &Path) -> Result<Imported> {
         sha256: Sha256::digest(&bytes).into(),
         initialiser_bytes,
     })
+}
+
+/// Reads the bytes of an ONNX or `.tflite` file into tract's decluttered form.
+///
+/// # Errors
+/// Where tract does not read them.
+pub(super) fn typed(bytes: &[u8], place: &str) -> Result<TypedModel> {
+    if tflite::is_tflite(bytes) {
+        return tflite::typed(bytes, place);
+    }
+    let proto = onnx()
+        .model_for_read(&mut std::io::Cursor::new(bytes))
+        .map_err(|e| Error::input(place, format!("a readable ONNX model ({})", short(&e))))?;
+    proto
+        .into_typed()
+        .and_then(TypedModel::into_decluttered)
+        .map_err(|e| {
+            Error::input(
+                place,
+                format!(
+                    "an ONNX model whose operators and shapes tract knows ({})",
+                    short(&e)
+                ),
+            )
+            .hint("export with a fixed feature count and a dynamic batch axis")
+        })
 }
 
 /// The first lines of what tract says.
@@ -177,11 +189,12 @@ impl<'m> Walk<'m> {
         }
         let reshapes = node.op_is::<AxisOp>() || node.op_is::<Cast>();
         let fact = &node.outputs[0].fact;
-        let width = fact
-            .shape
-            .iter()
-            .skip(1)
-            .try_fold(1usize, |sum, d| Some(sum * d.to_usize().ok()?));
+        let rest = |skip: usize| {
+            let mut dims = fact.shape.iter().skip(skip);
+            dims.try_fold(1usize, |sum, d| Some(sum * d.to_usize().ok()?))
+        };
+        // Of a batch that is fixed to one row, all of its values.
+        let width = rest(0).or_else(|| rest(1));
         if reshapes && fact.datum_type == f32::datum_type() && width == Some(self.width) {
             return Ok(());
         }
@@ -198,8 +211,14 @@ impl<'m> Walk<'m> {
             return Err(self.refuse(node, "a product of two computed values"));
         };
         let data_axes = op.axes.axes(InOut::In(slot));
+        let data = &self.model.nodes[self.at.node].outputs[self.at.slot].fact;
+        // A batch that is fixed to one row may be left out of the product.
+        let is_unit = |axis: &&Axis| {
+            let dims = axis.inputs[slot].iter();
+            axis.inputs[1 - slot].is_empty() && dims.clone().all(|&at| data.shape[at].is_one())
+        };
         let summed: Vec<_> = data_axes
-            .filter(|axis| axis.outputs[0].is_empty())
+            .filter(|axis| axis.outputs[0].is_empty() && !is_unit(axis))
             .collect();
         let [summed] = summed.as_slice() else {
             return Err(self.refuse(node, "a product that sums over other than one axis"));
@@ -348,6 +367,9 @@ impl<'m> Walk<'m> {
                 shapes.join(" and ")
             ),
         )
-        .hint("the plan takes chains of dense layers with ReLU, element-wise scaling by constants, and a final sigmoid")
+        .hint(
+            "the plan takes chains of dense layers with ReLU, element-wise scaling by constants, and a final \
+             sigmoid; on native builds with tract the file runs as it is: [compile] engine = \"tract\"",
+        )
     }
 }

@@ -4,6 +4,7 @@
 //! pipelines ([`onnx_ml`]) are [`lines`], which bring their preprocessing as a [`pipeline`].
 
 pub mod calibrate;
+pub mod file;
 pub mod graph;
 pub mod import;
 pub mod lines;
@@ -11,12 +12,15 @@ pub mod lower;
 pub mod net;
 pub mod onnx_ml;
 pub mod pipeline;
+mod program;
 pub mod prune;
 pub mod quantise;
 pub mod scorecard;
 mod size;
 pub mod source;
+mod tflite;
 pub mod trees;
 
+pub use program::Program;
 pub use size::Size;
 pub use source::Source;

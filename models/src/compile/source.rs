@@ -6,6 +6,7 @@ use std::path::Path;
 use sha2::{Digest, Sha256};
 use tract_onnx::prelude::Framework;
 
+use crate::compile::file::File;
 use crate::compile::graph::Graph;
 use crate::compile::import::{self, Imported};
 use crate::compile::lines::{Family, Lines};
@@ -13,9 +14,9 @@ use crate::compile::lower::{self, Lowered};
 use crate::compile::net::{Net, Rows};
 use crate::compile::pipeline::Pipeline;
 use crate::compile::trees::{self, Described, Grown, Link};
-use crate::compile::{Size, calibrate, onnx_ml, scorecard};
+use crate::compile::{Program, Size, calibrate, onnx_ml, scorecard, tflite};
 use crate::error::{Result, io};
-use crate::recipe::Precision;
+use crate::recipe::{Engine, Precision};
 
 /// A model of one of the families that the compiler takes.
 #[derive(Debug, Clone)]
@@ -28,10 +29,23 @@ pub enum Source {
     Lines(Lines),
     /// An ensemble of trees, from LightGBM, XGBoost or ONNX.
     Trees(Grown),
+    /// Whatever an engine other than the plan's takes: it ships as it is.
+    File(File),
 }
 
 impl Source {
-    /// Reads a model file.
+    /// Reads a model file for the engine that is to execute it.
+    ///
+    /// # Errors
+    /// As [`Self::read`]; for another engine, where that does not take the file.
+    pub fn open(path: &Path, engine: Engine) -> Result<Self> {
+        match engine {
+            Engine::Plan => Self::read(path),
+            Engine::Tract => File::read(path).map(Self::File),
+        }
+    }
+
+    /// Reads a model file that is to become a plan.
     ///
     /// # Errors
     /// Where it is no file of a family, or has something that the plan cannot express: with the
@@ -57,6 +71,9 @@ impl Source {
             let lines = onnx_ml::read(&model, &place)?;
             return Ok(Self::Lines(Lines { sha256, ..lines }));
         }
+        if tflite::is_tflite(&bytes) {
+            return import::import(path).map(Self::Net);
+        }
         match import::import(path) {
             Ok(imported) => Ok(Self::Net(imported)),
             // No chain of dense layers; what is at fault in a graph is what counts.
@@ -73,14 +90,14 @@ impl Source {
     pub fn toward(self, bad: &str) -> Self {
         match self {
             Self::Lines(lines) => Self::Lines(lines.toward(bad)),
-            other @ (Self::Net(_) | Self::Graph(_) | Self::Trees(_)) => other,
+            other @ (Self::Net(_) | Self::Graph(_) | Self::Trees(_) | Self::File(_)) => other,
         }
     }
 
     /// The preprocessing that it brings.
     pub fn pipeline(&self) -> Option<&Pipeline> {
         match self {
-            Self::Net(_) | Self::Graph(_) | Self::Trees(_) => None,
+            Self::Net(_) | Self::Graph(_) | Self::Trees(_) | Self::File(_) => None,
             Self::Lines(lines) => Some(&lines.pipeline),
         }
     }
@@ -99,13 +116,14 @@ impl Source {
                 Family::Pipeline => "linear pipeline",
             },
             Self::Trees(_) => "trees",
+            Self::File(_) => "model file",
         }
     }
 
     /// What the file says of its features, one entry each; nothing where it says nothing.
     pub fn described(&self) -> &[Described] {
         match self {
-            Self::Net(_) | Self::Graph(_) | Self::Lines(_) => &[],
+            Self::Net(_) | Self::Graph(_) | Self::Lines(_) | Self::File(_) => &[],
             Self::Trees(grown) => &grown.forest.features,
         }
     }
@@ -113,7 +131,7 @@ impl Source {
     /// Whether missing values may reach it as NaN.
     pub fn takes_missing(&self) -> bool {
         match self {
-            Self::Net(_) | Self::Graph(_) | Self::Lines(_) => false,
+            Self::Net(_) | Self::Graph(_) | Self::Lines(_) | Self::File(_) => false,
             Self::Trees(_) => true,
         }
     }
@@ -125,6 +143,7 @@ impl Source {
             Self::Graph(graph) => graph.inputs(),
             Self::Lines(lines) => lines.net.inputs(),
             Self::Trees(grown) => grown.forest.features.len(),
+            Self::File(file) => file.inputs(),
         }
     }
 
@@ -135,6 +154,7 @@ impl Source {
             Self::Graph(graph) => graph.sigmoid_removed,
             Self::Lines(lines) => lines.sigmoid_removed,
             Self::Trees(grown) => grown.forest.link == Link::Logistic,
+            Self::File(_) => false,
         }
     }
 
@@ -145,6 +165,7 @@ impl Source {
             Self::Graph(graph) => &graph.sha256,
             Self::Lines(lines) => &lines.sha256,
             Self::Trees(grown) => &grown.sha256,
+            Self::File(file) => file.sha256(),
         }
     }
 
@@ -159,19 +180,21 @@ impl Source {
             Self::Graph(graph) => graph.check(&rows.narrow()),
             Self::Lines(_) => Ok(()),
             Self::Trees(grown) => trees::check(&grown.forest, rows),
+            Self::File(file) => file.check(&rows.narrow()),
         }
     }
 
-    /// Its plan in its own arithmetic: nothing pruned, nothing quantised.
+    /// What executes it in its own arithmetic: nothing pruned, nothing quantised.
     ///
     /// # Errors
     /// Where it cannot be lowered.
-    pub fn lower(&self) -> Result<Lowered> {
+    pub fn lower(&self) -> Result<Program> {
         match self {
-            Self::Net(imported) => float(&imported.net),
-            Self::Graph(graph) => Ok(graph.lowered().clone()),
-            Self::Lines(lines) => float(&lines.net),
-            Self::Trees(grown) => trees::lower(&grown.forest),
+            Self::Net(imported) => float(&imported.net).map(Program::Plan),
+            Self::Graph(graph) => Ok(graph.lowered().clone().into()),
+            Self::Lines(lines) => float(&lines.net).map(Program::Plan),
+            Self::Trees(grown) => trees::lower(&grown.forest).map(Program::Plan),
+            Self::File(file) => Ok(Program::File(file.clone())),
         }
     }
 
@@ -182,6 +205,7 @@ impl Source {
             Self::Graph(graph) => graph.size(graph.lowered().weights.len()),
             Self::Lines(lines) => Size::of_net(&lines.net, lines.net.parameters() * 4),
             Self::Trees(grown) => grown.size(),
+            Self::File(file) => file.size(),
         }
     }
 }

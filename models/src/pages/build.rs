@@ -19,6 +19,7 @@ pub fn build_page(built: &Built) -> Result<String> {
         "Float model against bundle, on the test part",
     )
     .fact("Sequence", summary.sequence.to_string())
+    .fact("Engine", &summary.engine)
     .fact(
         "Rows",
         format!("{train} train, {validation} validation, {rows} test"),

@@ -212,10 +212,23 @@ pub enum Precision {
     F32,
 }
 
+/// What is to execute the model.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Engine {
+    /// The plan engine: every device, the same bytes.
+    #[default]
+    Plan,
+    /// tract, on native builds that have it: the ONNX file as it is.
+    Tract,
+}
+
 /// `[compile]`
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Compile {
+    /// What is to execute the model.
+    pub engine: Engine,
     /// Rows of the training part that ranges and corrections are measured on.
     pub calibration_rows: usize,
     /// Share of hidden units removed.
@@ -231,6 +244,7 @@ pub struct Compile {
 impl Default for Compile {
     fn default() -> Self {
         Self {
+            engine: Engine::Plan,
             calibration_rows: 1024,
             prune: 0.0,
             precision: Precision::Int8,

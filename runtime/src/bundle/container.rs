@@ -94,6 +94,8 @@ impl SectionKind {
     pub const PLAN: Self = Self(*b"PLAN");
     /// Weights, raw.
     pub const WEIGHTS: Self = Self(*b"WGTS");
+    /// A model file as it is, for an engine other than the plan's.
+    pub const MODEL: Self = Self(*b"MODL");
     /// Calibration, score scale, reference applicant.
     pub const DECIDE: Self = Self(*b"DCDE");
     /// Cut-offs and knock-out rules.
@@ -107,12 +109,13 @@ impl SectionKind {
     /// Provenance, JSON; ancillary.
     pub const PROVENANCE: Self = Self(*b"PROV");
 
-    const KNOWN: [Self; 11] = [
+    const KNOWN: [Self; 12] = [
         Self::META,
         Self::SCHEMA,
         Self::TRANSFORMS,
         Self::PLAN,
         Self::WEIGHTS,
+        Self::MODEL,
         Self::DECIDE,
         Self::POLICY,
         Self::TEXTS,

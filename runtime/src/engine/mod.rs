@@ -2,6 +2,14 @@
 //! others execute whole model files on native builds.
 #![forbid(unsafe_code)]
 
+#[cfg(feature = "tract")]
+mod file;
+#[cfg(feature = "tract")]
+mod tract;
+
+#[cfg(feature = "tract")]
+pub use file::{MAX_MODEL_FILE_BYTES, ModelFile};
+
 use crate::bundle::EngineKind;
 use crate::error::{Error, ErrorKind, Result};
 use crate::kernels::Kernels;
@@ -15,49 +23,111 @@ pub(crate) enum Engine {
         executable: Executable,
         kernels: Kernels,
     },
+    /// A library of a model file's own.
+    #[cfg(feature = "tract")]
+    File(ModelFile),
 }
 
 /// The memory that one evaluation at a time works in.
 pub(crate) struct Memory {
-    pub arena: Arena,
+    arena: Arena,
+    /// Rows of features and their outputs.
+    #[cfg(feature = "tract")]
+    rows: (Vec<f32>, Vec<f32>),
+}
+
+impl Memory {
+    /// Leaves nothing of an applicant in it.
+    pub fn wipe(&mut self) {
+        self.arena.zeroize();
+        #[cfg(feature = "tract")]
+        {
+            crate::memory::wipe(&mut self.rows.0, 0.0);
+            crate::memory::wipe(&mut self.rows.1, 0.0);
+        }
+    }
+}
+
+/// Where a model file lies.
+#[cfg(feature = "tract")]
+const MODEL: &str = "section MODL";
+
+/// The bundle asks for an engine that this runtime was built without.
+fn not_built_in(kind: EngineKind) -> Error {
+    Error::new(
+        ErrorKind::Unsupported,
+        "section META",
+        format!("a runtime with the {kind} engine built in"),
+    )
 }
 
 impl Engine {
-    /// The engine that the bundle asks for.
-    pub fn open(kind: EngineKind, plan: &[u8], weights: &[u8], kernels: Kernels) -> Result<Self> {
+    /// The plan engine.
+    pub fn plan(plan: &[u8], weights: &[u8], kernels: Kernels) -> Result<Self> {
+        let executable = Executable::decode(plan, weights)?;
+        let model = executable.model(0)?;
+        // Nothing would ever write a second one.
+        if model.inputs.len() != 1 || model.outputs.len() != 1 {
+            return Err(Error::malformed(
+                "section PLAN",
+                "a first model with one input and one output",
+            ));
+        }
+        Ok(Self::Plan {
+            executable,
+            kernels,
+        })
+    }
+
+    /// Another engine, if it is built in; `bytes` gives its model file.
+    #[cfg(feature = "tract")]
+    pub fn file<'b>(kind: EngineKind, bytes: impl FnOnce() -> Result<&'b [u8]>) -> Result<Self> {
         match kind {
-            EngineKind::Plan => {
-                let executable = Executable::decode(plan, weights)?;
-                let model = executable.model(0)?;
-                // Nothing would ever write a second one.
-                if model.inputs.len() != 1 || model.outputs.len() != 1 {
-                    return Err(Error::malformed(
-                        "section PLAN",
-                        "a first model with one input and one output",
-                    ));
-                }
-                Ok(Self::Plan {
-                    executable,
-                    kernels,
-                })
-            }
-            EngineKind::Tract | EngineKind::Tflite => Err(Error::new(
-                ErrorKind::Unsupported,
-                "section META",
-                format!("a runtime with the {kind} engine built in"),
-            )),
+            EngineKind::Tract => ModelFile::open(kind, bytes()?).map(Self::File),
+            EngineKind::Plan | EngineKind::Tflite => Err(not_built_in(kind)),
+        }
+    }
+
+    /// Another engine: none is built in.
+    #[cfg(not(feature = "tract"))]
+    pub fn file<'b>(kind: EngineKind, _: impl FnOnce() -> Result<&'b [u8]>) -> Result<Self> {
+        Err(not_built_in(kind))
+    }
+
+    /// The section that says what is executed.
+    pub fn place(&self) -> &'static str {
+        match self {
+            Self::Plan { .. } => "section PLAN",
+            #[cfg(feature = "tract")]
+            Self::File(_) => MODEL,
+        }
+    }
+
+    /// The plan, of the plan engine.
+    pub fn executable(&self) -> Option<&Executable> {
+        match self {
+            Self::Plan { executable, .. } => Some(executable),
+            #[cfg(feature = "tract")]
+            Self::File(_) => None,
         }
     }
 
     /// The feature bits that a bundle of its plan must require.
     pub fn features(&self) -> u64 {
-        let Self::Plan { executable, .. } = self;
-        executable.plan().features()
+        match self {
+            Self::Plan { executable, .. } => executable.plan().features(),
+            #[cfg(feature = "tract")]
+            Self::File(_) => 0,
+        }
     }
 
     /// Features of the model's input and how many outputs it has.
     pub fn input_len(&self) -> Result<usize> {
-        let Self::Plan { executable, .. } = self;
+        let executable = match self {
+            Self::Plan { executable, .. } => executable,
+            #[cfg(feature = "tract")]
+            Self::File(file) => return Ok(file.inputs()),
+        };
         let model = executable.model(0)?;
         let port = model
             .inputs
@@ -71,15 +141,27 @@ impl Engine {
 
     /// Multiply-adds of one row.
     pub fn multiply_adds(&self) -> u64 {
-        let Self::Plan { executable, .. } = self;
-        executable.multiply_adds(0)
+        match self {
+            Self::Plan { executable, .. } => executable.multiply_adds(0),
+            #[cfg(feature = "tract")]
+            Self::File(file) => file.multiply_adds(),
+        }
     }
 
     /// Memory for `rows` rows at a time, at most [`MAX_ROWS`].
     pub fn memory(&self, rows: usize) -> Memory {
-        let Self::Plan { executable, .. } = self;
-        Memory {
-            arena: executable.arena(rows.min(MAX_ROWS)),
+        let rows = rows.min(MAX_ROWS);
+        match self {
+            Self::Plan { executable, .. } => Memory {
+                arena: executable.arena(rows),
+                #[cfg(feature = "tract")]
+                rows: (Vec::new(), Vec::new()),
+            },
+            #[cfg(feature = "tract")]
+            Self::File(file) => Memory {
+                arena: Arena::new(0, rows),
+                rows: (vec![0.0; file.inputs() * rows], vec![0.0; rows]),
+            },
         }
     }
 
@@ -92,32 +174,50 @@ impl Engine {
         start: usize,
         features: &[f64],
     ) -> Result<()> {
-        let Self::Plan { executable, .. } = self;
+        let executable = match self {
+            Self::Plan { executable, .. } => executable,
+            #[cfg(feature = "tract")]
+            Self::File(file) => {
+                let row = &mut memory.rows.0[row * file.inputs()..][..file.inputs()];
+                for (to, from) in row[start..].iter_mut().zip(features) {
+                    *to = *from as f32;
+                }
+                return Ok(());
+            }
+        };
         let model = executable.model(0)?;
         let buffer = &model.buffers[usize::from(model.inputs[0].buffer)];
         memory.arena.write(buffer, row, start, features);
         Ok(())
     }
 
-    /// Runs the first `rows` rows.
+    /// Runs the first `rows` rows. `weights` are the bytes of WGTS; a model file has its own.
     pub fn run(&self, weights: &[u8], rows: usize, memory: &mut Memory) -> Result<()> {
-        let Self::Plan {
-            executable,
-            kernels,
-        } = self;
-        executable.run(0, kernels, weights, rows, &mut memory.arena)
+        match self {
+            Self::Plan {
+                executable,
+                kernels,
+            } => executable.run(0, kernels, weights, rows, &mut memory.arena),
+            #[cfg(feature = "tract")]
+            Self::File(file) => {
+                let (features, outputs) = &mut memory.rows;
+                let features = features.chunks_exact(file.inputs()).take(rows);
+                for (features, output) in features.zip(outputs) {
+                    *output = file.run(features)?;
+                }
+                Ok(())
+            }
+        }
     }
 
     /// The bias of a model that only adds its inputs up: see [`Executable::adds_up`].
     pub fn adds_up(&self, weights: &[u8]) -> Option<f32> {
-        let Self::Plan { executable, .. } = self;
-        executable.adds_up(0, weights)
+        self.executable()?.adds_up(0, weights)
     }
 
     /// How the model's first layer comes in parts: see [`Executable::partials`].
     pub fn partials(&self) -> Option<Partials> {
-        let Self::Plan { executable, .. } = self;
-        executable.partials(0)
+        self.executable()?.partials(0)
     }
 
     /// The parts of the first rows.
@@ -128,11 +228,15 @@ impl Engine {
         memory: &mut Memory,
         out: &mut [i32],
     ) -> Result<()> {
-        let Self::Plan {
-            executable,
-            kernels,
-        } = self;
-        executable.run_partials(0, kernels, weights, rows, &mut memory.arena, out)
+        match self {
+            Self::Plan {
+                executable,
+                kernels,
+            } => executable.run_partials(0, kernels, weights, rows, &mut memory.arena, out),
+            // It comes in no parts.
+            #[cfg(feature = "tract")]
+            Self::File(_) => Ok(()),
+        }
     }
 
     /// Runs `rows` rows from joined parts on.
@@ -143,17 +247,25 @@ impl Engine {
         joined: &[i32],
         memory: &mut Memory,
     ) -> Result<()> {
-        let Self::Plan {
-            executable,
-            kernels,
-        } = self;
-        executable.run_joined(0, kernels, weights, rows, joined, &mut memory.arena)
+        match self {
+            Self::Plan {
+                executable,
+                kernels,
+            } => executable.run_joined(0, kernels, weights, rows, joined, &mut memory.arena),
+            // It comes in no parts.
+            #[cfg(feature = "tract")]
+            Self::File(_) => Ok(()),
+        }
     }
 
     /// The first number of the first output of row `row`.
     #[inline]
     pub fn output(&self, memory: &Memory, row: usize) -> Result<f64> {
-        let Self::Plan { executable, .. } = self;
+        let executable = match self {
+            Self::Plan { executable, .. } => executable,
+            #[cfg(feature = "tract")]
+            Self::File(_) => return Ok(f64::from(memory.rows.1[row])),
+        };
         let model = executable.model(0)?;
         let buffer = &model.buffers[usize::from(model.outputs[0].buffer)];
         Ok(memory.arena.number(buffer, row, 0))

@@ -51,7 +51,7 @@ fn joint_orders(groups: &[Vec<usize>]) -> Vec<Vec<usize>> {
 /// The score in 1/1024 points before rounding, from the model's own output.
 fn exact(scorer: &Scorer, application: &Application) -> i64 {
     let features = scorer.features_f64(application).unwrap();
-    let executable = scorer.executable();
+    let executable = scorer.executable().unwrap();
     let model = executable.model(0).unwrap();
     let mut arena = executable.arena(1);
     let port = |index: u16| model.buffers[usize::from(index)];

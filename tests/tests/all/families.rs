@@ -43,7 +43,7 @@ fn expected(folder: &Path) -> Vec<f64> {
 
 /// The model's own output for an application, before anything is decided.
 fn output(scorer: &Scorer, application: &Application) -> f64 {
-    let plan = scorer.executable();
+    let plan = scorer.executable().unwrap();
     let model = plan.model(0).unwrap();
     let weights = scorer.section(SectionKind::WEIGHTS).unwrap();
     let mut arena = plan.arena(1);

@@ -568,7 +568,7 @@ fn a_bundle_of_a_forest_states_the_feature_and_passes_its_self_test() {
     let parts = forest_parts(5).with_answers(3);
     let scorer = parts.scorer();
     assert_eq!(scorer.self_test().unwrap(), 3);
-    assert_ne!(scorer.executable().plan().features(), 0);
+    assert_ne!(scorer.executable().unwrap().plan().features(), 0);
     // Without the bit an older runtime would not know what it lacks.
     let mut bundle = parts.bundle();
     bundle[16..24].fill(0);

@@ -15,6 +15,7 @@ mod contributions;
 mod credit;
 mod credit_lightgbm;
 mod decisions;
+mod engines;
 mod families;
 mod forests;
 mod golden;

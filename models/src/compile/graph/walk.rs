@@ -132,7 +132,8 @@ impl Walk<'_> {
         )
         .hint(
             "the plan takes dense, convolutional, recurrent and attention layers, norms, pooling, \
-             embeddings and the usual activations, in float32 and of fixed shapes",
+             embeddings and the usual activations, in float32 and of fixed shapes; on native builds with \
+             tract the file runs as it is: [compile] engine = \"tract\"",
         )
     }
 
