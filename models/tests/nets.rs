@@ -1,6 +1,11 @@
 //! Nets beyond chains of dense layers, as their exporters write them: the plan gives what ONNX Runtime
 //! gives. `models/train/fixtures/nets.py` wrote the fixtures.
-#![allow(clippy::unwrap_used, missing_docs, reason = "tests")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    missing_docs,
+    reason = "tests: what goes wrong fails the test"
+)]
 
 use std::path::{Path, PathBuf};
 

@@ -233,7 +233,7 @@ impl Build {
         let mut build = toolchain.cargo();
         build
             .args(["build", "-p", "fieldscore-wasm", "--profile", "wasm"])
-            .args(self.full.then_some("--features=tensors"))
+            .args(self.full.then_some("--features=tensors,trees"))
             .args(["--target", TARGET])
             .args(toolchain.arguments())
             .arg("-Zbuild-std-features=optimize_for_size")
@@ -262,8 +262,12 @@ impl Build {
                 // Functions that are called once stay functions, and what repeats stays repeated:
                 // zipped, that is less. Rust puts nothing into the first KiB but the stack's end.
                 .args([
+                    "--gufa",
                     "-Os",
+                    "--converge",
+                    "--monomorphize",
                     "--one-caller-inline-max-function-size=20",
+                    "--always-inline-max-function-size=3",
                     "--skip-pass=local-cse",
                     "--low-memory-unused",
                 ])

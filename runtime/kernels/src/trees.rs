@@ -116,6 +116,9 @@ pub type Rank = fn(&[Slot], &[u8], Features<'_>, &mut [u16]);
 
 /// The definition of a [`Rank`].
 pub fn rank(slots: &[Slot], table: &[u8], features: Features<'_>, ranks: &mut [u16]) {
+    if !cfg!(feature = "trees") {
+        return;
+    }
     for (slot, rank) in slots.iter().zip(ranks) {
         let x = match features {
             Features::F32(all) => f64::from(all[slot.feature]),
@@ -408,6 +411,9 @@ pub type Walk = fn(Nodes<'_>, &[Tree], &[u16], &mut [u32; WINDOW]);
 
 /// The definition of a [`Walk`]: [`ABREAST`] trees at a time.
 pub fn walk(nodes: Nodes<'_>, walks: &[Tree], ranks: &[u16], leaves: &mut [u32; WINDOW]) {
+    if !cfg!(feature = "trees") {
+        return;
+    }
     for trees in walks.chunks(ABREAST) {
         for (tree, leaf) in trees.iter().zip(abreast(nodes.whole, trees, ranks)) {
             leaves[usize::from(tree.place) % WINDOW] = leaf;

@@ -42,8 +42,12 @@ pub mod features {
 }
 
 /// Feature bits that this runtime knows. A bundle that requires any other is refused.
-pub const KNOWN_FEATURES: u64 = features::TREES
-    | features::LINES
+pub const KNOWN_FEATURES: u64 = features::LINES
+    | if cfg!(feature = "trees") {
+        features::TREES
+    } else {
+        0
+    }
     | if cfg!(feature = "tensors") {
         features::TENSORS
     } else {

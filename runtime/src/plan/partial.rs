@@ -75,8 +75,10 @@ impl Partial {
             (
                 Operation::Table(Table::Ranks(slots), _),
                 Operation::Table(Table::Trees(trees), _),
-            ) => Cuts::new(slots, trees, &weights[calls[1].weights.clone()])
-                .map_or(Self::None, Self::Leaves),
+            ) if cfg!(feature = "trees") => {
+                Cuts::new(slots, trees, &weights[calls[1].weights.clone()])
+                    .map_or(Self::None, Self::Leaves)
+            }
             _ => Self::None,
         }
     }
@@ -116,7 +118,6 @@ impl Executable {
         run_calls(first, kernels, weights, count, arena);
         let (input, _) = arena.two(&second.input, &second.output);
         match &model.partial {
-            Partial::None => {}
             Partial::Sums => {
                 let shape = Shape {
                     output_stride: second.shape.outputs.next_multiple_of(LANES),
@@ -124,7 +125,7 @@ impl Executable {
                 };
                 (kernels.sums)(shape, &weights[second.weights.clone()], input, out);
             }
-            Partial::Leaves(cuts) => {
+            Partial::Leaves(cuts) if cfg!(feature = "trees") => {
                 let ranks: &[u16] = bytemuck::cast_slice(input);
                 let ranks = ranks.chunks(second.shape.input_stride);
                 for ((words, ranks), group) in out.chunks_mut(cuts.len).zip(ranks).zip(rows.groups)
@@ -132,6 +133,7 @@ impl Executable {
                     cuts.remaining(ranks, |feature| rows.owners[feature] == *group, words);
                 }
             }
+            _ => {}
         }
         Ok(())
     }
@@ -167,7 +169,7 @@ impl Executable {
                 let output = bytemuck::cast_slice_mut(output);
                 (kernels.dequantise)(shape, own, joined, *relu, output);
             }
-            Operation::Table(Table::Trees(trees), _) => {
+            Operation::Table(Table::Trees(trees), _) if cfg!(feature = "trees") => {
                 trees.sum_remaining(shape, own, joined, output);
             }
             // These have no parts.

@@ -91,6 +91,9 @@ pub(crate) fn check(
     weights: &[u8],
     padded: &mut u64,
 ) -> Result<Found> {
+    if !cfg!(feature = "trees") {
+        return fault("known steps");
+    }
     let mut rest = weights;
     let (table, cost) = match *step {
         Step::Trees { trees, last, .. } => {
@@ -457,6 +460,10 @@ impl Table {
         input: &[u8],
         output: &mut [u8],
     ) {
+        // Checking has refused these steps then.
+        if !cfg!(feature = "trees") {
+            return;
+        }
         match self {
             Self::None => {}
             Self::Ranks(slots) => {
