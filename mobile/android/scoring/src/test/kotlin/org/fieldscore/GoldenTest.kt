@@ -5,6 +5,7 @@ import java.util.concurrent.CyclicBarrier
 import java.util.concurrent.Executors
 import org.fieldscore.Golden.application
 import org.junit.jupiter.api.Assertions.assertEquals
+import org.junit.jupiter.api.Assertions.assertThrows
 import org.junit.jupiter.api.Assertions.assertTrue
 import org.junit.jupiter.api.Test
 
@@ -33,7 +34,12 @@ class GoldenTest {
     @Test
     fun bundlesOfEveryFamilyGiveTheRecordedBytes() {
         assertTrue(Golden.families.isNotEmpty())
-        Golden.families.forEach { family ->
+        // Nets of tensor steps are not in a phone's library: they are refused for what they are.
+        val (beyond, known) = Golden.families.partition { it.bundle[16].toInt() and 2 != 0 }
+        beyond.forEach { family ->
+            assertThrows(FieldscoreException.Unsupported::class.java) { FieldScorer.open(family.bundle, Golden.keys) }
+        }
+        known.forEach { family ->
             FieldScorer.open(family.bundle, Golden.keys).use { scorer ->
                 val applications = family.rows.map { row ->
                     val named = family.header.zip(row).toMap()
