@@ -1,4 +1,4 @@
-// The default entry's wasm modules: dense nets, trees, scorecards.
+// The default entry's wasm modules: dense nets, scorecards, linear pipelines.
 
 import type { Modules } from "./files.js";
 
