@@ -2,7 +2,8 @@
 
 use ed25519_dalek::{Signer, SigningKey};
 use fieldscore_runtime::bundle::container::{
-    ENTRY_BYTES, HEADER_BYTES, KNOWN_FEATURES, SIGNATURE_BYTES, SectionKind, Version, key_id, write_container,
+    ENTRY_BYTES, HEADER_BYTES, KNOWN_FEATURES, SIGNATURE_BYTES, SectionKind, Version, key_id,
+    write_container,
 };
 
 /// A small bundle that opens.
