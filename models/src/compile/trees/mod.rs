@@ -1,7 +1,7 @@
 //! Ensembles of trees, from the files of the libraries that grew them. [`Forest`] is the compiler's
 //! own reading: it keeps the library's thresholds, missing directions, leaf numbers, number type
 //! and order of sums, and evaluates them one node at a time, as the oracle of what
-//! [`ensemble`] makes of it for the runtime.
+//! `ensemble` makes of it for the runtime.
 
 mod ensemble;
 mod json;
