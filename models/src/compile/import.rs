@@ -350,26 +350,32 @@ impl<'m> Walk<'m> {
     }
 
     fn refuse(&self, node: &TypedNode, why: &str) -> Error {
-        let shapes: Vec<String> = node
-            .inputs
-            .iter()
-            .map(|input| {
-                let fact = &self.model.nodes[input.node].outputs[input.slot].fact;
-                let dims: Vec<String> = fact.shape.iter().map(ToString::to_string).collect();
-                format!("{:?} [{}]", fact.datum_type, dims.join(", "))
-            })
-            .collect();
-        Error::input(
-            format!("{}, node {}", self.place, node.name),
-            format!(
-                "an operator that the plan can express, not {} of {} ({why})",
-                node.op.name(),
-                shapes.join(" and ")
-            ),
-        )
+        refused(self.place, self.model, node, why)
         .hint(
             "the plan takes chains of dense layers with ReLU, element-wise scaling by constants, and a final \
              sigmoid; on native builds with tract the file runs as it is: [compile] engine = \"tract\"",
         )
     }
+}
+
+/// The error of a node that the plan cannot express, with its operator and the shapes that it reads;
+/// the way out is the caller's to say.
+pub(crate) fn refused(place: &str, model: &TypedModel, node: &TypedNode, why: &str) -> Error {
+    let shapes: Vec<String> = node
+        .inputs
+        .iter()
+        .map(|input| {
+            let fact = &model.nodes[input.node].outputs[input.slot].fact;
+            let dims: Vec<String> = fact.shape.iter().map(ToString::to_string).collect();
+            format!("{:?} [{}]", fact.datum_type, dims.join(", "))
+        })
+        .collect();
+    Error::input(
+        format!("{place}, node {}", node.name),
+        format!(
+            "an operator that the plan can express, not {} of {} ({why})",
+            node.op.name(),
+            shapes.join(" and ")
+        ),
+    )
 }

@@ -151,14 +151,7 @@ impl Walk<'_> {
             right: 0,
             output: stride,
         });
-        if inner.is_empty() {
-            inner.push(Line {
-                count: 1,
-                left: 0,
-                right: 0,
-                output: 0,
-            });
-        }
+        at_least_one(&mut inner);
         let draft = Draft {
             operation: TensorOperation::Dense,
             left: x,
@@ -185,14 +178,7 @@ impl Walk<'_> {
             indices.iter().partition(|index| index.output.is_some());
         let mut outer: Vec<Line> = outer.into_iter().map(line).collect();
         let mut inner: Vec<Line> = inner.into_iter().map(line).collect();
-        if inner.is_empty() {
-            inner.push(Line {
-                count: 1,
-                left: 0,
-                right: 0,
-                output: 0,
-            });
-        }
+        at_least_one(&mut inner);
         // Sixteen results at a time, along an axis that the right operand alone has: of stride 1 if
         // there is one, or of the left operand, turned round.
         let turn = |line: &mut Line| std::mem::swap(&mut line.left, &mut line.right);
@@ -459,5 +445,17 @@ impl Pool {
             output: 0,
         })
         .collect()
+    }
+}
+
+/// Inner axes are never none: where nothing is summed over, one of one element is.
+fn at_least_one(inner: &mut Vec<Line>) {
+    if inner.is_empty() {
+        inner.push(Line {
+            count: 1,
+            left: 0,
+            right: 0,
+            output: 0,
+        });
     }
 }

@@ -28,6 +28,7 @@ use tract_onnx::tract_hir::internal::DimLike;
 use super::emit::{Draft, Emitter, Right, lines, number};
 use super::pattern::{self, Pattern};
 use super::view::{Fixed, Value, View};
+use crate::compile::import::refused;
 use crate::error::{Error, Result};
 
 /// Why a node is refused.
@@ -113,23 +114,7 @@ impl Walk<'_> {
 
     /// The error of a node that the plan cannot express.
     pub fn refuse(&self, model: &TypedModel, node: &TypedNode, why: &str) -> Error {
-        let shapes: Vec<String> = node
-            .inputs
-            .iter()
-            .map(|input| {
-                let fact = &model.nodes[input.node].outputs[input.slot].fact;
-                let dims: Vec<String> = fact.shape.iter().map(ToString::to_string).collect();
-                format!("{:?} [{}]", fact.datum_type, dims.join(", "))
-            })
-            .collect();
-        Error::input(
-            format!("{}, node {}", self.place, node.name),
-            format!(
-                "an operator that the plan can express, not {} of {} ({why})",
-                node.op.name(),
-                shapes.join(" and ")
-            ),
-        )
+        refused(self.place, model, node, why)
         .hint(
             "the plan takes dense, convolutional, recurrent and attention layers, norms, pooling, \
              embeddings and the usual activations, in float32 and of fixed shapes; on native builds with \
