@@ -154,6 +154,8 @@ pub(crate) fn bundle(key: &Signing) -> Vec<u8> {
         }],
     };
     let decide = DecideParts {
+        blend: None,
+        others: Vec::new(),
         output: OutputKind::Logit,
         calibration: Calibration {
             knots: vec![(-9_657_637, -9_657_637), (9_657_637, 9_657_637)],
