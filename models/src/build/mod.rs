@@ -14,6 +14,7 @@ use fieldscore_runtime::decide::{DecideParts, ScoreScale};
 use fieldscore_runtime::schema::Schema;
 use fieldscore_runtime::schema::transform::Transforms;
 use fieldscore_runtime::{Application, Outcome, Scorer};
+use indexmap::IndexMap;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use serde::Serialize;
@@ -78,6 +79,9 @@ pub struct Summary {
     pub bundle: Size,
     /// Test figures of every stage.
     pub discrimination: Stages<Discrimination>,
+    /// The probabilities beside the score's, on the test part.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub outputs: Vec<OutputFigures>,
     /// The gates; none where nothing is compressed.
     pub gates: Vec<Gate>,
     /// The converted model against the file that it was made from, where the recipe gives that.
@@ -116,6 +120,17 @@ pub struct GroupRow {
     pub flips: usize,
 }
 
+/// A probability beside the score's, on the test part.
+#[derive(Debug, Clone, Serialize)]
+pub struct OutputFigures {
+    /// Its name.
+    pub name: String,
+    /// The figures of the model handed in; none without a label.
+    pub float: Option<Discrimination>,
+    /// The figures of the bundle; none without a label.
+    pub bundle: Option<Discrimination>,
+}
+
 /// Where a bundle came from.
 #[derive(Debug, Clone, Serialize)]
 pub struct Provenance {
@@ -133,6 +148,9 @@ pub struct Provenance {
     pub missing: Vec<String>,
     /// The column that identifies a row.
     pub id: Option<String>,
+    /// Label columns of the probabilities beside the score's, and their bad values.
+    #[serde(skip_serializing_if = "IndexMap::is_empty")]
+    pub outputs: IndexMap<String, [String; 2]>,
 }
 
 /// Bytes as lower-case hexadecimal digits.
@@ -186,6 +204,7 @@ pub fn build(folder: &Path, key: &Signing, progress: &mut dyn FnMut(&str)) -> Re
         float: source.size(),
         bundle: compressed.size.clone(),
         discrimination: measured.discrimination()?,
+        outputs: measured.outputs(&bench)?,
         gates,
         layers: compressed.layers.clone(),
         native,
@@ -349,6 +368,15 @@ impl<'r> Workshop<'r> {
             label: [data.label.column.clone(), data.label.bad.clone()],
             missing: data.missing.clone(),
             id: data.id.clone(),
+            outputs: self
+                .recipe
+                .outputs
+                .iter()
+                .filter_map(|(name, output)| {
+                    let label = output.label.as_ref()?;
+                    Some((name.clone(), [label.column.clone(), label.bad.clone()]))
+                })
+                .collect(),
         }
     }
 }
@@ -532,6 +560,28 @@ impl Measured {
             .try_map(|scored| scored.measure(&self.test.bad))
     }
 
+    /// The probabilities beside the score's, each on its own labels.
+    fn outputs(&self, bench: &Bench<'_>) -> Result<Vec<OutputFigures>> {
+        let workshop = bench.workshop;
+        let table = workshop.table.select(&workshop.test);
+        let others = bench.decide.others.iter().enumerate();
+        let figures = others.map(|(at, other)| {
+            let named = workshop.recipe.outputs.get(&other.name);
+            let label = named.and_then(|output| output.label.as_ref());
+            let bad = label.map(|label| data::labels(&table, label)).transpose()?;
+            let measure = |scored: &Scored| {
+                let bad = bad.as_ref();
+                bad.map(|bad| scored.measure_other(at, bad)).transpose()
+            };
+            Ok(OutputFigures {
+                name: other.name.clone(),
+                float: measure(&self.test.scored.float)?,
+                bundle: measure(&self.test.scored.bundle)?,
+            })
+        });
+        figures.collect()
+    }
+
     fn groups(&self, workshop: &Workshop<'_>) -> Result<Vec<GroupRow>> {
         use crate::evaluate::intervals::wilson;
         let table = workshop.table.select(&workshop.test);
@@ -573,6 +623,7 @@ fn card(recipe: &Recipe, summary: &Summary) -> serde_json::Value {
         "engine": summary.engine,
         "family": summary.family,
         "test": summary.discrimination,
+        "outputs": summary.outputs,
         "gates": summary.gates,
         "native": summary.native,
         "layers": summary.layers,

@@ -10,6 +10,7 @@
 
 mod arithmetic;
 mod attacks;
+mod blends;
 mod builds;
 mod contributions;
 mod credit;
