@@ -603,3 +603,84 @@ fn outputs_that_contradict_themselves_are_refused_by_key() {
     let (_folder, project) = two_tasks("");
     refused(&project, &["one output per row", "[outputs]"]);
 }
+
+#[test]
+fn a_bundle_says_that_it_blends_and_blends_what_there_is() {
+    use fieldscore_runtime::decide::{Blend, Other};
+    use fieldscore_tests::fixture::{Parts, draw, key};
+    use fieldscore_tests::random::Random;
+    use fieldscore_tests::surgery::assemble_requiring;
+    let opens = |parts: &Parts, bits: u64| {
+        let bundle = assemble_requiring(&parts.sections(), &key(), (0, 1, 0), bits);
+        Scorer::open(bundle, &[key().public()])
+    };
+    let plain = Parts::small(1);
+    let with = |member: Member| {
+        let mut parts = Parts::small(1);
+        parts.decide.blend = Some(Blend {
+            members: vec![member],
+            bias: 0.0,
+            probabilities: false,
+        });
+        parts
+    };
+    let first = Member {
+        output: 0,
+        element: 0,
+        kind: OutputKind::Logit,
+        weight: 1.0,
+    };
+    let named = |names: &[&str]| {
+        let mut parts = Parts::small(1);
+        let other = |name: &&str| Other {
+            name: (*name).to_owned(),
+            output: 0,
+            element: 0,
+            kind: OutputKind::Logit,
+            calibration: parts.decide.calibration.clone(),
+        };
+        parts.decide.others = names.iter().map(other).collect();
+        parts
+    };
+    for parts in [with(first), named(&["again"])] {
+        assert_eq!(opens(&parts, 0).unwrap_err().place(), "header");
+        let (scorer, alone) = (opens(&parts, OUTPUTS).unwrap(), plain.scorer());
+        let mut random = Random::new(3);
+        let mut again = random.clone();
+        for at in 0..50 {
+            let id = format!("A-{at}");
+            let application = draw(&alone, &id, &mut random);
+            let wanted = alone.score(&application).unwrap();
+            let application = draw(&scorer, &id, &mut again);
+            let found = scorer.score(&application).unwrap();
+            assert_eq!(
+                (found.score, found.probability_ppm, found.outcome),
+                (wanted.score, wanted.probability_ppm, wanted.outcome)
+            );
+            assert_eq!(found, scorer.explain(&application).unwrap().decision);
+            if !scorer.decide().others().is_empty() {
+                assert_eq!(found.others[0], found.probability_ppm);
+            }
+        }
+    }
+    // No output, no number of it, no name, a name twice, more than there is room for.
+    let harmed = [
+        with(Member { output: 1, ..first }),
+        with(Member {
+            element: 1,
+            ..first
+        }),
+        with(Member {
+            weight: f64::NAN,
+            ..first
+        }),
+        named(&["two words"]),
+        named(&["a", "b", "a"]),
+        named(&["a", "b", "c", "d", "e", "f", "g", "h"]),
+    ];
+    for parts in harmed {
+        let error = opens(&parts, OUTPUTS).unwrap_err();
+        assert_eq!(error.place(), "section DCDE", "{error}");
+    }
+    assert!(opens(&named(&["a", "b", "c", "d", "e", "f", "g"]), OUTPUTS).is_ok());
+}
