@@ -41,7 +41,7 @@ impl Source {
     pub fn open(path: &Path, engine: Engine) -> Result<Self> {
         match engine {
             Engine::Plan => Self::read(path),
-            Engine::Tract => File::read(path).map(Self::File),
+            Engine::Tract | Engine::Tflite => File::read(path, engine.into()).map(Self::File),
         }
     }
 

@@ -97,7 +97,8 @@ pub(super) fn typed(bytes: &[u8], place: &str) -> Result<TypedModel> {
         })
 }
 
-const WAY_OUT: &str = "export the model as ONNX, in float32";
+const WAY_OUT: &str = "export the model as ONNX, in float32; on native builds with TensorFlow Lite the file runs as it is: \
+                       [compile] engine = \"tflite\"";
 
 /// Refuses the first operator that tract does not read.
 fn check(bytes: &[u8], place: &str) -> Result<()> {
