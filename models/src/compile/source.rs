@@ -14,7 +14,7 @@ use crate::compile::lower::{self, Lowered};
 use crate::compile::net::{Net, Rows};
 use crate::compile::pipeline::Pipeline;
 use crate::compile::trees::{self, Described, Grown, Link};
-use crate::compile::{Program, Size, calibrate, onnx_ml, scorecard, tflite};
+use crate::compile::{Program, Size, calibrate, onnx_ml, scorecard};
 use crate::error::{Result, io};
 use crate::recipe::{Engine, Precision};
 
@@ -70,9 +70,6 @@ impl Source {
         {
             let lines = onnx_ml::read(&model, &place)?;
             return Ok(Self::Lines(Lines { sha256, ..lines }));
-        }
-        if tflite::is_tflite(&bytes) {
-            return import::import(path).map(Self::Net);
         }
         match import::import(path) {
             Ok(imported) => Ok(Self::Net(imported)),
