@@ -16,7 +16,7 @@ use crate::compile::lower::{self, Lowered};
 use crate::compile::net::{Net, Rows};
 use crate::compile::pipeline::Pipeline;
 use crate::compile::trees::{self, Described, Grown, Link};
-use crate::compile::{Program, Size, calibrate, onnx_ml, scorecard, tflite};
+use crate::compile::{Program, Size, calibrate, onnx_ml, scorecard};
 use crate::error::{Error, Result, io};
 use crate::recipe::{Engine, Output, Precision, Reads, Recipe};
 
@@ -45,7 +45,9 @@ impl Source {
     pub fn open(recipe: &Recipe) -> Result<Self> {
         let (path, bad) = (&recipe.model.file, &recipe.data.label.bad);
         let source = match recipe.compile.engine {
-            Engine::Tract => Self::File(File::read(path)?),
+            engine @ (Engine::Tract | Engine::Tflite) => {
+                Self::File(File::read(path, engine.into())?)
+            }
             Engine::Plan if !recipe.models.is_empty() => {
                 Self::Blend(Box::new(Blend::open(recipe)?))
             }
@@ -92,9 +94,6 @@ impl Source {
         {
             let lines = onnx_ml::read(&model, &place)?;
             return Ok(Self::Lines(Lines { sha256, ..lines }));
-        }
-        if tflite::is_tflite(&bytes) {
-            return import::import(path).map(Self::Net);
         }
         let import = if several {
             import::import_several

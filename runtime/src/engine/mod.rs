@@ -2,12 +2,14 @@
 //! others execute whole model files on native builds.
 #![forbid(unsafe_code)]
 
-#[cfg(feature = "tract")]
+#[cfg(feature = "files")]
 mod file;
+#[cfg(feature = "tflite")]
+mod tflite;
 #[cfg(feature = "tract")]
 mod tract;
 
-#[cfg(feature = "tract")]
+#[cfg(feature = "files")]
 pub use file::{MAX_MODEL_FILE_BYTES, ModelFile};
 
 use crate::bundle::EngineKind;
@@ -29,7 +31,7 @@ pub(crate) enum Engine {
         blend: Option<Blend>,
     },
     /// A library of a model file's own.
-    #[cfg(feature = "tract")]
+    #[cfg(feature = "files")]
     File(ModelFile),
 }
 
@@ -37,7 +39,7 @@ pub(crate) enum Engine {
 pub(crate) struct Memory {
     arena: Arena,
     /// Rows of features and their outputs.
-    #[cfg(feature = "tract")]
+    #[cfg(feature = "files")]
     rows: (Vec<f32>, Vec<f32>),
 }
 
@@ -45,7 +47,7 @@ impl Memory {
     /// Leaves nothing of an applicant in it.
     pub fn wipe(&mut self) {
         self.arena.zeroize();
-        #[cfg(feature = "tract")]
+        #[cfg(feature = "files")]
         {
             crate::memory::wipe(&mut self.rows.0, 0.0);
             crate::memory::wipe(&mut self.rows.1, 0.0);
@@ -54,7 +56,7 @@ impl Memory {
 }
 
 /// Where a model file lies.
-#[cfg(feature = "tract")]
+#[cfg(feature = "files")]
 const MODEL: &str = "section MODL";
 
 /// The bundle asks for an engine that this runtime was built without.
@@ -92,22 +94,25 @@ impl Engine {
         match self {
             Self::Plan { blend, .. } => *blend = of.cloned(),
             // It has one number.
-            #[cfg(feature = "tract")]
+            #[cfg(feature = "files")]
             Self::File(_) => {}
         }
     }
 
     /// Another engine, if it is built in; `bytes` gives its model file.
-    #[cfg(feature = "tract")]
+    #[cfg(feature = "files")]
     pub fn file<'b>(kind: EngineKind, bytes: impl FnOnce() -> Result<&'b [u8]>) -> Result<Self> {
         match kind {
+            #[cfg(feature = "tract")]
             EngineKind::Tract => ModelFile::open(kind, bytes()?).map(Self::File),
-            EngineKind::Plan | EngineKind::Tflite => Err(not_built_in(kind)),
+            #[cfg(feature = "tflite")]
+            EngineKind::Tflite => ModelFile::open(kind, bytes()?).map(Self::File),
+            _ => Err(not_built_in(kind)),
         }
     }
 
     /// Another engine: none is built in.
-    #[cfg(not(feature = "tract"))]
+    #[cfg(not(feature = "files"))]
     pub fn file<'b>(kind: EngineKind, _: impl FnOnce() -> Result<&'b [u8]>) -> Result<Self> {
         Err(not_built_in(kind))
     }
@@ -116,7 +121,7 @@ impl Engine {
     pub fn place(&self) -> &'static str {
         match self {
             Self::Plan { .. } => "section PLAN",
-            #[cfg(feature = "tract")]
+            #[cfg(feature = "files")]
             Self::File(_) => MODEL,
         }
     }
@@ -125,7 +130,7 @@ impl Engine {
     pub fn executable(&self) -> Option<&Executable> {
         match self {
             Self::Plan { executable, .. } => Some(executable),
-            #[cfg(feature = "tract")]
+            #[cfg(feature = "files")]
             Self::File(_) => None,
         }
     }
@@ -134,7 +139,7 @@ impl Engine {
     pub fn features(&self) -> u64 {
         match self {
             Self::Plan { executable, .. } => executable.plan().features(),
-            #[cfg(feature = "tract")]
+            #[cfg(feature = "files")]
             Self::File(_) => 0,
         }
     }
@@ -143,7 +148,7 @@ impl Engine {
     pub fn input_len(&self) -> Result<usize> {
         let executable = match self {
             Self::Plan { executable, .. } => executable,
-            #[cfg(feature = "tract")]
+            #[cfg(feature = "files")]
             Self::File(file) => return Ok(file.inputs()),
         };
         let model = executable.model(0)?;
@@ -155,7 +160,7 @@ impl Engine {
     pub fn output_len(&self, output: u16) -> Option<u32> {
         let executable = match self {
             Self::Plan { executable, .. } => executable,
-            #[cfg(feature = "tract")]
+            #[cfg(feature = "files")]
             Self::File(_) => return (output == 0).then_some(1),
         };
         let model = executable.model(0).ok()?;
@@ -167,7 +172,7 @@ impl Engine {
     pub fn multiply_adds(&self) -> u64 {
         match self {
             Self::Plan { executable, .. } => executable.multiply_adds(0),
-            #[cfg(feature = "tract")]
+            #[cfg(feature = "files")]
             Self::File(file) => file.multiply_adds(),
         }
     }
@@ -178,10 +183,10 @@ impl Engine {
         match self {
             Self::Plan { executable, .. } => Memory {
                 arena: executable.arena(rows),
-                #[cfg(feature = "tract")]
+                #[cfg(feature = "files")]
                 rows: (Vec::new(), Vec::new()),
             },
-            #[cfg(feature = "tract")]
+            #[cfg(feature = "files")]
             Self::File(file) => Memory {
                 arena: Arena::new(0, rows),
                 rows: (vec![0.0; file.inputs() * rows], vec![0.0; rows]),
@@ -200,7 +205,7 @@ impl Engine {
     ) -> Result<()> {
         let executable = match self {
             Self::Plan { executable, .. } => executable,
-            #[cfg(feature = "tract")]
+            #[cfg(feature = "files")]
             Self::File(file) => {
                 let row = &mut memory.rows.0[row * file.inputs()..][..file.inputs()];
                 for (to, from) in row[start..].iter_mut().zip(features) {
@@ -239,7 +244,7 @@ impl Engine {
                 kernels,
                 ..
             } => executable.run(0, kernels, weights, rows, &mut memory.arena),
-            #[cfg(feature = "tract")]
+            #[cfg(feature = "files")]
             Self::File(file) => {
                 let (features, outputs) = &mut memory.rows;
                 let features = features.chunks_exact(file.inputs()).take(rows);
@@ -280,7 +285,7 @@ impl Engine {
                 ..
             } => executable.run_partials(0, kernels, weights, rows, &mut memory.arena, out),
             // It comes in no parts.
-            #[cfg(feature = "tract")]
+            #[cfg(feature = "files")]
             Self::File(_) => Ok(()),
         }
     }
@@ -300,7 +305,7 @@ impl Engine {
                 ..
             } => executable.run_joined(0, kernels, weights, rows, joined, &mut memory.arena),
             // It comes in no parts.
-            #[cfg(feature = "tract")]
+            #[cfg(feature = "files")]
             Self::File(_) => Ok(()),
         }
     }
@@ -323,7 +328,7 @@ impl Engine {
     pub fn number(&self, memory: &Memory, row: usize, output: u16, element: u32) -> Result<f64> {
         let executable = match self {
             Self::Plan { executable, .. } => executable,
-            #[cfg(feature = "tract")]
+            #[cfg(feature = "files")]
             Self::File(_) => return Ok(f64::from(memory.rows.1[row])),
         };
         let model = executable.model(0)?;
