@@ -44,11 +44,11 @@ fn building_twice_gives_the_same_bytes_and_gates_hold() {
 }
 
 #[test]
-fn trees_stay_exact_and_the_net_is_int8() {
+fn trees_stay_exact_and_the_net_is_f16() {
     let scorer = scorer();
     let model = scorer.executable().unwrap().model(0).unwrap();
     let names: Vec<&str> = model.steps.iter().map(|step| step.name()).collect();
-    let net = ["quantise", "dense int8", "dense int8", "dense int8"];
+    let net = ["dense f16", "dense f16", "dense f16"];
     assert_eq!(names, [&["rank", "trees"][..], &net].concat());
     assert_eq!((model.inputs.len(), model.outputs.len()), (2, 2));
 }
