@@ -471,8 +471,15 @@ mod tests {
     use crate::applications::sample;
 
     /// The first batch of `text`, scored and written by `each`.
-    fn rows(text: &str, mut each: impl FnMut(&Scorer, &Batch, &Row, Answer<'_>)) {
-        let scorer = sample::scorer();
+    fn rows(text: &str, each: impl FnMut(&Scorer, &Batch, &Row, Answer<'_>)) {
+        rows_of(&sample::scorer(), text, each);
+    }
+
+    fn rows_of(
+        scorer: &Scorer,
+        text: &str,
+        mut each: impl FnMut(&Scorer, &Batch, &Row, Answer<'_>),
+    ) {
         let mut reader = sample::reader_of(text, sample::options(), scorer.schema()).unwrap();
         let mut batch = Batch::default();
         reader.fill(&mut batch).unwrap();
@@ -484,14 +491,14 @@ mod tests {
             match application.map(|application| (application, scorer.explain(application))) {
                 Ok((application, Ok(explanation))) => {
                     each(
-                        &scorer,
+                        scorer,
                         &batch,
                         row,
                         Answer::Explained(application, &explanation),
                     );
                 }
-                Ok((_, Err(error))) => each(&scorer, &batch, row, Answer::Error(&error.into())),
-                Err(error) => each(&scorer, &batch, row, Answer::Error(error)),
+                Ok((_, Err(error))) => each(scorer, &batch, row, Answer::Error(&error.into())),
+                Err(error) => each(scorer, &batch, row, Answer::Error(error)),
             }
         }
     }
@@ -543,6 +550,42 @@ mod tests {
         assert!(
             ragged[9].starts_with("row.ragged in.csv:5: row 3:"),
             "{ragged:?}"
+        );
+    }
+
+    #[test]
+    fn further_probabilities_have_columns_and_an_object() {
+        let scorer = sample::scorer_naming(&["fraud", "early"]);
+        let (mut out, mut lines) = (Vec::new(), Vec::new());
+        let others = scorer.decide().others();
+        let mut csv = CsvResults::new(&mut out, Extras::default(), false, others).unwrap();
+        let mut jsonl = JsonlResults::new(&mut lines, "en");
+        rows_of(
+            &scorer,
+            "id,income\nA,4000\nB,x\n",
+            |scorer, batch, row, answer| {
+                csv.write(scorer, "in.csv", batch, row, answer).unwrap();
+                jsonl.write(scorer, "in.csv", batch, row, answer).unwrap();
+            },
+        );
+        csv.flush().unwrap();
+        drop((csv, jsonl));
+        let text = String::from_utf8(out).unwrap();
+        let rows: Vec<Vec<&str>> = text.lines().map(|line| line.split(',').collect()).collect();
+        assert_eq!(
+            rows[0].join(" "),
+            "id as_of score probability probability_fraud probability_early outcome flags error"
+        );
+        // Both are the score's own number here.
+        assert!(rows[1][3].starts_with("0."), "{:?}", rows[1]);
+        assert_eq!([rows[1][4], rows[1][5]], [rows[1][3]; 2]);
+        assert_eq!(rows[2][..7], ["B", "", "", "", "", "", "error"]);
+        let line = std::str::from_utf8(&lines).unwrap().lines().next().unwrap();
+        let line: serde_json::Value = serde_json::from_str(line).unwrap();
+        let own = &line["probability"];
+        assert_eq!(
+            line["probabilities"],
+            serde_json::json!({ "fraud": own, "early": own })
         );
     }
 
