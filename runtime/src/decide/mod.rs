@@ -135,7 +135,7 @@ impl DecideParts {
         for (at, other) in others.iter().enumerate() {
             other.check(&len)?;
             let twice = others[..at].iter().any(|before| before.name == other.name);
-            if twice || at >= MAX_OTHERS {
+            if twice || others.len() > MAX_OTHERS {
                 return Err(Error::malformed(
                     "section DCDE",
                     format!("at most {MAX_OTHERS} further outputs, each name once"),
