@@ -61,15 +61,22 @@ impl Walk<'_> {
     }
 
     pub(super) fn binary(&mut self, name: &str, inputs: &[Value]) -> Lowered<View> {
-        use TensorOperation as T;
         let [a, b] = inputs else {
             return Err("other than two operands".to_owned());
         };
-        for value in inputs {
-            if matches!(value, Value::Held(view) if view.whole) {
-                return Err("whole numbers serve as indices alone".to_owned());
-            }
+        let whole = inputs.iter().any(Value::is_whole);
+        // Tables that lie one behind the other in one: exact in f32 below 2²⁴, and no table is longer.
+        if whole && !matches!(name, "Add" | "Sub" | "Mul") {
+            return Err("whole numbers serve as indices alone".to_owned());
         }
+        Ok(View {
+            whole,
+            ..self.of_two(name, a, b)?
+        })
+    }
+
+    fn of_two(&mut self, name: &str, a: &Value, b: &Value) -> Lowered<View> {
+        use TensorOperation as T;
         // The computed operand first.
         let (x, y, turned) = match (a, b) {
             (Value::Held(x), _) => (x.clone(), b, false),
