@@ -169,6 +169,14 @@ def calm() -> str:
     return "\n".join(["", "# Days that never were.", "[reference.values]", "days = [", *lines, "]", ""])
 
 
+def write_samples(days: pd.DataFrame, months: list[str]) -> None:
+    """`applications.jsonl`: some months with their days."""
+    with (ZOO / "applications.jsonl").open("w", newline="\n") as out:
+        for month in months:
+            rows = days.loc[days["id"] == month, ["change", "range"]].to_dict("records")
+            out.write(json.dumps({"id": month, "days": rows}, separators=(",", ":")) + "\n")
+
+
 def main() -> None:
     """Data, net, baselines, figures."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -242,10 +250,10 @@ def main() -> None:
     table = pd.DataFrame({"id": every["month"][chosen], "volatile": np.where(label[chosen] == 1, "yes", "no"), "part": part[chosen]})
     table[["id", "volatile"]].to_csv(ZOO / "data.csv", index=False, lineterminator="\n")
     table[["id", "part"]].to_csv(ZOO / "splits.csv", index=False, lineterminator="\n")
-    table.loc[table["part"] == "test", ["id"]].tail(12).to_csv(ZOO / "applications.csv", index=False, lineterminator="\n")
     days = [series.iloc[row - DAYS + 1 : row + 1].assign(id=month) for row, month in zip(every["row"][chosen], every["month"][chosen])]
     days = pd.concat(days)[["id", "change", "range"]]
     days.to_csv(ZOO / "days.csv", index=False, float_format="%.3f", lineterminator="\n")
+    write_samples(days, list(table["id"].tail(12)))
     pd.DataFrame({"id": table["id"], "logit": np.round(logits[chosen], 5)}).to_csv(ZOO / "predictions.csv", index=False, lineterminator="\n")
 
 
