@@ -127,6 +127,9 @@ cases! { "nets":
     torch_series_transformer_script_17: 1e-5,
     torch_tab_transformer_dynamo_19: 1e-5,
     torch_tab_transformer_script_14: 1e-5,
+    torch_codes_among_numbers_script_17: 1e-5,
+    torch_masked_dynamo_20: 1e-5,
+    torch_rounded_up_dynamo_20: 1e-4,
     torch_tcn_dynamo_18: 1e-5,
     torch_tcn_script_13: 1e-5,
 }

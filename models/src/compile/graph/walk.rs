@@ -192,7 +192,7 @@ impl Walk<'_> {
             return Ok(one(x.broadcast(&dims.ok_or("a shape that is not fixed")?)));
         }
         if let Some(op) = node.op_as::<Cast>() {
-            let whole = op.to.is_integer();
+            let whole = op.to.is_integer() || op.to == TDim::datum_type();
             if !whole && op.to != f32::datum_type() {
                 return Err(format!("numbers as {:?}", op.to));
             }
