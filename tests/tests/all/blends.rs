@@ -154,7 +154,7 @@ fn alone(model: &str) -> Scorer {
     let mut parts: Vec<String> = recipe.split("\n[").map(str::to_owned).collect();
     parts.retain(|part| {
         let of = |name: &&str| part.starts_with(&format!("features.{name}]"));
-        !unused.iter().any(|name| of(&name))
+        !unused.iter().any(of)
     });
     project.write("recipe.toml", parts.join("\n["));
     opened(&project.build().unwrap())
