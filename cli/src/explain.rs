@@ -158,6 +158,14 @@ fn head(out: &mut String, scorer: &Scorer, application: &Application, explanatio
         "  Probability  {} of default",
         words::percent(decision.probability_ppm)
     );
+    for (other, ppm) in scorer.decide().others().iter().zip(decision.others) {
+        let _ = writeln!(
+            out,
+            "               {} of {}",
+            words::percent(ppm),
+            other.name
+        );
+    }
 }
 
 fn reasons(out: &mut String, scorer: &Scorer, explanation: &Explanation, language: &str) {

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use fieldscore_runtime::decide::Record;
+use fieldscore_runtime::decide::{Record, RecordDecision};
 use fieldscore_runtime::{ErrorKind, Scorer};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
@@ -130,12 +130,17 @@ fn one_line(scorer: &Scorer, line: &[u8]) -> Found {
 /// What a line says beside its record, and the record does not.
 fn beside(line: &serde_json::Map<String, Value>, record: &Record) -> Vec<String> {
     let decision = &record.decision;
-    let ppm = decision.probability_ppm;
+    let probability = |ppm: u32| json!(f64::from(ppm) / 1e6);
+    let others = decision.others.iter();
+    let others: serde_json::Map<String, Value> = others
+        .map(|(name, ppm)| (name.clone(), probability(*ppm)))
+        .collect();
     let said = [
         ("id", json!(record.id)),
         ("as_of", json!(record.as_of.to_string())),
         ("score", json!(decision.score)),
-        ("probability", json!(f64::from(ppm) / 1e6)),
+        ("probability", probability(decision.probability_ppm)),
+        ("probabilities", others.into()),
         ("outcome", json!(decision.outcome.name())),
         ("flags", decision.flags.names().collect::<Vec<_>>().into()),
     ];
@@ -182,6 +187,12 @@ fn differences(before: &Record, again: &[u8]) -> Vec<String> {
         words::percent(was.probability_ppm),
         words::percent(is.probability_ppm),
     );
+    let others = |decision: &RecordDecision| {
+        let all = decision.others.iter();
+        let all = all.map(|(name, ppm)| format!("{name} {}", words::percent(*ppm)));
+        all.collect::<Vec<_>>().join(", ")
+    };
+    compare("probabilities", others(was), others(is));
     compare("outcome", was.outcome.to_string(), is.outcome.to_string());
     compare(
         "flags",

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use comfy_table::Cell;
+use fieldscore_runtime::decide::Other;
 use fieldscore_runtime::{Decision, Explanation, Result as RuntimeResult, Scorer};
 use sha2::{Digest, Sha256};
 
@@ -213,15 +214,23 @@ impl Results {
                     ));
                 }
                 Self::Csv(
-                    Box::new(CsvResults::new(sink, extras, args.explain)?),
+                    Box::new(CsvResults::new(
+                        sink,
+                        extras,
+                        args.explain,
+                        scorer.decide().others(),
+                    )?),
                     names,
                 )
             }
             OutputFormat::Jsonl => Self::Jsonl(JsonlResults::new(sink, language)),
             OutputFormat::Digest => Self::Digest(Box::new(DigestResults::new(sink))),
-            OutputFormat::Table => {
-                Self::Table(Box::new(TableResults::new(sink, language, args.explain)))
-            }
+            OutputFormat::Table => Self::Table(Box::new(TableResults::new(
+                sink,
+                language,
+                args.explain,
+                scorer.decide().others(),
+            ))),
         })
     }
 
@@ -325,15 +334,11 @@ struct TableResults {
 }
 
 impl TableResults {
-    fn new(out: Sink, language: String, explain: bool) -> Self {
+    fn new(out: Sink, language: String, explain: bool, others: &[Other]) -> Self {
         let last = if explain { "reasons" } else { "flags" };
-        let header = vec![
-            Cell::new("id"),
-            right("score"),
-            right("probability"),
-            Cell::new("outcome"),
-            Cell::new(last),
-        ];
+        let mut header = vec![Cell::new("id"), right("score"), right("probability")];
+        header.extend(others.iter().map(|other| right(&other.name)));
+        header.extend([Cell::new("outcome"), Cell::new(last)]);
         Self {
             out,
             stream: Stream::new(header),
@@ -373,13 +378,14 @@ impl TableResults {
                     .map_or(String::new(), |(_, decision)| text(decision)),
             )
         };
-        let cells = vec![
+        let mut cells = vec![
             Cell::new(batch.id(row)),
             number(&|decision| decision.score.to_string()),
             number(&|decision| words::percent(decision.probability_ppm)),
-            Cell::new(answer.outcome()),
-            Cell::new(last),
         ];
+        let others = scorer.decide().others().len();
+        cells.extend((0..others).map(|at| number(&|decision| words::percent(decision.others[at]))));
+        cells.extend([Cell::new(answer.outcome()), Cell::new(last)]);
         match self.stream.add(cells) {
             Some(text) => self.out.write_all(text.as_bytes()),
             None => Ok(()),

@@ -36,12 +36,17 @@ impl Scorer {
         Ok(self.scorer.application("", reference.as_of()))
     }
 
+    /// How many probabilities beside that of default the bundle has.
+    fn others(&self) -> usize {
+        self.scorer.decide().others().len()
+    }
+
     fn decide(&self, application: &runtime::Application) -> Result<Decision, FieldscoreError> {
         let decision = self.scorer.score(application)?;
         // Large enough for most: growing costs as much as the record itself.
         let mut record = Vec::with_capacity(512);
         self.scorer.record(application, &decision, &mut record);
-        Ok(Decision::of(&decision, record))
+        Ok(Decision::of(&decision, self.others(), record))
     }
 }
 
@@ -145,7 +150,7 @@ impl Scorer {
             .record_explained(&filled, &explanation, &mut record);
         let reasons = explanation.reasons.iter();
         Ok(Explanation {
-            decision: Decision::of(&explanation.decision, record),
+            decision: Decision::of(&explanation.decision, self.others(), record),
             reference_score: explanation.reference_score,
             reasons: reasons
                 .map(|reason| Reason::of(&self.scorer, reason, language))

@@ -215,6 +215,9 @@ pub struct Decision {
     pub referred: Vec<u16>,
     /// The knock-out rules that fired, by their index in [`BundleInfo::rules`].
     pub rules: Vec<u16>,
+    /// The bundle's further probabilities, in the order of [`BundleInfo::others`], in parts per
+    /// million.
+    pub others: Vec<u32>,
     /// The canonical record: what is stored, and what `replay` scores again.
     pub record: Vec<u8>,
 }
@@ -231,7 +234,8 @@ impl fmt::Debug for Decision {
 }
 
 impl Decision {
-    pub(crate) fn of(decision: &decide::Decision, record: Vec<u8>) -> Self {
+    /// `others` is how many further probabilities the bundle has.
+    pub(crate) fn of(decision: &decide::Decision, others: usize, record: Vec<u8>) -> Self {
         let fired = (0..64).filter(|bit| decision.fired >> bit & 1 == 1);
         Self {
             score: decision.score,
@@ -243,6 +247,7 @@ impl Decision {
             unlisted: indices(&decision.unlisted),
             referred: indices(&decision.referred),
             rules: fired.collect(),
+            others: decision.others.iter().take(others).copied().collect(),
             record,
         }
     }
@@ -354,6 +359,8 @@ pub struct BundleInfo {
     pub evaluations: u32,
     /// The codes of the knock-out rules.
     pub rules: Vec<String>,
+    /// The names of the probabilities beside that of default.
+    pub others: Vec<String>,
     /// The groups of contributions.
     pub groups: Vec<GroupInfo>,
     /// The fields, in the schema's order.
@@ -496,6 +503,12 @@ impl From<&fieldscore_runtime::Scorer> for BundleInfo {
                 .knock_outs
                 .iter()
                 .map(|rule| rule.code.clone())
+                .collect(),
+            others: scorer
+                .decide()
+                .others()
+                .iter()
+                .map(|other| other.name.clone())
                 .collect(),
             groups: schema
                 .groups()

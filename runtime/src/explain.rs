@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use crate::decide::contribution::{FieldMasks, Layout, attribute};
 use crate::decide::{
-    DecideParts, Decision, Flags, Outcome, Reasons, Record, restore, round_points,
+    DecideParts, Decision, Flags, MAX_OTHERS, Outcome, Reasons, Record, restore, round_points,
 };
 use crate::engine::{Engine, Memory};
 use crate::error::{Error, Result};
@@ -39,6 +39,7 @@ impl Explanation {
             decision: Decision {
                 score: 0,
                 probability_ppm: 0,
+                others: [0; MAX_OTHERS],
                 outcome: Outcome::Refer,
                 flags: Flags::default(),
                 missing: FieldSet::default(),

@@ -8,8 +8,8 @@ use crate::bundle::container::{
 };
 use crate::bundle::{EngineKind, Meta, cbor};
 use crate::decide::{
-    DecideParts, Decision, Flags, POINT, Policy, Reason, Reasons, Record, encode_record,
-    probability_ppm, restore, round_points,
+    DecideParts, Decision, Explained, Flags, MAX_OTHERS, Others, POINT, Policy, Reason, Reasons,
+    Record, encode_record, probability_ppm, restore, round_points,
 };
 use crate::engine::{Engine, Memory};
 use crate::error::{Error, ErrorKind, Result};
@@ -182,7 +182,8 @@ impl Inner {
             container.bundle_id,
         )?);
         let transforms = Transforms::decode(body(SectionKind::TRANSFORMS)?, schema.fields())?;
-        let (engine, weights) = match meta.engine {
+        #[cfg_attr(not(feature = "outputs"), allow(unused_mut))]
+        let (mut engine, weights) = match meta.engine {
             EngineKind::Plan => {
                 let weights = body(SectionKind::WEIGHTS)?;
                 let engine = Engine::plan(body(SectionKind::PLAN)?, weights, kernels)?;
@@ -207,8 +208,7 @@ impl Inner {
             ));
         }
         let decide: DecideParts = cbor::decode(body(SectionKind::DECIDE)?, "section DCDE")?;
-        decide.calibration.check()?;
-        decide.scale.check()?;
+        decide.check(|output| engine.output_len(output))?;
         let needed = engine.features() | transforms.parts().features() | decide.features();
         if needed & !container.features != 0 {
             return Err(Error::malformed(
@@ -216,6 +216,8 @@ impl Inner {
                 "required features that cover the plan's steps, transforms and output",
             ));
         }
+        #[cfg(feature = "outputs")]
+        engine.set_blend(decide.blend());
         let policy: Policy = cbor::decode(body(SectionKind::POLICY)?, "section PLCY")?;
         policy.check(&schema)?;
         let texts = LazyTexts::check(body(SectionKind::TEXTS)?)?;
@@ -251,8 +253,8 @@ impl Inner {
         &self,
         application: &Application,
         found: &Resolved,
-        exact: i64,
-        odds: i32,
+        (exact, odds): (i64, i32),
+        others: Others,
     ) -> Decision {
         let score = round_points(exact);
         let scale = self.decide.scale;
@@ -284,6 +286,7 @@ impl Inner {
         Decision {
             score,
             probability_ppm: probability_ppm(odds),
+            others,
             outcome: self.policy.outcome(score, fired, found, person_decides),
             flags,
             missing: found.missing,
@@ -345,8 +348,22 @@ impl Inner {
         self.engine
             .write(&mut scratch.one, 0, 0, &scratch.features)?;
         self.engine.run(self.weights(), 1, &mut scratch.one)?;
-        let (exact, odds) = self.decide.exact(self.engine.output(&scratch.one, 0)?)?;
-        Ok(self.decision(application, &found, exact, odds))
+        let exact = self.decide.exact(self.engine.output(&scratch.one, 0)?)?;
+        let others = self.others(&scratch.one, 0)?;
+        Ok(self.decision(application, &found, exact, others))
+    }
+
+    /// The further probabilities of a row.
+    #[inline]
+    fn others(&self, memory: &Memory, row: usize) -> Result<Others> {
+        let mut found = [0; MAX_OTHERS];
+        for (ppm, other) in found.iter_mut().zip(self.decide.others()) {
+            let number = self
+                .engine
+                .number(memory, row, other.output, other.element)?;
+            *ppm = other.ppm(number)?;
+        }
+        Ok(found)
     }
 
     /// Scores at most [`MAX_ROWS`] applications in one walk over the plan.
@@ -363,11 +380,12 @@ impl Inner {
         let first = out.len();
         let mut rows = 0;
         scratch.found.clear();
+        // An error in its place would allocate.
+        let placeholder = Explanation::empty(self.container.bundle_id).decision;
         for application in applications {
             let resolved = self
                 .check(application)
                 .and_then(|()| resolve(application, &mut scratch.numbers[..fields]));
-            let placeholder = Error::new(ErrorKind::NotFinite, "model", "a finite output");
             match resolved {
                 Err(error) => out.push(Err(error)),
                 Ok(found) => {
@@ -376,22 +394,23 @@ impl Inner {
                     self.engine.write(memory, rows, 0, &scratch.features)?;
                     scratch.found.push(found);
                     rows += 1;
-                    out.push(Err(placeholder));
+                    out.push(Ok(placeholder));
                 }
             }
         }
         self.engine.run(self.weights(), rows, memory)?;
         let mut row = 0;
         for (application, slot) in applications.iter().zip(&mut out[first..]) {
-            if matches!(slot, Err(e) if e.kind() != ErrorKind::NotFinite) {
+            if slot.is_err() {
                 continue;
             }
             let exact = self
                 .engine
                 .output(memory, row)
-                .and_then(|output| self.decide.exact(output));
-            *slot = exact
-                .map(|(exact, odds)| self.decision(application, &scratch.found[row], exact, odds));
+                .and_then(|output| Ok((self.decide.exact(output)?, self.others(memory, row)?)));
+            *slot = exact.map(|(exact, others)| {
+                self.decision(application, &scratch.found[row], exact, others)
+            });
             row += 1;
         }
         Ok(())
@@ -531,7 +550,7 @@ impl Scorer {
 
     /// The canonical record of a decision, written into `out`, which is emptied first.
     pub fn record(&self, application: &Application, decision: &Decision, out: &mut Vec<u8>) {
-        encode_record(application, decision, None, &self.inner.policy, out);
+        self.inner.record(application, decision, None, out);
     }
 
     /// The canonical record of a decision with its explanation.
@@ -542,13 +561,8 @@ impl Scorer {
         out: &mut Vec<u8>,
     ) {
         let explained = Some(explanation.for_record());
-        encode_record(
-            application,
-            &explanation.decision,
-            explained,
-            &self.inner.policy,
-            out,
-        );
+        self.inner
+            .record(application, &explanation.decision, explained, out);
     }
 
     /// Scores a record's application again and says whether the same record comes out, byte for
@@ -836,6 +850,17 @@ pub(crate) fn read_bundle(path: &Path) -> Result<Vec<u8>> {
 }
 
 impl Inner {
+    fn record(
+        &self,
+        application: &Application,
+        decision: &Decision,
+        explained: Option<Explained<'_>>,
+        out: &mut Vec<u8>,
+    ) {
+        let others = self.decide.others();
+        encode_record(application, decision, explained, &self.policy, others, out);
+    }
+
     fn explain(
         &self,
         application: &Application,
@@ -864,7 +889,12 @@ impl Inner {
         };
         self.explainer
             .evaluate(&self.engine, self.weights(), memory, explain, each)?;
-        out.decision = self.decision(application, &found, explain.v[whole], odds);
+        out.decision = self.decision(
+            application,
+            &found,
+            (explain.v[whole], odds),
+            [0; MAX_OTHERS],
+        );
         out.reference_score = round_points(explain.v[0]);
         self.explainer.attribute(&explain.v, out);
         out.reasons = Reasons::of(
@@ -874,6 +904,9 @@ impl Inner {
             &out.fields,
             self.explainer.field_ranks(),
         );
+        if !self.decide.others().is_empty() {
+            out.decision.others = self.score(application, scratch)?.others;
+        }
         Ok(())
     }
 }

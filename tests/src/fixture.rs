@@ -232,6 +232,8 @@ impl Parts {
             plan,
             weights,
             decide: DecideParts {
+                blend: None,
+                others: Vec::new(),
                 output: OutputKind::Logit,
                 calibration: Calibration {
                     knots: vec![

@@ -55,6 +55,11 @@ pub fn info(scorer: &Scorer) -> Object {
     set(&info, "flags", list((0..32).map_while(flag)));
     let outcomes = [Outcome::Approve, Outcome::Refer, Outcome::Decline];
     set(&info, "outcomes", list(outcomes.map(Outcome::name)));
+    let others = scorer.decide().others();
+    if !others.is_empty() {
+        let names = others.iter().map(|other| other.name.as_str());
+        set(&info, "others", list(names));
+    }
     let groups = scorer.schema().groups().iter().map(|group| {
         let object = Object::new();
         set(&object, "code", group.code.as_str());
@@ -117,8 +122,8 @@ fn bound(kind: &FieldKind, raw: i64) -> JsValue {
 }
 
 /// A decision's numbers: score, probability, outcome, flags, rules that fired (two words), and eight
-/// words each for the sets of fields.
-pub fn decision(decision: &Decision, out: &mut Vec<i32>) {
+/// words each for the sets of fields, then the `others` probabilities beside that of default.
+pub fn decision(decision: &Decision, others: usize, out: &mut Vec<i32>) {
     out.clear();
     out.extend([
         decision.score,
@@ -138,11 +143,12 @@ pub fn decision(decision: &Decision, out: &mut Vec<i32>) {
             out.extend([word as i32, (word >> 32) as i32]);
         }
     }
+    out.extend(decision.others.iter().take(others).map(|&ppm| ppm as i32));
 }
 
 /// Behind a decision's numbers: the reference score, the groups' and the fields' points, reasons.
-pub fn explanation(explanation: &Explanation, out: &mut Vec<i32>) {
-    decision(&explanation.decision, out);
+pub fn explanation(explanation: &Explanation, others: usize, out: &mut Vec<i32>) {
+    decision(&explanation.decision, others, out);
     out.push(explanation.reference_score);
     out.extend_from_slice(&explanation.groups);
     out.extend_from_slice(&explanation.fields);

@@ -169,7 +169,8 @@ impl Session {
             session
                 .scorer
                 .record(&session.application, &decision, &mut session.record);
-            convert::decision(&decision, &mut session.numbers);
+            let others = session.scorer.decide().others().len();
+            convert::decision(&decision, others, &mut session.numbers);
             Ok(session.numbers.clone())
         })
     }
@@ -188,7 +189,8 @@ impl Session {
                 &session.explanation,
                 &mut session.record,
             );
-            convert::explanation(&session.explanation, &mut session.numbers);
+            let others = session.scorer.decide().others().len();
+            convert::explanation(&session.explanation, others, &mut session.numbers);
             Ok(session.numbers.clone())
         })
     }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use fieldscore_runtime::bundle::container::{SectionKind, Version, write_container};
 use fieldscore_runtime::bundle::{EngineKind, Meta, encode};
 use fieldscore_runtime::decide::{
-    Calibration, Condition, DecideParts, KnockOut, OutputKind, Policy, ScoreScale, Test,
+    Calibration, Condition, DecideParts, KnockOut, Other, OutputKind, Policy, ScoreScale, Test,
     reference_record,
 };
 use fieldscore_runtime::kernels::pack_dense_float;
@@ -112,6 +112,11 @@ fn block(name: &str, source: u16, encode: Encoding) -> Block {
 
 /// A bundle over [`schema`]: one dense step over income, rate and home, signed with `key`.
 pub(crate) fn bundle(key: &Signing) -> Vec<u8> {
+    bundle_naming(key, &[])
+}
+
+/// The same with further probabilities of these names, all of them the score's own number.
+fn bundle_naming(key: &Signing, others: &[&str]) -> Vec<u8> {
     let schema = schema();
     let mut reference = Application::new(Arc::clone(&schema), "reference", day());
     reference.set("income", 2000).unwrap();
@@ -154,6 +159,8 @@ pub(crate) fn bundle(key: &Signing) -> Vec<u8> {
         }],
     };
     let decide = DecideParts {
+        blend: None,
+        others: others.iter().map(|name| other(name)).collect(),
         output: OutputKind::Logit,
         calibration: Calibration {
             knots: vec![(-9_657_637, -9_657_637), (9_657_637, 9_657_637)],
@@ -220,7 +227,33 @@ pub(crate) fn bundle(key: &Signing) -> Vec<u8> {
         .map(|(kind, body)| (*kind, *kind != SectionKind::CARD, body.as_slice()))
         .collect();
     let sign = |message: &[u8]| Ok::<_, std::convert::Infallible>(key.sign(message));
-    write_container(&sections, 0, Version::of_this_runtime(), key.id(), sign).unwrap()
+    let features = decide.features();
+    write_container(
+        &sections,
+        features,
+        Version::of_this_runtime(),
+        key.id(),
+        sign,
+    )
+    .unwrap()
+}
+
+fn other(name: &str) -> Other {
+    Other {
+        name: name.to_owned(),
+        output: 0,
+        element: 0,
+        kind: OutputKind::Logit,
+        calibration: Calibration {
+            knots: vec![(-9_657_637, -9_657_637), (9_657_637, 9_657_637)],
+        },
+    }
+}
+
+/// The sample bundle with further probabilities, opened.
+pub(crate) fn scorer_naming(others: &[&str]) -> Scorer {
+    let key = Signing::development();
+    Scorer::open(bundle_naming(&key, others), &[key.public()]).unwrap()
 }
 
 /// The sample bundle, opened.

@@ -4,6 +4,7 @@ use std::io::Write;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use fieldscore_runtime::decide::Other;
 use fieldscore_runtime::schema::Schema;
 use fieldscore_runtime::{Application, Decision, Explanation, FieldSet, Scorer};
 use sha2::{Digest, Sha256};
@@ -98,15 +99,21 @@ impl<W: Write> CsvResults<W> {
     ///
     /// # Errors
     /// Where `out` cannot be written.
-    pub fn new(out: W, extras: Extras, reasons: bool) -> std::io::Result<Self> {
+    pub fn new(out: W, extras: Extras, reasons: bool, others: &[Other]) -> std::io::Result<Self> {
         let mut out = csv::Writer::from_writer(out);
         let last = |name: &&str| reasons || *name != "reasons";
+        let others: Vec<String> = others
+            .iter()
+            .map(|other| format!("probability_{}", other.name))
+            .collect();
         out.write_record(
             OWN[..2]
                 .iter()
                 .copied()
                 .chain(extras.titles.iter().map(String::as_str))
-                .chain(OWN[2..].iter().copied().filter(|name| last(name))),
+                .chain(OWN[2..4].iter().copied())
+                .chain(others.iter().map(String::as_str))
+                .chain(OWN[4..].iter().copied().filter(|name| last(name))),
         )?;
         Ok(Self {
             out,
@@ -159,9 +166,16 @@ impl<W: Write> CsvResults<W> {
         })?;
         cell(&|text| {
             if let Some((_, decision)) = decided {
-                probability(decision, text);
+                probability(decision.probability_ppm, text);
             }
         })?;
+        for at in 0..scorer.decide().others().len() {
+            cell(&|text| {
+                if let Some((_, decision)) = decided {
+                    probability(decision.others[at], text);
+                }
+            })?;
+        }
         cell(&|text| text.push_str(answer.outcome()))?;
         cell(&|text| {
             for name in decided
@@ -207,9 +221,8 @@ fn push_word(text: &mut String, word: &str) {
 }
 
 /// Six decimals, from parts per million: no float has a say in them.
-fn probability(decision: &Decision, text: &mut String) {
+fn probability(ppm: u32, text: &mut String) {
     use std::fmt::Write;
-    let ppm = decision.probability_ppm;
     let _ = write!(text, "{}.{:06}", ppm / 1_000_000, ppm % 1_000_000);
 }
 
@@ -323,8 +336,27 @@ fn decision_keys(
     key(line, "score");
     write!(line, "{}", decision.score)?;
     key(line, "probability");
-    let ppm = decision.probability_ppm;
-    write!(line, "{}.{:06}", ppm / 1_000_000, ppm % 1_000_000)?;
+    let ppm =
+        |line: &mut Vec<u8>, ppm: u32| write!(line, "{}.{:06}", ppm / 1_000_000, ppm % 1_000_000);
+    ppm(line, decision.probability_ppm)?;
+    for (at, (other, own)) in scorer
+        .decide()
+        .others()
+        .iter()
+        .zip(decision.others)
+        .enumerate()
+    {
+        if at == 0 {
+            key(line, "probabilities");
+        }
+        line.push(if at == 0 { b'{' } else { b',' });
+        string(line, &other.name);
+        line.push(b':');
+        ppm(line, own)?;
+    }
+    if !scorer.decide().others().is_empty() {
+        line.push(b'}');
+    }
     key(line, "outcome");
     string(line, decision.outcome.name());
     key(line, "flags");
@@ -439,8 +471,15 @@ mod tests {
     use crate::applications::sample;
 
     /// The first batch of `text`, scored and written by `each`.
-    fn rows(text: &str, mut each: impl FnMut(&Scorer, &Batch, &Row, Answer<'_>)) {
-        let scorer = sample::scorer();
+    fn rows(text: &str, each: impl FnMut(&Scorer, &Batch, &Row, Answer<'_>)) {
+        rows_of(&sample::scorer(), text, each);
+    }
+
+    fn rows_of(
+        scorer: &Scorer,
+        text: &str,
+        mut each: impl FnMut(&Scorer, &Batch, &Row, Answer<'_>),
+    ) {
         let mut reader = sample::reader_of(text, sample::options(), scorer.schema()).unwrap();
         let mut batch = Batch::default();
         reader.fill(&mut batch).unwrap();
@@ -452,14 +491,14 @@ mod tests {
             match application.map(|application| (application, scorer.explain(application))) {
                 Ok((application, Ok(explanation))) => {
                     each(
-                        &scorer,
+                        scorer,
                         &batch,
                         row,
                         Answer::Explained(application, &explanation),
                     );
                 }
-                Ok((_, Err(error))) => each(&scorer, &batch, row, Answer::Error(&error.into())),
-                Err(error) => each(&scorer, &batch, row, Answer::Error(error)),
+                Ok((_, Err(error))) => each(scorer, &batch, row, Answer::Error(&error.into())),
+                Err(error) => each(scorer, &batch, row, Answer::Error(error)),
             }
         }
     }
@@ -467,7 +506,7 @@ mod tests {
     fn csv(text: &str, names: &[&str]) -> String {
         let extras = Extras::new(names.iter().map(|&name| name.to_owned()).collect());
         let mut out = Vec::new();
-        let mut results = CsvResults::new(&mut out, extras, true).unwrap();
+        let mut results = CsvResults::new(&mut out, extras, true, &[]).unwrap();
         rows(text, |scorer, batch, row, answer| {
             results.write(scorer, "in.csv", batch, row, answer).unwrap();
         });
@@ -511,6 +550,42 @@ mod tests {
         assert!(
             ragged[9].starts_with("row.ragged in.csv:5: row 3:"),
             "{ragged:?}"
+        );
+    }
+
+    #[test]
+    fn further_probabilities_have_columns_and_an_object() {
+        let scorer = sample::scorer_naming(&["fraud", "early"]);
+        let (mut out, mut lines) = (Vec::new(), Vec::new());
+        let others = scorer.decide().others();
+        let mut csv = CsvResults::new(&mut out, Extras::default(), false, others).unwrap();
+        let mut jsonl = JsonlResults::new(&mut lines, "en");
+        rows_of(
+            &scorer,
+            "id,income\nA,4000\nB,x\n",
+            |scorer, batch, row, answer| {
+                csv.write(scorer, "in.csv", batch, row, answer).unwrap();
+                jsonl.write(scorer, "in.csv", batch, row, answer).unwrap();
+            },
+        );
+        csv.flush().unwrap();
+        drop((csv, jsonl));
+        let text = String::from_utf8(out).unwrap();
+        let rows: Vec<Vec<&str>> = text.lines().map(|line| line.split(',').collect()).collect();
+        assert_eq!(
+            rows[0].join(" "),
+            "id as_of score probability probability_fraud probability_early outcome flags error"
+        );
+        // Both are the score's own number here.
+        assert!(rows[1][3].starts_with("0."), "{:?}", rows[1]);
+        assert_eq!([rows[1][4], rows[1][5]], [rows[1][3]; 2]);
+        assert_eq!(rows[2][..7], ["B", "", "", "", "", "", "error"]);
+        let line = std::str::from_utf8(&lines).unwrap().lines().next().unwrap();
+        let line: serde_json::Value = serde_json::from_str(line).unwrap();
+        let own = &line["probability"];
+        assert_eq!(
+            line["probabilities"],
+            serde_json::json!({ "fraud": own, "early": own })
         );
     }
 

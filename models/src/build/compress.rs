@@ -81,6 +81,17 @@ pub(super) fn compress(
             layers: Vec::new(),
             size: Size::of_net(&lines.net, source.lower()?.bytes()),
         }),
+        // The exact families stay as they are; chains of dense layers are quantised.
+        Source::Blend(blend) => {
+            let precision = bench.workshop.recipe.compile.precision;
+            let quantised = blend.compressed(bench.rows, precision)?;
+            Ok(Compressed {
+                pruned: None,
+                size: blend.size_as(quantised.as_ref().unwrap_or(blend.lowered())),
+                quantised: quantised.map(Program::Plan),
+                layers: Vec::new(),
+            })
+        }
         // In the library's own arithmetic already.
         Source::Trees(grown) => Ok(Compressed {
             pruned: None,

@@ -3,16 +3,18 @@
 mod calibration;
 mod compress;
 mod gate;
+mod outputs;
 mod pack;
 mod reference;
 mod stages;
 
 use std::path::Path;
 
-use fieldscore_runtime::decide::{DecideParts, LOG_ODDS_ONE, OutputKind, POINT, ScoreScale};
+use fieldscore_runtime::decide::{DecideParts, ScoreScale};
 use fieldscore_runtime::schema::Schema;
 use fieldscore_runtime::schema::transform::Transforms;
 use fieldscore_runtime::{Application, Outcome, Scorer};
+use indexmap::IndexMap;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use serde::Serialize;
@@ -32,8 +34,9 @@ use crate::evaluate::bootstrap::Discrimination;
 use crate::evaluate::intervals::Interval;
 use crate::evaluate::scored::Scored;
 use crate::keys::Signing;
-use crate::recipe::{self, Loaded, Output, Recipe};
+use crate::recipe::{self, Loaded, Recipe};
 use compress::Compressed;
+use outputs::{Trial, log_odds};
 
 /// Everything that a build found out.
 #[derive(Debug, Clone)]
@@ -76,6 +79,9 @@ pub struct Summary {
     pub bundle: Size,
     /// Test figures of every stage.
     pub discrimination: Stages<Discrimination>,
+    /// The probabilities beside the score's, on the test part.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub outputs: Vec<OutputFigures>,
     /// The gates; none where nothing is compressed.
     pub gates: Vec<Gate>,
     /// The converted model against the file that it was made from, where the recipe gives that.
@@ -114,6 +120,17 @@ pub struct GroupRow {
     pub flips: usize,
 }
 
+/// A probability beside the score's, on the test part.
+#[derive(Debug, Clone, Serialize)]
+pub struct OutputFigures {
+    /// Its name.
+    pub name: String,
+    /// The figures of the model handed in; none without a label.
+    pub float: Option<Discrimination>,
+    /// The figures of the bundle; none without a label.
+    pub bundle: Option<Discrimination>,
+}
+
 /// Where a bundle came from.
 #[derive(Debug, Clone, Serialize)]
 pub struct Provenance {
@@ -131,6 +148,9 @@ pub struct Provenance {
     pub missing: Vec<String>,
     /// The column that identifies a row.
     pub id: Option<String>,
+    /// Label columns of the probabilities beside the score's, and their bad values.
+    #[serde(skip_serializing_if = "IndexMap::is_empty")]
+    pub outputs: IndexMap<String, [String; 2]>,
 }
 
 /// Bytes as lower-case hexadecimal digits.
@@ -145,9 +165,7 @@ pub fn hex(bytes: &[u8]) -> String {
 pub fn build(folder: &Path, key: &Signing, progress: &mut dyn FnMut(&str)) -> Result<Built> {
     progress("reading recipe, model and data");
     let loaded = recipe::load(folder)?;
-    let source = Source::open(&loaded.recipe.model.file, loaded.recipe.compile.engine)?
-        .toward(&loaded.recipe.data.label.bad);
-    let output = output_kind(&loaded.recipe, &source)?;
+    let source = Source::open(&loaded.recipe)?;
     let workshop = Workshop::open(&loaded, &source)?;
     if source.inputs() != workshop.transforms.width() {
         return Err(Error::input(
@@ -161,11 +179,14 @@ pub fn build(folder: &Path, key: &Signing, progress: &mut dyn FnMut(&str)) -> Re
     }
     workshop.check_gaps(&source)?;
     progress("checking it against its own library");
-    let rows = workshop.features(&workshop.calibration)?;
-    source.check(&rows)?;
+    let features = workshop.features(&workshop.calibration)?;
+    source.check(&features)?;
     let float = source.lower()?;
-    let rows = rows.narrow();
-    let bench = Bench::new(&workshop, &float, &rows, output)?;
+    let rows = features.narrow();
+    let bench = Bench::new(&workshop, &source, &float, &rows)?;
+    if let (Source::Blend(blend), Some(sum)) = (&source, &bench.decide.blend) {
+        blend.hold(&features, sum)?;
+    }
     let compressed = compress::compress(&bench, &source, progress)?;
     progress("measuring on the test part");
     let measured = Measured::new(&bench, &float, &compressed)?;
@@ -183,6 +204,7 @@ pub fn build(folder: &Path, key: &Signing, progress: &mut dyn FnMut(&str)) -> Re
         float: source.size(),
         bundle: compressed.size.clone(),
         discrimination: measured.discrimination()?,
+        outputs: measured.outputs(&bench)?,
         gates,
         layers: compressed.layers.clone(),
         native,
@@ -214,25 +236,6 @@ pub fn build(folder: &Path, key: &Signing, progress: &mut dyn FnMut(&str)) -> Re
     })
 }
 
-fn output_kind(recipe: &Recipe, source: &Source) -> Result<OutputKind> {
-    if (recipe.model.output == Output::Points) != source.gives_points() {
-        let what = match source.gives_points() {
-            true => "\"points\", because the model is a scorecard",
-            false => "\"logit\" or \"probability\", because only a scorecard gives points",
-        };
-        return Err(Error::input("model.output", what));
-    }
-    match (recipe.model.output, source.sigmoid_removed()) {
-        (Output::Points, _) => Ok(OutputKind::Points),
-        (Output::Logit, false) | (Output::Probability, true) => Ok(OutputKind::Logit),
-        (Output::Probability, false) => Ok(OutputKind::Probability),
-        (Output::Logit, true) => Err(Error::input(
-            "model.output",
-            "\"probability\", because the model ends with a sigmoid",
-        )),
-    }
-}
-
 /// Recipe, data and transforms.
 struct Workshop<'r> {
     recipe: &'r Recipe,
@@ -252,7 +255,7 @@ struct Workshop<'r> {
 impl<'r> Workshop<'r> {
     fn open(loaded: &'r Loaded, source: &Source) -> Result<Self> {
         let recipe = &loaded.recipe;
-        let lowered = recipe::lower_with(recipe, source.pipeline())?;
+        let lowered = recipe::lower_for(recipe, &source.reads(recipe))?;
         let schema = Arc::new(Schema::new(lowered.schema.clone(), [0; 32])?);
         let transforms = Transforms::new(lowered.transforms.clone(), schema.fields())?;
         let (table, parts) = data::parts(recipe)?;
@@ -311,17 +314,17 @@ impl<'r> Workshop<'r> {
 
     /// Missing values may stay missing only where the model takes them.
     fn check_gaps(&self, source: &Source) -> Result<()> {
-        let features = &self.recipe.features;
-        let gap = features
-            .iter()
-            .find(|(_, feature)| feature.impute.is_some_and(f64::is_nan));
-        match gap {
-            Some((name, _)) if !source.takes_missing() => Err(Error::input(
+        let gap = |name: &&String| {
+            let feature = self.recipe.features.get(*name);
+            feature.is_some_and(|feature| feature.impute.is_some_and(f64::is_nan))
+        };
+        match source.never_missing(self.recipe).into_iter().find(gap) {
+            Some(name) => Err(Error::input(
                 format!("features.{name}.impute"),
                 "a number, because a net cannot read missing values",
             )
             .hint("the number that it was trained with; nan is for trees")),
-            _ => Ok(()),
+            None => Ok(()),
         }
     }
 
@@ -365,6 +368,15 @@ impl<'r> Workshop<'r> {
             label: [data.label.column.clone(), data.label.bad.clone()],
             missing: data.missing.clone(),
             id: data.id.clone(),
+            outputs: self
+                .recipe
+                .outputs
+                .iter()
+                .filter_map(|(name, output)| {
+                    let label = output.label.as_ref()?;
+                    Some((name.clone(), [label.column.clone(), label.bad.clone()]))
+                })
+                .collect(),
         }
     }
 }
@@ -380,9 +392,9 @@ struct Bench<'w> {
 impl<'w> Bench<'w> {
     fn new(
         workshop: &'w Workshop<'w>,
+        source: &Source,
         float: &Program,
         rows: &'w Rows,
-        output: OutputKind,
     ) -> Result<Self> {
         let recipe = workshop.recipe;
         let score = &recipe.score;
@@ -394,27 +406,24 @@ impl<'w> Bench<'w> {
             score.ceiling,
         );
         let validation = workshop.features(&workshop.validation)?;
-        let log_odds: Vec<f64> = float
-            .run(&validation)?
-            .iter()
-            .map(|&y| match output {
-                OutputKind::Logit => y,
-                // A sum of leaves may exceed 1 by a rounding.
-                OutputKind::Probability => {
-                    let p = y.clamp(0.0, 1.0);
-                    (p / (1.0 - p)).ln().clamp(-40.0, 40.0)
-                }
-                OutputKind::Points => {
-                    let exact = (y * POINT as f64).round_ties_even() as i64;
-                    f64::from(scale.log_odds(exact)) / f64::from(LOG_ODDS_ONE)
-                }
-            })
-            .collect();
         let labels = workshop.labels(&workshop.validation);
+        let trial = Trial {
+            recipe,
+            source,
+            float,
+            rows: &validation,
+        };
+        let (output, blend) = trial.score(&labels)?;
+        let log_odds = log_odds(&float.run(&validation, blend.as_ref())?, output, scale);
         let mut bench = Self {
             workshop,
             rows,
             decide: DecideParts {
+                blend,
+                others: trial.others(|label| {
+                    let table = workshop.table.select(&workshop.validation);
+                    data::labels(&table, label)
+                })?,
                 output,
                 calibration: calibration::fit(recipe.probability.calibration, &labels, &log_odds)?,
                 scale,
@@ -551,6 +560,28 @@ impl Measured {
             .try_map(|scored| scored.measure(&self.test.bad))
     }
 
+    /// The probabilities beside the score's, each on its own labels.
+    fn outputs(&self, bench: &Bench<'_>) -> Result<Vec<OutputFigures>> {
+        let workshop = bench.workshop;
+        let table = workshop.table.select(&workshop.test);
+        let others = bench.decide.others.iter().enumerate();
+        let figures = others.map(|(at, other)| {
+            let named = workshop.recipe.outputs.get(&other.name);
+            let label = named.and_then(|output| output.label.as_ref());
+            let bad = label.map(|label| data::labels(&table, label)).transpose()?;
+            let measure = |scored: &Scored| {
+                let bad = bad.as_ref();
+                bad.map(|bad| scored.measure_other(at, bad)).transpose()
+            };
+            Ok(OutputFigures {
+                name: other.name.clone(),
+                float: measure(&self.test.scored.float)?,
+                bundle: measure(&self.test.scored.bundle)?,
+            })
+        });
+        figures.collect()
+    }
+
     fn groups(&self, workshop: &Workshop<'_>) -> Result<Vec<GroupRow>> {
         use crate::evaluate::intervals::wilson;
         let table = workshop.table.select(&workshop.test);
@@ -592,6 +623,7 @@ fn card(recipe: &Recipe, summary: &Summary) -> serde_json::Value {
         "engine": summary.engine,
         "family": summary.family,
         "test": summary.discrimination,
+        "outputs": summary.outputs,
         "gates": summary.gates,
         "native": summary.native,
         "layers": summary.layers,

@@ -180,6 +180,18 @@ fn tables(summary: &Summary) -> String {
         out.push_str("\n\n");
         out.push_str(&layers(summary));
     }
+    for output in &summary.outputs {
+        let figure = |measured: &Option<Discrimination>| match measured {
+            Some(measured) => format!("{:.4}", measured.auc),
+            None => "not measured".to_owned(),
+        };
+        out.push_str(&format!(
+            "\n\n{}: AUC {} in float, {} in the bundle",
+            output.name,
+            figure(&output.float),
+            figure(&output.bundle)
+        ));
+    }
     if let Some(native) = &summary.native {
         let line = format!(
             "\n\nagainst the {} file: {} of {} test rows end in another leaf, log-odds differ by {:.2e} at most",

@@ -1,5 +1,6 @@
 //! `fieldscore evaluate`: a bundle on labelled rows.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use fieldscore_runtime::bundle::container::SectionKind;
@@ -83,8 +84,14 @@ pub fn run(args: EvaluateArgs) -> Result<Exit> {
         date: None,
         day: scorer.meta().not_before,
     };
-    let (bad, scored, left_out) = score(scorer, &reading, &table, &bad)?;
+    let others = others(&provenance, &table)?;
+    let (bad, others, scored, left_out) = score(scorer, &reading, &table, &bad, &others)?;
     let measured = scored.measure(&bad)?;
+    let named = scorer.decide().others().iter().enumerate();
+    let named = named.filter_map(|(at, other)| Some((at, &other.name, others.get(&other.name)?)));
+    let further: Vec<Further<'_>> = named
+        .map(|(at, name, bad)| Ok((name.as_str(), scored.measure_other(at, bad)?)))
+        .collect::<Result<_>>()?;
     let bundle_id = hex(&scorer.bundle_id()[..8]);
     if let Some(folder) = &args.report {
         let facts = [
@@ -109,9 +116,9 @@ pub fn run(args: EvaluateArgs) -> Result<Exit> {
         say::note(format!("report: {}", path.display()));
     }
     let text = if args.json {
-        json(&bad, &scored, &measured, &bundle_id)?
+        json(&bad, &scored, &measured, &further, &bundle_id)?
     } else {
-        text(&bad, &scored, &measured)?
+        text(&bad, &scored, &measured, &further)?
     };
     Sink::stdout().print(&text)?;
     if left_out > 0 {
@@ -123,13 +130,40 @@ pub fn run(args: EvaluateArgs) -> Result<Exit> {
     Ok(Exit::Done)
 }
 
+/// A probability beside the score's, and its figures.
+type Further<'a> = (&'a str, Discrimination);
+
+/// Labels of the probabilities beside the score's, by name, as far as the table has their columns.
+type Others = BTreeMap<String, Vec<bool>>;
+
+/// The labels that the bundle's provenance names; a column that isn't there is said on stderr.
+fn others(provenance: &serde_json::Value, table: &Table) -> Result<Others> {
+    let mut all = Others::new();
+    for (name, label) in provenance["outputs"].as_object().into_iter().flatten() {
+        let [Some(column), Some(bad)] = [label[0].as_str(), label[1].as_str()] else {
+            continue;
+        };
+        if table.column(column).is_err() {
+            say::warn(format!(
+                "there is no column {column}: {name} is not measured"
+            ));
+            continue;
+        }
+        let (column, bad) = (column.to_owned(), bad.to_owned());
+        all.insert(name.clone(), labels(table, &Label { column, bad })?);
+    }
+    Ok(all)
+}
+
 /// Scores what can be scored; says on stderr what the first ten others lack.
 fn score(
     scorer: &fieldscore_runtime::Scorer,
     reading: &Reading,
     table: &Table,
     bad: &[bool],
-) -> Result<(Vec<bool>, Scored, usize)> {
+    others: &Others,
+) -> Result<(Vec<bool>, Others, Scored, usize)> {
+    let mut rows = Vec::new();
     let (mut kept, mut applications, mut left_out) = (Vec::new(), Vec::new(), 0usize);
     for (number, (application, &bad)) in reading.each(table, scorer.schema())?.zip(bad).enumerate()
     {
@@ -143,6 +177,7 @@ fn score(
             Ok(application) => {
                 applications.push(application);
                 kept.push(bad);
+                rows.push(number);
             }
             Err(error) => {
                 left_out += 1;
@@ -153,10 +188,19 @@ fn score(
         }
     }
     let scored = Scored::of(scorer, &applications, |_| table.name().to_owned())?;
-    Ok((kept, scored, left_out))
+    let of_rows = |labels: &Vec<bool>| rows.iter().map(|&row| labels[row]).collect();
+    let others = others
+        .iter()
+        .map(|(name, labels)| (name.clone(), of_rows(labels)));
+    Ok((kept, others.collect(), scored, left_out))
 }
 
-fn text(bad: &[bool], scored: &Scored, measured: &Discrimination) -> Result<String> {
+fn text(
+    bad: &[bool],
+    scored: &Scored,
+    measured: &Discrimination,
+    further: &[Further<'_>],
+) -> Result<String> {
     let mut out = format!(
         "rows                {}\nbad                 {}\n",
         measured.rows, measured.bad
@@ -171,6 +215,18 @@ fn text(bad: &[bool], scored: &Scored, measured: &Discrimination) -> Result<Stri
     ];
     for (name, interval) in figures {
         out.push_str(&format!("{name:<19} {interval:.4}\n"));
+    }
+    for (name, measured) in further {
+        let (rows, bad) = (measured.rows, measured.bad);
+        out.push_str(&format!("\n{name}: {bad} of {rows}\n"));
+        let figures = [
+            ("AUC", measured.auc),
+            ("KS", measured.ks),
+            ("Brier score", measured.brier),
+        ];
+        for (name, interval) in figures {
+            out.push_str(&format!("{name:<19} {interval:.4}\n"));
+        }
     }
     out.push_str("\napprove from   approved   approval rate          bad rate among them\n");
     for row in curve(bad, scored)? {
@@ -192,11 +248,20 @@ fn curve(bad: &[bool], scored: &Scored) -> Result<Vec<crate::evaluate::curves::C
         .map_err(|e| Error::input("data", format!("rows that can be measured ({e})")))
 }
 
-fn json(bad: &[bool], scored: &Scored, measured: &Discrimination, bundle: &str) -> Result<String> {
-    let value = serde_json::json!({
+fn json(
+    bad: &[bool],
+    scored: &Scored,
+    measured: &Discrimination,
+    further: &[Further<'_>],
+    bundle: &str,
+) -> Result<String> {
+    let mut value = serde_json::json!({
         "bundle": bundle,
         "figures": measured,
         "cut_offs": curve(bad, scored)?,
     });
+    for (name, measured) in further {
+        value["outputs"][name] = serde_json::json!(measured);
+    }
     Ok(format!("{value}\n"))
 }

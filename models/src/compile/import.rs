@@ -33,12 +33,28 @@ pub struct Imported {
     pub initialiser_bytes: usize,
 }
 
-/// Reads an ONNX or `.tflite` file.
+/// Reads an ONNX or `.tflite` file with one output for each row.
 ///
 /// # Errors
 /// Where it is neither, or has an operator that the plan cannot express: with the node, its
 /// operator, its shapes and what to do.
 pub fn import(path: &Path) -> Result<Imported> {
+    let imported = import_several(path)?;
+    match imported.net.layers.last() {
+        Some(last) if last.outputs != 1 => Err(Error::input(
+            format!("{}, node {}", path.display(), last.name),
+            format!("one output per row, the bad class, not {}", last.outputs),
+        )
+        .hint("export the logit or the probability of the bad class alone, or name [outputs]")),
+        _ => Ok(imported),
+    }
+}
+
+/// As [`import`], with any number of outputs.
+///
+/// # Errors
+/// As [`import`].
+pub fn import_several(path: &Path) -> Result<Imported> {
     let bytes = std::fs::read(path).map_err(|e| io(path, &e))?;
     let place = path.display().to_string();
     let typed = typed(&bytes, &place)?;
@@ -161,12 +177,12 @@ impl<'m> Walk<'m> {
         let Some((last, _)) = self.layers.last() else {
             return Err(Error::input(self.place, "at least one dense layer"));
         };
-        if last.outputs != 1 || last.relu {
+        if last.relu {
             return Err(Error::input(
                 format!("{}, node {}", self.place, last.name),
-                format!("one output per row, the bad class, not {}", last.outputs),
+                "a last layer without ReLU",
             )
-            .hint("export the logit or the probability of the bad class alone"));
+            .hint("export the logit or the probability of the bad class"));
         }
         if self.pending.is_some() {
             self.flush_into_last()?;

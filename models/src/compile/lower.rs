@@ -1,5 +1,6 @@
 //! Lowering: layers of chosen precision become steps, weights and a planned arena.
 
+use fieldscore_runtime::ErrorKind;
 use fieldscore_runtime::kernels::{Kernels, pack_dense_float, pack_dense_i8};
 use fieldscore_runtime::plan::{
     Buffer, ElementType, Executable, Model, PLAN_VERSION, Plan, Port, Step,
@@ -27,21 +28,49 @@ impl Lowered {
         fieldscore_runtime::bundle::encode(&self.plan).len() + self.weights.len()
     }
 
-    /// The first output of every row, from the runtime itself.
+    /// The first number of the first output of every row, from the runtime itself.
     ///
     /// # Errors
     /// Where the runtime would refuse the plan.
     pub fn run(&self, rows: &Rows<f64>) -> Result<Vec<f64>> {
+        self.run_each(rows, |number| number(0, 0))
+    }
+
+    /// What `each` makes of the numbers of every row, by output and element, from the runtime itself;
+    /// inputs lie in a row one behind the other.
+    ///
+    /// # Errors
+    /// Where the runtime would refuse the plan, or `each` asks for a number that there isn't.
+    pub fn run_each<T>(
+        &self,
+        rows: &Rows<f64>,
+        each: impl Fn(
+            &dyn Fn(u16, u32) -> fieldscore_runtime::Result<f64>,
+        ) -> fieldscore_runtime::Result<T>,
+    ) -> Result<Vec<T>> {
         let plan = Executable::new(self.plan.clone(), &self.weights)?;
         let model = plan.model(0)?;
-        let buffer = |ports: &[Port]| model.buffers[usize::from(ports[0].buffer)];
-        let (input, output) = (buffer(&model.inputs), buffer(&model.outputs));
+        let buffer = |port: &Port| model.buffers[usize::from(port.buffer)];
         let (kernels, mut arena) = (Kernels::detect(), plan.arena(1));
         rows.iter()
             .map(|row| {
-                arena.write(&input, 0, 0, row);
+                let mut rest = row;
+                for input in model.inputs.iter().map(buffer) {
+                    let (own, next) = rest.split_at(rest.len().min(input.len as usize));
+                    arena.write(&input, 0, 0, own);
+                    rest = next;
+                }
                 plan.run(0, &kernels, &self.weights, 1, &mut arena)?;
-                Ok(arena.number(&output, 0, 0))
+                let number = |output: u16, element: u32| {
+                    let port = model.outputs.get(usize::from(output)).map(buffer);
+                    let port = port.filter(|buffer| element < buffer.len);
+                    port.map(|buffer| arena.number(&buffer, 0, element as usize))
+                        .ok_or_else(|| {
+                            let what = format!("a number {element} of an output {output}");
+                            fieldscore_runtime::Error::new(ErrorKind::Malformed, "model", what)
+                        })
+                };
+                Ok(each(&number)?)
             })
             .collect()
     }
@@ -272,11 +301,21 @@ impl Builder {
     }
 }
 
-/// Greedy by size: the largest buffer first, each at the lowest place where no buffer that lives
-/// at the same time lies (Pisarchyk, Lee 2020, "Efficient memory management for deep neural net
-/// inference", section 5.2). Buffer 0 is the input; `kept` are the outputs.
+/// As [`plan_inputs`], where buffer 0 is the one input.
 pub(super) fn plan_arena(
     buffers: &[(ElementType, u32)],
+    steps: &[Step],
+    kept: &[u16],
+) -> (Vec<Buffer>, u32) {
+    plan_inputs(buffers, 1, steps, kept)
+}
+
+/// Greedy by size: the largest buffer first, each at the lowest place where no buffer that lives
+/// at the same time lies (Pisarchyk, Lee 2020, "Efficient memory management for deep neural net
+/// inference", section 5.2). The first `inputs` buffers are the inputs; `kept` are the outputs.
+pub(super) fn plan_inputs(
+    buffers: &[(ElementType, u32)],
+    inputs: usize,
     steps: &[Step],
     kept: &[u16],
 ) -> (Vec<Buffer>, u32) {
@@ -290,7 +329,7 @@ pub(super) fn plan_arena(
             lives[usize::from(input)].1 = at + 1;
         }
     }
-    if let Some(input) = lives.first_mut() {
+    for input in lives.iter_mut().take(inputs) {
         input.0 = 0;
     }
     for &output in kept {

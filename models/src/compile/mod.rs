@@ -3,6 +3,7 @@
 //! [`lower`]. Any other net is a [`graph`]. Scorecards ([`scorecard`]) and scikit-learn's
 //! pipelines ([`onnx_ml`]) are [`lines`], which bring their preprocessing as a [`pipeline`].
 
+pub mod blend;
 pub mod calibrate;
 pub mod file;
 pub mod graph;
@@ -18,6 +19,7 @@ pub mod quantise;
 pub mod scorecard;
 mod size;
 pub mod source;
+pub mod stack;
 mod tflite;
 pub mod trees;
 

@@ -1,6 +1,7 @@
 //! What a bundle executes: a plan, or a model file as it is.
 
 use fieldscore_runtime::bundle::EngineKind;
+use fieldscore_runtime::decide::Blend;
 
 use crate::compile::file::File;
 use crate::compile::lower::Lowered;
@@ -33,13 +34,17 @@ impl Program {
         }
     }
 
-    /// The first output of every row, from the runtime itself.
+    /// What the score of every row is made of, from the runtime itself: the first number of the first
+    /// output, or the blend.
     ///
     /// # Errors
     /// Where the runtime refuses the plan, or the engine fails on a row.
-    pub fn run(&self, rows: &Rows<f64>) -> Result<Vec<f64>> {
+    pub fn run(&self, rows: &Rows<f64>, blend: Option<&Blend>) -> Result<Vec<f64>> {
         match self {
-            Self::Plan(lowered) => lowered.run(rows),
+            Self::Plan(lowered) => lowered.run_each(rows, |number| match blend {
+                Some(blend) => blend.of(number),
+                None => number(0, 0),
+            }),
             Self::File(file) => {
                 let outputs = file.run(&rows.narrow())?;
                 Ok(outputs.into_iter().map(f64::from).collect())

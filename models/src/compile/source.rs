@@ -3,9 +3,11 @@
 
 use std::path::Path;
 
+use fieldscore_runtime::decide::OutputKind;
 use sha2::{Digest, Sha256};
 use tract_onnx::prelude::Framework;
 
+use crate::compile::blend::Blend;
 use crate::compile::file::File;
 use crate::compile::graph::Graph;
 use crate::compile::import::{self, Imported};
@@ -15,8 +17,8 @@ use crate::compile::net::{Net, Rows};
 use crate::compile::pipeline::Pipeline;
 use crate::compile::trees::{self, Described, Grown, Link};
 use crate::compile::{Program, Size, calibrate, onnx_ml, scorecard};
-use crate::error::{Result, io};
-use crate::recipe::{Engine, Precision};
+use crate::error::{Error, Result, io};
+use crate::recipe::{Engine, Output, Precision, Reads, Recipe};
 
 /// A model of one of the families that the compiler takes.
 #[derive(Debug, Clone)]
@@ -29,28 +31,50 @@ pub enum Source {
     Lines(Lines),
     /// An ensemble of trees, from LightGBM, XGBoost or ONNX.
     Trees(Grown),
+    /// Several of these, and how they make one.
+    Blend(Box<Blend>),
     /// Whatever an engine other than the plan's takes: it ships as it is.
     File(File),
 }
 
 impl Source {
-    /// Reads a model file for the engine that is to execute it.
+    /// Reads a recipe's model or models for the engine that is to execute them.
     ///
     /// # Errors
     /// As [`Self::read`]; for another engine, where that does not take the file.
-    pub fn open(path: &Path, engine: Engine) -> Result<Self> {
-        match engine {
-            Engine::Plan => Self::read(path),
-            Engine::Tract | Engine::Tflite => File::read(path, engine.into()).map(Self::File),
-        }
+    pub fn open(recipe: &Recipe) -> Result<Self> {
+        let (path, bad) = (&recipe.model.file, &recipe.data.label.bad);
+        let source = match recipe.compile.engine {
+            engine @ (Engine::Tract | Engine::Tflite) => {
+                Self::File(File::read(path, engine.into())?)
+            }
+            Engine::Plan if !recipe.models.is_empty() => {
+                Self::Blend(Box::new(Blend::open(recipe)?))
+            }
+            Engine::Plan if recipe.outputs.is_empty() => Self::read(path)?,
+            Engine::Plan => Self::read_several(path)?,
+        };
+        Ok(source.toward(bad))
     }
 
-    /// Reads a model file that is to become a plan.
+    /// Reads a model file that is to become a plan, with one output for each row.
     ///
     /// # Errors
     /// Where it is no file of a family, or has something that the plan cannot express: with the
     /// place and what to do.
     pub fn read(path: &Path) -> Result<Self> {
+        Self::of_file(path, false)
+    }
+
+    /// As [`Self::read`], with any number of outputs.
+    ///
+    /// # Errors
+    /// As [`Self::read`].
+    pub fn read_several(path: &Path) -> Result<Self> {
+        Self::of_file(path, true)
+    }
+
+    fn of_file(path: &Path, several: bool) -> Result<Self> {
         let bytes = std::fs::read(path).map_err(|e| io(path, &e))?;
         let place = path.display().to_string();
         if let Some(forest) = trees::of_bytes(&bytes, &place)? {
@@ -71,12 +95,19 @@ impl Source {
             let lines = onnx_ml::read(&model, &place)?;
             return Ok(Self::Lines(Lines { sha256, ..lines }));
         }
-        match import::import(path) {
+        let import = if several {
+            import::import_several
+        } else {
+            import::import
+        };
+        match import(path) {
             Ok(imported) => Ok(Self::Net(imported)),
             // No chain of dense layers; what is at fault in a graph is what counts.
             Err(_) => {
                 let graph = Graph::import(path)?;
-                graph.check_output()?;
+                if !several {
+                    graph.check_output()?;
+                }
                 Ok(Self::Graph(Box::new(graph)))
             }
         }
@@ -87,14 +118,50 @@ impl Source {
     pub fn toward(self, bad: &str) -> Self {
         match self {
             Self::Lines(lines) => Self::Lines(lines.toward(bad)),
-            other @ (Self::Net(_) | Self::Graph(_) | Self::Trees(_) | Self::File(_)) => other,
+            // A blend's models are turned when they are read.
+            other @ (Self::Net(_)
+            | Self::Graph(_)
+            | Self::Trees(_)
+            | Self::Blend(_)
+            | Self::File(_)) => other,
         }
     }
 
-    /// The preprocessing that it brings.
+    /// What each input of its plan reads, one behind the other.
+    pub fn reads<'a>(&'a self, recipe: &'a Recipe) -> Vec<Reads<'a>> {
+        match self {
+            Self::Blend(blend) => blend.reads(),
+            _ => vec![Reads::model(recipe, self.pipeline())],
+        }
+    }
+
+    /// The numbers that it gives for a row: the names of its outputs, and how many each has.
+    pub fn outputs(&self) -> Vec<(String, u32)> {
+        let of_plan = |lowered: &Lowered| {
+            let model = &lowered.plan.models[0];
+            let ports = model.outputs.iter();
+            ports
+                .map(|port| {
+                    let len = model.buffers[usize::from(port.buffer)].len;
+                    (port.name.clone(), len)
+                })
+                .collect()
+        };
+        match self {
+            Self::Graph(graph) => of_plan(graph.lowered()),
+            Self::Blend(blend) => of_plan(blend.lowered()),
+            Self::Net(imported) => {
+                let last = imported.net.layers.last();
+                vec![("output".to_owned(), last.map_or(0, |l| l.outputs as u32))]
+            }
+            Self::Lines(_) | Self::Trees(_) | Self::File(_) => vec![("output".to_owned(), 1)],
+        }
+    }
+
+    /// The preprocessing that it brings; a blend's models have their own.
     pub fn pipeline(&self) -> Option<&Pipeline> {
         match self {
-            Self::Net(_) | Self::Graph(_) | Self::Trees(_) | Self::File(_) => None,
+            Self::Net(_) | Self::Graph(_) | Self::Trees(_) | Self::Blend(_) | Self::File(_) => None,
             Self::Lines(lines) => Some(&lines.pipeline),
         }
     }
@@ -113,6 +180,7 @@ impl Source {
                 Family::Pipeline => "linear pipeline",
             },
             Self::Trees(_) => "trees",
+            Self::Blend(_) => "blend",
             Self::File(_) => "model file",
         }
     }
@@ -120,14 +188,24 @@ impl Source {
     /// What the file says of its features, one entry each; nothing where it says nothing.
     pub fn described(&self) -> &[Described] {
         match self {
-            Self::Net(_) | Self::Graph(_) | Self::Lines(_) | Self::File(_) => &[],
+            Self::Net(_) | Self::Graph(_) | Self::Lines(_) | Self::Blend(_) | Self::File(_) => &[],
             Self::Trees(grown) => &grown.forest.features,
         }
     }
 
-    /// Whether missing values may reach it as NaN.
+    /// Names of features of a recipe that may not reach it as NaN.
+    pub fn never_missing<'a>(&'a self, recipe: &'a Recipe) -> Vec<&'a String> {
+        match self {
+            Self::Blend(blend) => blend.never_missing().collect(),
+            source if source.takes_missing() => Vec::new(),
+            _ => recipe.model.features.iter().collect(),
+        }
+    }
+
+    /// Whether missing values may reach it as NaN; of a blend each model says so itself.
     pub fn takes_missing(&self) -> bool {
         match self {
+            Self::Blend(_) => true,
             Self::Net(_) | Self::Graph(_) | Self::Lines(_) | Self::File(_) => false,
             Self::Trees(_) => true,
         }
@@ -140,6 +218,7 @@ impl Source {
             Self::Graph(graph) => graph.inputs(),
             Self::Lines(lines) => lines.net.inputs(),
             Self::Trees(grown) => grown.forest.features.len(),
+            Self::Blend(blend) => blend.inputs(),
             Self::File(file) => file.inputs(),
         }
     }
@@ -151,7 +230,30 @@ impl Source {
             Self::Graph(graph) => graph.sigmoid_removed,
             Self::Lines(lines) => lines.sigmoid_removed,
             Self::Trees(grown) => grown.forest.link == Link::Logistic,
-            Self::File(_) => false,
+            Self::Blend(_) | Self::File(_) => false,
+        }
+    }
+
+    /// What its output is to a bundle, where a recipe says `said` under `key`.
+    ///
+    /// # Errors
+    /// Where the two do not go together.
+    pub fn kind(&self, said: Output, key: &str) -> Result<OutputKind> {
+        if (said == Output::Points) != self.gives_points() {
+            let what = match self.gives_points() {
+                true => "\"points\", because the model is a scorecard",
+                false => "\"logit\" or \"probability\", because only a scorecard gives points",
+            };
+            return Err(Error::input(key, what));
+        }
+        match (said, self.sigmoid_removed()) {
+            (Output::Points, _) => Ok(OutputKind::Points),
+            (Output::Logit, false) | (Output::Probability, true) => Ok(OutputKind::Logit),
+            (Output::Probability, false) => Ok(OutputKind::Probability),
+            (Output::Logit, true) => Err(Error::input(
+                key,
+                "\"probability\", because the model ends with a sigmoid",
+            )),
         }
     }
 
@@ -162,6 +264,7 @@ impl Source {
             Self::Graph(graph) => &graph.sha256,
             Self::Lines(lines) => &lines.sha256,
             Self::Trees(grown) => &grown.sha256,
+            Self::Blend(blend) => blend.sha256(),
             Self::File(file) => file.sha256(),
         }
     }
@@ -177,6 +280,7 @@ impl Source {
             Self::Graph(graph) => graph.check(&rows.narrow()),
             Self::Lines(_) => Ok(()),
             Self::Trees(grown) => trees::check(&grown.forest, rows),
+            Self::Blend(blend) => blend.check(rows),
             Self::File(file) => file.check(&rows.narrow()),
         }
     }
@@ -191,6 +295,7 @@ impl Source {
             Self::Graph(graph) => Ok(graph.lowered().clone().into()),
             Self::Lines(lines) => float(&lines.net).map(Program::Plan),
             Self::Trees(grown) => trees::lower(&grown.forest).map(Program::Plan),
+            Self::Blend(blend) => Ok(blend.lowered().clone().into()),
             Self::File(file) => Ok(Program::File(file.clone())),
         }
     }
@@ -202,6 +307,7 @@ impl Source {
             Self::Graph(graph) => graph.size(graph.lowered().weights.len()),
             Self::Lines(lines) => Size::of_net(&lines.net, lines.net.parameters() * 4),
             Self::Trees(grown) => grown.size(),
+            Self::Blend(blend) => blend.size(),
             Self::File(file) => file.size(),
         }
     }

@@ -14,6 +14,8 @@ pub struct Scored {
     pub score: Vec<i32>,
     /// Outcome.
     pub outcome: Vec<Outcome>,
+    /// The probabilities beside it, row by row, as the bundle names them.
+    pub others: Vec<Vec<f64>>,
 }
 
 impl Scored {
@@ -32,6 +34,7 @@ impl Scored {
             probability: Vec::new(),
             score: Vec::new(),
             outcome: Vec::new(),
+            others: vec![Vec::new(); scorer.decide().others().len()],
         };
         for (row, result) in results.into_iter().enumerate() {
             let decision = result.map_err(|e| crate::Error::from(e).within(place(row)))?;
@@ -39,6 +42,9 @@ impl Scored {
                 .push(f64::from(decision.probability_ppm) / 1e6);
             all.score.push(decision.score);
             all.outcome.push(decision.outcome);
+            for (column, ppm) in all.others.iter_mut().zip(decision.others) {
+                column.push(f64::from(ppm) / 1e6);
+            }
         }
         Ok(all)
     }
@@ -50,6 +56,11 @@ impl Scored {
             probability: indices.iter().map(|&i| self.probability[i]).collect(),
             score: indices.iter().map(|&i| self.score[i]).collect(),
             outcome: indices.iter().map(|&i| self.outcome[i]).collect(),
+            others: self
+                .others
+                .iter()
+                .map(|column| indices.iter().map(|&i| column[i]).collect())
+                .collect(),
         }
     }
 
@@ -58,7 +69,19 @@ impl Scored {
     /// # Errors
     /// Where the rows have one class only.
     pub fn measure(&self, bad: &[bool]) -> Result<Discrimination> {
-        Discrimination::measure(bad, &self.probability)
-            .map_err(|e| crate::Error::input("data", format!("rows that can be measured ({e})")))
+        measure(bad, &self.probability)
     }
+
+    /// The same of the probability `at` among those beside it.
+    ///
+    /// # Errors
+    /// Where the rows have one class only.
+    pub fn measure_other(&self, at: usize, bad: &[bool]) -> Result<Discrimination> {
+        measure(bad, self.others.get(at).map_or(&[], Vec::as_slice))
+    }
+}
+
+fn measure(bad: &[bool], probability: &[f64]) -> Result<Discrimination> {
+    Discrimination::measure(bad, probability)
+        .map_err(|e| crate::Error::input("data", format!("rows that can be measured ({e})")))
 }

@@ -1,7 +1,7 @@
 //! What a recipe must say beyond the form of its keys.
 
 use crate::error::{Error, Result};
-use crate::recipe::{Encode, Recipe, Text};
+use crate::recipe::{Blend, BlendKind, CalibrationMethod, Encode, Engine, Output, Recipe, Text};
 
 /// Every text of a recipe with its key, in order.
 fn texts(recipe: &Recipe) -> Vec<(String, &Text)> {
@@ -79,9 +79,97 @@ pub(super) fn check(recipe: &Recipe) -> Result<()> {
             ));
         }
     }
+    check_models(recipe)?;
     check_features(recipe)?;
     check_groups(recipe)?;
     check_numbers(recipe)
+}
+
+/// That there is one model, or a blend of several, and that outputs are named soundly.
+fn check_models(recipe: &Recipe) -> Result<()> {
+    let fault = |place: &str, what: &str| Err(Error::input(place, what));
+    let one = !recipe.model.file.as_os_str().is_empty();
+    match (one, recipe.models.len(), &recipe.blend) {
+        (true, 0, None) => {}
+        (false, 2.., Some(blend)) => check_blend(recipe, blend)?,
+        (true, 1.., _) => return fault("models", "either [model] or [[models]]"),
+        (_, _, Some(_)) => return fault("models", "two models or more for [blend]"),
+        (false, 0, None) => return fault("model", "[model], or [[models]] and [blend]"),
+        (_, _, None) => return fault("blend", "[blend], because there are [[models]]"),
+    }
+    let mut scores = 0;
+    for (name, output) in &recipe.outputs {
+        let key = |what: &str| format!("outputs.{name}.{what}");
+        scores += usize::from(output.score);
+        if output.score && (output.label.is_some() || output.calibration != CalibrationMethod::None)
+        {
+            return fault(
+                &key("score"),
+                "no label and no calibration of its own: the score's are data.label and [probability]",
+            );
+        }
+        if output.kind == Some(Output::Points) {
+            return fault(&key("kind"), "\"logit\" or \"probability\"");
+        }
+        if output.calibration != CalibrationMethod::None && output.label.is_none() {
+            return fault(&key("label"), "a label to calibrate on");
+        }
+        if let Some(label) = output.label.as_ref()
+            && recipe.fields.contains_key(&label.column)
+        {
+            return fault(
+                &key("label"),
+                "a column that is no field: a model must not read what it predicts",
+            );
+        }
+        let member = output.model.as_ref();
+        let known = member.is_none_or(|name| recipe.models.iter().any(|m| m.name == *name));
+        if !known || (member.is_none() != recipe.models.is_empty()) {
+            return fault(&key("model"), "the name of one of [[models]], of a blend");
+        }
+    }
+    let needed = usize::from(one && !recipe.outputs.is_empty());
+    if scores != needed {
+        return fault(
+            "outputs",
+            match one {
+                true => "exactly one with score = true, which the score is made of",
+                false => "none with score = true, because the score is made of the blend",
+            },
+        );
+    }
+    Ok(())
+}
+
+fn check_blend(recipe: &Recipe, blend: &Blend) -> Result<()> {
+    if recipe.compile.engine != Engine::Plan {
+        return Err(Error::input("compile.engine", "plan, for a blend"));
+    }
+    for (at, member) in recipe.models.iter().enumerate() {
+        let key = |what: &str| format!("models {}, {what}", member.name);
+        if recipe.models[..at].iter().any(|m| m.name == member.name) {
+            return Err(Error::input(key("name"), "a name that no other model has"));
+        }
+        let weighted = blend.kind == BlendKind::Weighted;
+        let sound = member.weight.is_some_and(|w| w.is_finite() && w > 0.0);
+        if (weighted && !sound) || (!weighted && member.weight.is_some()) {
+            return Err(Error::input(
+                key("weight"),
+                "a number above 0 with blend.kind \"weighted\", and else none",
+            ));
+        }
+    }
+    let stacking = blend.kind == BlendKind::Stacking;
+    if (blend.file.is_some() && !stacking) || (blend.output.is_some() && blend.file.is_none()) {
+        return Err(Error::input(
+            "blend",
+            "file with kind \"stacking\" alone, and output with file",
+        ));
+    }
+    if blend.output == Some(Output::Points) {
+        return Err(Error::input("blend.output", "\"logit\" or \"probability\""));
+    }
+    Ok(())
 }
 
 fn check_features(recipe: &Recipe) -> Result<()> {
@@ -90,6 +178,10 @@ fn check_features(recipe: &Recipe) -> Result<()> {
     for name in named.filter(|_| !recipe.features.is_empty()) {
         let key = format!("features.{name}");
         let Some(feature) = recipe.features.get(name) else {
+            if !recipe.models.is_empty() {
+                // It may be the input of one that has its own.
+                continue;
+            }
             return Err(Error::input(
                 "model.features",
                 format!("names of [features.*]; there is no {key}"),

@@ -25,7 +25,8 @@ pub const FILE: &str = "recipe.toml";
 const MAX_FILES: usize = 32;
 
 /// Keys whose values are paths, relative to the file that they stand in.
-const PATHS: [&[&str]; 7] = [
+const PATHS: [&[&str]; 8] = [
+    &["blend", "file"],
     &["model", "file"],
     &["model", "native"],
     &["data", "file"],
@@ -56,8 +57,8 @@ pub fn load(folder: &Path) -> Result<Loaded> {
         resolve_paths(&mut table, path.parent().unwrap_or(Path::new("")));
         merge(&mut resolved, table);
     }
-    let recipe: Recipe =
-        serde_path_to_error::deserialize(toml::Value::Table(resolved)).map_err(|e| {
+    let mut recipe: Recipe = serde_path_to_error::deserialize(toml::Value::Table(resolved))
+        .map_err(|e| {
             let key = e.path().to_string();
             let file = source_of(&sources, &key).unwrap_or(&path);
             let place = if key == "." {
@@ -72,6 +73,11 @@ pub fn load(folder: &Path) -> Result<Loaded> {
             )
             .hint("docs/recipe.md lists every key")
         })?;
+    for name in recipe.models.iter().flat_map(|model| &model.features) {
+        if !recipe.model.features.contains(name) {
+            recipe.model.features.push(name.clone());
+        }
+    }
     let text = toml::to_string(&written).unwrap_or_default();
     super::check::check(&recipe).map_err(|e| e.within(path.display()))?;
     Ok(Loaded {
@@ -151,6 +157,13 @@ fn merge(below: &mut toml::Table, above: toml::Table) {
 }
 
 fn resolve_paths(table: &mut toml::Table, folder: &Path) {
+    if let Some(toml::Value::Array(models)) = table.get_mut("models") {
+        for model in models.iter_mut().filter_map(toml::Value::as_table_mut) {
+            if let Some(toml::Value::String(path)) = model.get_mut("file") {
+                *path = folder.join(&*path).display().to_string();
+            }
+        }
+    }
     for keys in PATHS {
         let Some((last, tables)) = keys.split_last() else {
             continue;

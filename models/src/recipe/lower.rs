@@ -1,5 +1,7 @@
 //! From a recipe to what the runtime reads: schema, transforms, policy, texts.
 
+use std::path::Path;
+
 use fieldscore_runtime::decide::{self, KnockOut, Outcome, Test};
 use fieldscore_runtime::schema::transform::{Block, Column, Encoding, TransformParts};
 use fieldscore_runtime::schema::{self, FieldKind, SchemaParts, TextEntry};
@@ -31,16 +33,39 @@ pub struct Lowered {
 /// # Errors
 /// Where a key names what does not exist, or a value does not fit its field.
 pub fn lower(recipe: &Recipe) -> Result<Lowered> {
-    lower_with(recipe, None)
+    lower_for(recipe, &[Reads::model(recipe, None)])
 }
 
-/// As [`lower`], for a model that brings its preprocessing.
+/// What one of a plan's inputs reads.
+#[derive(Debug, Clone, Copy)]
+pub struct Reads<'a> {
+    /// The model's file, for errors.
+    pub file: &'a Path,
+    /// Names of features; with preprocessing names of fields or columns, if any.
+    pub features: &'a [String],
+    /// The preprocessing that the model brings.
+    pub pipeline: Option<&'a Pipeline>,
+}
+
+impl<'a> Reads<'a> {
+    /// What the recipe's one model reads.
+    pub fn model(recipe: &'a Recipe, pipeline: Option<&'a Pipeline>) -> Self {
+        Self {
+            file: &recipe.model.file,
+            features: &recipe.model.features,
+            pipeline,
+        }
+    }
+}
+
+/// As [`lower`], with the features of each of a plan's inputs, one behind the other.
 ///
 /// # Errors
-/// As [`lower`], and where the model's inputs are not fields or columns that fit.
-pub fn lower_with(recipe: &Recipe, pipeline: Option<&Pipeline>) -> Result<Lowered> {
+/// As [`lower`], and where inputs of a model that brings its preprocessing are not fields or columns
+/// that fit.
+pub fn lower_for(recipe: &Recipe, inputs: &[Reads<'_>]) -> Result<Lowered> {
     let schema = lower_schema(recipe)?;
-    let transforms = lower_transforms(recipe, &schema, pipeline)?;
+    let transforms = lower_transforms(recipe, &schema, inputs)?;
     let policy = lower_policy(recipe, &schema)?;
     let date = |key: &str, date: &Option<toml::value::Datetime>| {
         date.as_ref().map(|date| to_date(date, key)).transpose()
@@ -192,7 +217,7 @@ fn number(text: &str, kind: &FieldKind) -> Option<i64> {
 fn lower_transforms(
     recipe: &Recipe,
     schema: &SchemaParts,
-    pipeline: Option<&Pipeline>,
+    inputs: &[Reads<'_>],
 ) -> Result<TransformParts> {
     let fields = &schema.fields;
     let mut names: Vec<&str> = fields.iter().map(|f| f.name.as_str()).collect();
@@ -225,33 +250,43 @@ fn lower_transforms(
         });
         names.push(name);
     }
-    if let Some(pipeline) = pipeline {
-        let inputs = input_names(recipe, pipeline)?;
-        let place = recipe.model.file.display().to_string();
-        let find = |name: &str| find(&names, &aliases, name, &format!("{place}, input {name}"));
-        let blocks = pipeline.blocks(&inputs, fields, find)?;
-        return Ok(TransformParts { columns, blocks });
+    let mut blocks = Vec::new();
+    for input in inputs {
+        blocks.extend(lower_input(recipe, input, fields, |name, key| {
+            find(&names, &aliases, name, key)
+        })?);
     }
-    if recipe.model.features.is_empty() {
+    Ok(TransformParts { columns, blocks })
+}
+
+/// The blocks of one input; `find` says where a field or column is, naming a key where there is none.
+fn lower_input(
+    recipe: &Recipe,
+    input: &Reads<'_>,
+    fields: &[schema::Field],
+    find: impl Fn(&str, &str) -> Result<u16>,
+) -> Result<Vec<Block>> {
+    if let Some(pipeline) = input.pipeline {
+        let inputs = input_names(recipe, input.features, pipeline)?;
+        let place = input.file.display().to_string();
+        let find = |name: &str| find(name, &format!("{place}, input {name}"));
+        return pipeline.blocks(&inputs, fields, find);
+    }
+    if input.features.is_empty() {
         return Err(Error::input(
             "model.features",
             "names of [features.*], because the model brings no preprocessing",
         ));
     }
     let mut blocks = Vec::new();
-    for name in &recipe.model.features {
+    for name in input.features {
         let Some(feature) = recipe.features.get(name) else {
             return Err(Error::input(
                 "model.features",
                 format!("names of [features.*]; there is no features.{name}"),
             ));
         };
-        let source = find(
-            &names,
-            &aliases,
-            &feature.from,
-            &format!("features.{name}.from"),
-        )?;
+        let source = find(&feature.from, &format!("features.{name}.from"))?;
         blocks.push(lower_feature(
             name,
             feature,
@@ -259,21 +294,27 @@ fn lower_transforms(
             fields.get(usize::from(source)),
         )?);
     }
-    Ok(TransformParts { columns, blocks })
+    Ok(blocks)
 }
 
 /// The field or column that each input of a model with preprocessing is.
-fn input_names(recipe: &Recipe, pipeline: &Pipeline) -> Result<Vec<String>> {
-    if let Some(name) = recipe.features.keys().next() {
+fn input_names(recipe: &Recipe, given: &[String], pipeline: &Pipeline) -> Result<Vec<String>> {
+    // Of a blend, other models may have them.
+    if let Some(name) = recipe
+        .features
+        .keys()
+        .next()
+        .filter(|_| recipe.models.is_empty())
+    {
         return Err(Error::input(
             format!("features.{name}"),
             "no [features.*], because the model brings its preprocessing",
         ));
     }
-    let (given, count) = (&recipe.model.features, pipeline.inputs.len());
+    let count = pipeline.inputs.len();
     match pipeline.names() {
         Some(names) if given.is_empty() => Ok(names),
-        _ if given.len() == count => Ok(given.clone()),
+        _ if given.len() == count => Ok(given.to_vec()),
         _ => Err(Error::input(
             "model.features",
             format!("the fields or columns that the model's {count} inputs are, in its order"),

@@ -15,7 +15,7 @@ pub use check::open_texts;
 pub use draft::{Draft, Drafted, draft};
 pub use file::{FILE, Loaded, load};
 pub(crate) use lower::to_date;
-pub use lower::{Lowered, lower, lower_with, parse_value};
+pub use lower::{Lowered, Reads, lower, lower_for, parse_value};
 
 /// A text in several languages, by BCP-47 tag.
 pub type Text = IndexMap<String, String>;
@@ -28,8 +28,17 @@ pub struct Recipe {
     pub product: Product,
     /// Languages and the texts that no field owns.
     pub texts: Texts,
-    /// The trained model.
+    /// The trained model; with [`models`](Self::models) its features are those of all of them.
+    #[serde(default)]
     pub model: Model,
+    /// The trained models of a blend; none where there is one model.
+    #[serde(default)]
+    pub models: Vec<Member>,
+    /// How these make one.
+    pub blend: Option<Blend>,
+    /// Probabilities, where a model gives several.
+    #[serde(default)]
+    pub outputs: IndexMap<String, NamedOutput>,
     /// Labelled rows.
     pub data: Data,
     /// How the rows are parted.
@@ -95,10 +104,11 @@ pub struct Texts {
 }
 
 /// What the model's first output is, of the bad class.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Output {
     /// Log-odds.
+    #[default]
     Logit,
     /// A probability.
     Probability,
@@ -107,7 +117,7 @@ pub enum Output {
 }
 
 /// `[model]`
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Model {
     /// The model file: ONNX, LightGBM's or XGBoost's, or a scorecard's points as CSV.
@@ -120,6 +130,89 @@ pub struct Model {
     /// fields or columns that are its inputs, needed where it doesn't name them itself.
     #[serde(default)]
     pub features: Vec<String>,
+}
+
+/// `[[models]]`
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Member {
+    /// Its name, for errors and for `[outputs]`.
+    pub name: String,
+    /// As [`Model::file`].
+    pub file: PathBuf,
+    /// As [`Model::output`].
+    pub output: Output,
+    /// As [`Model::features`].
+    #[serde(default)]
+    pub features: Vec<String>,
+    /// The name of the output that is blended, where it has several.
+    pub from: Option<String>,
+    /// Which number of that.
+    #[serde(default)]
+    pub element: u32,
+    /// What it counts for in a weighted blend.
+    pub weight: Option<f64>,
+}
+
+/// How models make one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum BlendKind {
+    /// Each counts alike.
+    Average,
+    /// Each counts for its weight.
+    Weighted,
+    /// A linear model of them.
+    Stacking,
+}
+
+/// What a blend adds up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum BlendOf {
+    /// Log-odds.
+    #[default]
+    LogOdds,
+    /// Probabilities.
+    Probability,
+}
+
+/// `[blend]`
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Blend {
+    /// How the models make one.
+    pub kind: BlendKind,
+    /// What is added up.
+    #[serde(default)]
+    pub of: BlendOf,
+    /// With `stacking`: the linear model, as ONNX or as CSV; without it one is fitted.
+    pub file: Option<PathBuf>,
+    /// With `file`: what that gives.
+    pub output: Option<Output>,
+}
+
+/// `[outputs.NAME]`
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NamedOutput {
+    /// Which of a blend's models gives it.
+    pub model: Option<String>,
+    /// The name of the model's output, where it has several.
+    pub from: Option<String>,
+    /// Which number of that.
+    #[serde(default)]
+    pub element: u32,
+    /// What the number is, where it is not what `model.output` says.
+    pub kind: Option<Output>,
+    /// Whether the score is made of it.
+    #[serde(default)]
+    pub score: bool,
+    /// How its log-odds are calibrated; the score's as `[probability]` says.
+    #[serde(default)]
+    pub calibration: CalibrationMethod,
+    /// What it predicts; the score's is the data's label.
+    pub label: Option<Label>,
 }
 
 /// `[data]`

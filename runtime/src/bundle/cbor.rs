@@ -492,6 +492,44 @@ mod tests {
     }
 
     #[test]
+    #[cfg(feature = "outputs")]
+    fn blends_and_further_outputs_are_read_as_they_are_written() {
+        use crate::decide::{Blend, Member, Other, OutputKind};
+        let golden = section(SectionKind::DECIDE);
+        let parts: DecideParts = read(golden).unwrap();
+        assert_eq!(
+            encode(&parts),
+            golden,
+            "nothing is written where there is nothing"
+        );
+        let member = |output, weight| Member {
+            output,
+            element: 300,
+            kind: OutputKind::Probability,
+            weight,
+        };
+        let parts = DecideParts {
+            reference: vec![1; 40],
+            blend: Some(Blend {
+                members: vec![member(0, 0.25), member(1, -1e300)],
+                bias: -0.5,
+                probabilities: true,
+            }),
+            others: vec![Other {
+                name: "fraud".to_owned(),
+                output: 1,
+                element: 2,
+                kind: OutputKind::Logit,
+                calibration: parts.calibration.clone(),
+            }],
+            ..parts
+        };
+        let bytes = encode(&parts);
+        assert_eq!(read::<DecideParts>(&bytes).unwrap(), parts);
+        agrees_when_harmed::<DecideParts>(&bytes);
+    }
+
+    #[test]
     fn errors_name_the_byte() {
         let whole = section(SectionKind::POLICY);
         let error = |bytes: &[u8]| decode::<Policy>(bytes, "section PLCY").unwrap_err();

@@ -3,11 +3,13 @@
 #![forbid(unsafe_code)]
 
 pub(crate) mod contribution;
+mod outputs;
 mod policy;
 mod reason;
 mod record;
 mod scale;
 
+pub use outputs::{Blend, MAX_MEMBERS, MAX_OTHERS, Member, Other, Others};
 pub use policy::{Condition, KnockOut, MAX_RULES, Outcome, Policy, Test};
 pub use reason::{MAX_REASONS, Reason, Reasons, SystemReason};
 pub(crate) use record::{Explained, encode_record, restore};
@@ -23,15 +25,15 @@ use minicbor::Encode;
 use minicbor::bytes::ByteVec;
 
 use crate::bundle::cbor::{Read, Reader};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::schema::FieldSet;
 
 /// DCDE as it is stored.
-#[derive(Debug, Clone, PartialEq, Eq, Encode)]
+#[derive(Debug, Clone, PartialEq, Encode)]
 #[cfg_attr(test, derive(minicbor::Decode))]
 #[cbor(map)]
 pub struct DecideParts {
-    /// What the model's first output is.
+    /// What the score is made of: the first number of the model's first output, or its blend.
     #[n(0)]
     pub output: OutputKind,
     /// From the model's log-odds to calibrated ones.
@@ -47,6 +49,15 @@ pub struct DecideParts {
     /// The most evaluations that an explanation may cost.
     #[n(4)]
     pub budget: u32,
+    /// How the numbers of the model's outputs make the one that the score is made of.
+    #[cfg(feature = "outputs")]
+    #[n(5)]
+    pub blend: Option<Blend>,
+    /// Probabilities beside it; at most [`MAX_OTHERS`].
+    #[cfg(feature = "outputs")]
+    #[n(6)]
+    #[cbor(skip_if = "Vec::is_empty")]
+    pub others: Vec<Other>,
 }
 
 impl<'b> Read<'b> for DecideParts {
@@ -58,6 +69,10 @@ impl<'b> Read<'b> for DecideParts {
             scale: from.entry(&mut entries, 2)?,
             reference: from.entry::<ByteVec>(&mut entries, 3)?.into(),
             budget: from.entry(&mut entries, 4)?,
+            #[cfg(feature = "outputs")]
+            blend: from.entry(&mut entries, 5)?,
+            #[cfg(feature = "outputs")]
+            others: from.entry_or(&mut entries, 6, || Some(Vec::new()))?,
         };
         from.end(entries)?;
         Some(parts)
@@ -68,10 +83,66 @@ impl DecideParts {
     /// The feature bits that a bundle of it must require
     /// ([`features`](crate::bundle::container::features)).
     pub fn features(&self) -> u64 {
-        match self.output {
-            OutputKind::Points => crate::bundle::container::features::LINES,
+        use crate::bundle::container::features;
+        let points = match self.output {
+            OutputKind::Points => features::LINES,
             OutputKind::Logit | OutputKind::Probability => 0,
+        };
+        let several = self.blend().is_some() || !self.others().is_empty();
+        points | if several { features::OUTPUTS } else { 0 }
+    }
+
+    /// The blend that the score is made of.
+    #[cfg(feature = "outputs")]
+    pub fn blend(&self) -> Option<&Blend> {
+        self.blend.as_ref()
+    }
+
+    /// The blend that the score is made of: this runtime knows none.
+    #[cfg(not(feature = "outputs"))]
+    #[allow(clippy::unused_self)]
+    pub fn blend(&self) -> Option<&Blend> {
+        None
+    }
+
+    /// The probabilities beside the one that the score is made of.
+    #[cfg(feature = "outputs")]
+    pub fn others(&self) -> &[Other] {
+        &self.others
+    }
+
+    /// The probabilities beside the one that the score is made of: this runtime knows none.
+    #[cfg(not(feature = "outputs"))]
+    #[allow(clippy::unused_self)]
+    pub fn others(&self) -> &[Other] {
+        &[]
+    }
+
+    /// Checks everything; `len` says how many numbers an output of the model has, if there is one.
+    pub(crate) fn check(&self, len: impl Fn(u16) -> Option<u32>) -> Result<()> {
+        self.calibration.check()?;
+        self.scale.check()?;
+        if let Some(blend) = self.blend() {
+            blend.check(&len)?;
+            if self.output == OutputKind::Points {
+                return Err(Error::malformed(
+                    "section DCDE",
+                    "a blend of log-odds or probabilities",
+                ));
+            }
         }
+        let others = self.others();
+        for (at, other) in others.iter().enumerate() {
+            other.check(&len)?;
+            let twice = others[..at].iter().any(|before| before.name == other.name);
+            if twice || others.len() > MAX_OTHERS {
+                return Err(Error::malformed(
+                    "section DCDE",
+                    format!("at most {MAX_OTHERS} further outputs, each name once"),
+                ));
+            }
+        }
+        Ok(())
     }
 
     /// The score in 1/1024 points, clamped, and the calibrated log-odds of a model's output. A
@@ -161,6 +232,8 @@ pub struct Decision {
     pub score: i32,
     /// The probability of default in parts per million, 100 to 999 900.
     pub probability_ppm: u32,
+    /// The bundle's further probabilities, named by [`DecideParts::others`].
+    pub others: Others,
     /// What the policy says.
     pub outcome: Outcome,
     /// How it came about.

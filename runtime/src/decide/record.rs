@@ -4,7 +4,7 @@
 use minicbor::Encoder;
 
 use crate::bundle::cbor::{self, Read, Reader, major};
-use crate::decide::{Decision, Flags, Outcome, Policy, Reasons};
+use crate::decide::{Decision, Flags, Other, Outcome, Policy, Reasons};
 use crate::error::{Error, ErrorKind, Result};
 use crate::explain::Explanation;
 use crate::schema::{Application, Date, FieldKind, Given, Schema};
@@ -64,6 +64,9 @@ pub struct RecordDecision<S = String> {
     pub flags: Flags,
     /// The codes of the knock-out rules that fired.
     pub rules: Vec<S>,
+    /// Probabilities beside that of default, in parts per million, by name.
+    #[cfg(feature = "outputs")]
+    pub others: Vec<(S, u32)>,
 }
 
 /// The explanation's part of a record.
@@ -88,7 +91,7 @@ pub fn reference_record(application: &Application) -> Vec<u8> {
         knock_outs: Vec::new(),
     };
     let mut out = Vec::new();
-    encode_record(application, &decision, None, &policy, &mut out);
+    encode_record(application, &decision, None, &policy, &[], &mut out);
     out
 }
 
@@ -108,6 +111,7 @@ pub(crate) fn encode_record(
     decision: &Decision,
     explained: Option<Explained<'_>>,
     policy: &Policy,
+    others: &[Other],
     out: &mut Vec<u8>,
 ) {
     out.clear();
@@ -117,6 +121,7 @@ pub(crate) fn encode_record(
         decision,
         explained,
         policy,
+        others,
     );
     // A vector takes whatever is written.
     debug_assert!(written.is_ok());
@@ -128,6 +133,7 @@ fn write(
     decision: &Decision,
     explained: Option<Explained<'_>>,
     policy: &Policy,
+    others: &[Other],
 ) -> Encoding {
     let schema = &application.schema;
     e.array(8)?
@@ -156,7 +162,7 @@ fn write(
             }
         };
     }
-    e.array(5)?
+    e.array(5 + u64::from(!others.is_empty()))?
         .i32(decision.score)?
         .u32(decision.probability_ppm)?;
     e.encode(decision.outcome)?.u32(decision.flags.bits())?;
@@ -164,6 +170,12 @@ fn write(
     for (index, rule) in policy.knock_outs.iter().enumerate() {
         if decision.fired >> index & 1 == 1 {
             e.str(&rule.code)?;
+        }
+    }
+    if !others.is_empty() {
+        e.map(others.len() as u64)?;
+        for (other, ppm) in others.iter().zip(decision.others) {
+            e.str(&other.name)?.u32(ppm)?;
         }
     }
     let Some(explained) = explained else {
@@ -231,6 +243,13 @@ fn read<'b, S: From<&'b str>>(from: &mut Reader<'b>) -> Option<Record<S>> {
     let as_of = Date::read(from)?;
     let automation = bool::read(from)?;
     let values = pairs(from, value)?;
+    #[cfg(feature = "outputs")]
+    let others = from
+        .head(major::ARRAY)?
+        .checked_sub(5)
+        .filter(|&more| more <= 1)?
+        == 1;
+    #[cfg(not(feature = "outputs"))]
     from.tuple(5)?;
     let decision = RecordDecision {
         score: i32::read(from)?,
@@ -238,6 +257,12 @@ fn read<'b, S: From<&'b str>>(from: &mut Reader<'b>) -> Option<Record<S>> {
         outcome: Outcome::read(from)?,
         flags: Flags::from_bits(u32::read(from)?),
         rules: words(from)?,
+        #[cfg(feature = "outputs")]
+        others: if others {
+            pairs(from, u32::read)?
+        } else {
+            Vec::new()
+        },
     };
     let explanation = if from.null() {
         None

@@ -206,15 +206,29 @@ pub(crate) fn log_odds(x: f64, kind: OutputKind) -> Result<i32> {
     let x = match kind {
         // Points never come here: see [`points`].
         OutputKind::Logit | OutputKind::Points => x,
-        OutputKind::Probability if x <= 0.0 => -40.0,
-        OutputKind::Probability if x >= 1.0 => 40.0,
-        OutputKind::Probability => libm::log(x / (1.0 - x)),
+        OutputKind::Probability => logit(x),
     };
     if !x.is_finite() {
         return Err(not_finite());
     }
     let bounded = x.clamp(-1000.0, 1000.0);
     Ok(libm::rint(bounded * f64::from(LOG_ODDS_ONE)) as i32)
+}
+
+/// The log-odds of a probability; ±40 beyond 0 and 1.
+pub(crate) fn logit(probability: f64) -> f64 {
+    if probability <= 0.0 {
+        -40.0
+    } else if probability >= 1.0 {
+        40.0
+    } else {
+        libm::log(probability / (1.0 - probability))
+    }
+}
+
+/// The probability of log-odds.
+pub(crate) fn probability(log_odds: f64) -> f64 {
+    1.0 / (1.0 + libm::exp(-log_odds))
 }
 
 /// Log-odds in 2^-20 as a probability in parts per million, to the nearest.

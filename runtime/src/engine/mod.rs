@@ -13,9 +13,11 @@ mod tract;
 pub use file::{MAX_MODEL_FILE_BYTES, ModelFile};
 
 use crate::bundle::EngineKind;
+#[cfg(feature = "outputs")]
+use crate::decide::Blend;
 use crate::error::{Error, ErrorKind, Result};
 use crate::kernels::Kernels;
-use crate::plan::{Arena, Executable, MAX_ROWS, PartialRows, Partials};
+use crate::plan::{Arena, Buffer, Executable, MAX_ROWS, Model, PartialRows, Partials, Port};
 
 /// What executes a bundle's models.
 #[derive(Debug)]
@@ -24,6 +26,9 @@ pub(crate) enum Engine {
     Plan {
         executable: Executable,
         kernels: Kernels,
+        /// What is made of the numbers of its outputs.
+        #[cfg(feature = "outputs")]
+        blend: Option<Blend>,
     },
     /// A library of a model file's own.
     #[cfg(feature = "files")]
@@ -68,8 +73,8 @@ impl Engine {
     pub fn plan(plan: &[u8], weights: &[u8], kernels: Kernels) -> Result<Self> {
         let executable = Executable::decode(plan, weights)?;
         let model = executable.model(0)?;
-        // Nothing would ever write a second one.
-        if model.inputs.len() != 1 || model.outputs.len() != 1 {
+        // Nothing would ever write a second one, nor read it.
+        if !cfg!(feature = "outputs") && (model.inputs.len() != 1 || model.outputs.len() != 1) {
             return Err(Error::malformed(
                 "section PLAN",
                 "a first model with one input and one output",
@@ -78,7 +83,20 @@ impl Engine {
         Ok(Self::Plan {
             executable,
             kernels,
+            #[cfg(feature = "outputs")]
+            blend: None,
         })
+    }
+
+    /// What is made of the numbers of a plan's outputs from now on.
+    #[cfg(feature = "outputs")]
+    pub fn set_blend(&mut self, of: Option<&Blend>) {
+        match self {
+            Self::Plan { blend, .. } => *blend = of.cloned(),
+            // It has one number.
+            #[cfg(feature = "files")]
+            Self::File(_) => {}
+        }
     }
 
     /// Another engine, if it is built in; `bytes` gives its model file.
@@ -126,7 +144,7 @@ impl Engine {
         }
     }
 
-    /// Features of the model's input and how many outputs it has.
+    /// Features of the model's inputs.
     pub fn input_len(&self) -> Result<usize> {
         let executable = match self {
             Self::Plan { executable, .. } => executable,
@@ -134,14 +152,20 @@ impl Engine {
             Self::File(file) => return Ok(file.inputs()),
         };
         let model = executable.model(0)?;
-        let port = model
-            .inputs
-            .first()
-            .map_or(0, |port| usize::from(port.buffer));
-        Ok(model
-            .buffers
-            .get(port)
-            .map_or(0, |buffer| buffer.len as usize))
+        let inputs = model.inputs.iter();
+        Ok(inputs.map(|port| buffer(model, port).len as usize).sum())
+    }
+
+    /// How many numbers an output has, if there is one.
+    pub fn output_len(&self, output: u16) -> Option<u32> {
+        let executable = match self {
+            Self::Plan { executable, .. } => executable,
+            #[cfg(feature = "files")]
+            Self::File(_) => return (output == 0).then_some(1),
+        };
+        let model = executable.model(0).ok()?;
+        let port = model.outputs.get(usize::from(output))?;
+        Some(buffer(model, port).len)
     }
 
     /// Multiply-adds of one row.
@@ -191,8 +215,24 @@ impl Engine {
             }
         };
         let model = executable.model(0)?;
-        let buffer = &model.buffers[usize::from(model.inputs[0].buffer)];
-        memory.arena.write(buffer, row, start, features);
+        if cfg!(feature = "outputs") && model.inputs.len() > 1 {
+            // One behind the other: `start` is where in the next one.
+            let (mut start, mut features) = (start, features);
+            for port in &model.inputs {
+                let buffer = buffer(model, port);
+                let Some(room) = (buffer.len as usize).checked_sub(start) else {
+                    start -= buffer.len as usize;
+                    continue;
+                };
+                let (own, rest) = features.split_at(room.min(features.len()));
+                memory.arena.write(buffer, row, start, own);
+                (start, features) = (0, rest);
+            }
+            return Ok(());
+        }
+        memory
+            .arena
+            .write(buffer(model, &model.inputs[0]), row, start, features);
         Ok(())
     }
 
@@ -202,6 +242,7 @@ impl Engine {
             Self::Plan {
                 executable,
                 kernels,
+                ..
             } => executable.run(0, kernels, weights, rows, &mut memory.arena),
             #[cfg(feature = "files")]
             Self::File(file) => {
@@ -217,6 +258,10 @@ impl Engine {
 
     /// The bias of a model that only adds its inputs up: see [`Executable::adds_up`].
     pub fn adds_up(&self, weights: &[u8]) -> Option<f32> {
+        #[cfg(feature = "outputs")]
+        if let Self::Plan { blend: Some(_), .. } = self {
+            return None;
+        }
         self.executable()?.adds_up(0, weights)
     }
 
@@ -237,6 +282,7 @@ impl Engine {
             Self::Plan {
                 executable,
                 kernels,
+                ..
             } => executable.run_partials(0, kernels, weights, rows, &mut memory.arena, out),
             // It comes in no parts.
             #[cfg(feature = "files")]
@@ -256,6 +302,7 @@ impl Engine {
             Self::Plan {
                 executable,
                 kernels,
+                ..
             } => executable.run_joined(0, kernels, weights, rows, joined, &mut memory.arena),
             // It comes in no parts.
             #[cfg(feature = "files")]
@@ -263,16 +310,34 @@ impl Engine {
         }
     }
 
-    /// The first number of the first output of row `row`.
+    /// What the score of row `row` is made of: the first number of the first output, or the blend.
     #[inline]
     pub fn output(&self, memory: &Memory, row: usize) -> Result<f64> {
+        #[cfg(feature = "outputs")]
+        if let Self::Plan {
+            blend: Some(blend), ..
+        } = self
+        {
+            return blend.of(|output, element| self.number(memory, row, output, element));
+        }
+        self.number(memory, row, 0, 0)
+    }
+
+    /// A number of row `row`: one that there is, by [`Self::output_len`].
+    #[inline]
+    pub fn number(&self, memory: &Memory, row: usize, output: u16, element: u32) -> Result<f64> {
         let executable = match self {
             Self::Plan { executable, .. } => executable,
             #[cfg(feature = "files")]
             Self::File(_) => return Ok(f64::from(memory.rows.1[row])),
         };
         let model = executable.model(0)?;
-        let buffer = &model.buffers[usize::from(model.outputs[0].buffer)];
-        Ok(memory.arena.number(buffer, row, 0))
+        let buffer = buffer(model, &model.outputs[usize::from(output)]);
+        Ok(memory.arena.number(buffer, row, element as usize))
     }
+}
+
+/// The buffer of one of a model's inputs or outputs, which validation has found to exist.
+fn buffer<'m>(model: &'m Model, port: &Port) -> &'m Buffer {
+    &model.buffers[usize::from(port.buffer)]
 }

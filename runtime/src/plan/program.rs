@@ -328,8 +328,16 @@ impl Plan {
     /// The feature bits that a bundle of it must require
     /// ([`features`](crate::bundle::container::features)).
     pub fn features(&self) -> u64 {
-        let steps = self.models.iter().flat_map(|model| &model.steps);
-        steps.fold(0, |bits, step| bits | step.feature())
+        let several = |model: &Model| model.inputs.len() > 1 || model.outputs.len() > 1;
+        let mut bits = 0;
+        for model in &self.models {
+            if cfg!(feature = "outputs") && several(model) {
+                bits |= features::OUTPUTS;
+            }
+            let steps = model.steps.iter();
+            bits = steps.fold(bits, |bits, step| bits | step.feature());
+        }
+        bits
     }
 }
 

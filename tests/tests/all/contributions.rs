@@ -55,14 +55,41 @@ fn exact(scorer: &Scorer, application: &Application) -> i64 {
     let model = executable.model(0).unwrap();
     let mut arena = executable.arena(1);
     let port = |index: u16| model.buffers[usize::from(index)];
-    arena.write(&port(model.inputs[0].buffer), 0, 0, &features);
+    let mut rest = &features[..];
+    for input in &model.inputs {
+        let buffer = port(input.buffer);
+        let (own, next) = rest.split_at(buffer.len as usize);
+        arena.write(&buffer, 0, 0, own);
+        rest = next;
+    }
     let weights = scorer.section(fieldscore_runtime::bundle::container::SectionKind::WEIGHTS);
     let kernels = Kernels::scalar();
     executable
         .run(0, &kernels, weights.unwrap(), 1, &mut arena)
         .unwrap();
-    let output = arena.number(&port(model.outputs[0].buffer), 0, 0);
     let decide = scorer.decide();
+    let number = |output: u16, element: u32| {
+        let buffer = port(model.outputs[usize::from(output)].buffer);
+        arena.number(&buffer, 0, element as usize)
+    };
+    // A sum of members, in f64 from the bias on.
+    let logistic = |x: f64| 1.0 / (1.0 + (-x).exp());
+    let logit = |p: f64| (p / (1.0 - p)).ln();
+    let mut output = number(0, 0);
+    if let Some(blend) = &decide.blend {
+        output = blend.members.iter().fold(blend.bias, |sum, member| {
+            let x = number(member.output, member.element);
+            let part = match (member.kind, blend.probabilities) {
+                (OutputKind::Logit, true) => logistic(x),
+                (OutputKind::Probability, false) => logit(x),
+                _ => x,
+            };
+            sum + member.weight * part
+        });
+    }
+    if decide.output == OutputKind::Probability {
+        output = logit(output);
+    }
     if decide.output == OutputKind::Points {
         let points = (output * 1024.0) as i64;
         let (floor, ceiling) = (decide.scale.floor, decide.scale.ceiling);
@@ -125,7 +152,7 @@ fn mixed(
                 FieldKind::Integer => Value::Integer(*raw),
                 FieldKind::Money { .. } => Value::Minor(*raw),
                 FieldKind::Date => Value::Date(Date::from_days(*raw).unwrap()),
-                _ => Value::Number(*raw as f64 / 10.0),
+                kind => Value::Number(*raw as f64 / 10f64.powi(kind.decimals().into())),
             },
         };
         out.set_at(index, value).unwrap();
@@ -148,7 +175,8 @@ fn values(scorer: &Scorer, record: &[u8]) -> Vec<fieldscore_runtime::decide::Rec
         .collect()
 }
 
-fn check(scorer: &Scorer, application: &Application) {
+/// Holds an explanation against the definition, by brute force.
+pub fn check(scorer: &Scorer, application: &Application) {
     let explanation = scorer.explain(application).unwrap();
     let mut record = Vec::new();
     scorer.record(application, &explanation.decision, &mut record);

@@ -10,6 +10,7 @@
 
 mod arithmetic;
 mod attacks;
+mod blends;
 mod builds;
 mod contributions;
 mod credit;
@@ -19,6 +20,7 @@ mod engines;
 mod families;
 mod forests;
 mod golden;
+mod loan;
 mod memory;
 mod phones;
 mod redaction;

@@ -52,6 +52,7 @@ export interface RawInfo {
   kernels: string;
   evaluations: number;
   rules: string[];
+  others?: string[];
   flags: string[];
   outcomes: string[];
   groups: { code: string; name: string }[];

@@ -137,7 +137,7 @@ export class Scorer {
   explain(application: Application): Explanation {
     return this._decide(application, true, ([numbers, record]) => {
       const { groups, fields } = this._words;
-      let at = DECISION;
+      let at = DECISION + (this._words.others?.length ?? 0);
       const next = () => numbers[at++] ?? 0;
       return {
         ...this._decision(numbers, record),
@@ -218,7 +218,7 @@ export class Scorer {
   }
 
   private _decision(numbers: Int32Array, record: Uint8Array): Decision {
-    const { flags, rules, fields, outcomes, bundleId } = this._words;
+    const { flags, rules, fields, outcomes, bundleId, others } = this._words;
     const set = (first: number, names: readonly string[]) => {
       const out: string[] = [];
       for (let at = 0; at < names.length; at += 32) {
@@ -235,6 +235,7 @@ export class Scorer {
     return {
       score: numbers[0] ?? 0,
       probabilityPpm: numbers[1] ?? 0,
+      ...(others && { others: Object.fromEntries(others.map((name, at) => [name, numbers[DECISION + at] ?? 0])) }),
       outcome: outcomes[numbers[2] ?? 0] as Outcome,
       flags: set(3, flags) as Flag[],
       missing: set(6, names),

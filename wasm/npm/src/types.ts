@@ -142,6 +142,8 @@ export interface Decision {
   readonly score: number;
   /** The probability of default in parts per million, 100 to 999 900. */
   readonly probabilityPpm: number;
+  /** Further probabilities in parts per million by name, of bundles that have some (`fieldscore/full`). */
+  readonly others?: Readonly<Record<string, number>>;
   /** What the policy says. */
   readonly outcome: Outcome;
   /** How it came about. */

@@ -23,6 +23,8 @@ public struct BundleInfo: Sendable, Hashable {
     public let evaluations: Int
     /// The codes of the knock-out rules.
     public let rules: [String]
+    /// The names of the probabilities beside that of default.
+    public let others: [String]
     /// The groups of contributions.
     public let groups: [FieldGroup]
     /// The fields, in the order of forms.
@@ -127,6 +129,7 @@ extension BundleInfo {
         kernels = info.kernels
         evaluations = Int(info.evaluations)
         rules = info.rules
+        others = info.others
         groups = info.groups.map { FieldGroup(code: $0.code, name: $0.name) }
         fields = info.fields.map { Field($0) }
     }

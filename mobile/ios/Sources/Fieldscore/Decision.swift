@@ -50,6 +50,8 @@ public struct Decision: Sendable, Hashable {
     public let referred: [String]
     /// The codes of the knock-out rules that fired.
     public let rules: [String]
+    /// The bundle's further probabilities by name, in parts per million, 100 to 999 900.
+    public let others: [String: Int]
     /// The canonical record: what is stored, encrypted, and what ``Scorer/replay(_:)`` scores again.
     public let record: Data
 }
@@ -130,6 +132,7 @@ extension Decision {
         unlisted = names(decision.unlisted)
         referred = names(decision.referred)
         rules = decision.rules.map { info.rules[Int($0)] }
+        others = Dictionary(uniqueKeysWithValues: zip(info.others, decision.others.map(Int.init)))
         record = decision.record
     }
 }

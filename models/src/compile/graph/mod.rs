@@ -127,7 +127,7 @@ impl Graph {
                 counts.join(" and ")
             ),
         )
-        .hint("export the logit or the probability of the bad class alone"))
+        .hint("export the logit or the probability of the bad class alone, or name [outputs]"))
     }
 
     /// How large it is.
@@ -390,7 +390,11 @@ fn lower(
             }
         }
     }
-    let name = |outlet: &OutletId| format!("{}.{}", model.nodes[outlet.node].name, outlet.slot);
+    let several = model.outputs.len() > 1;
+    let name = |outlet: &OutletId| match model.outlet_label(*outlet).filter(|_| several) {
+        Some(label) => label.to_owned(),
+        None => format!("{}.{}", model.nodes[outlet.node].name, outlet.slot),
+    };
     let named: Vec<(String, &View)> = outputs
         .iter()
         .map(|(outlet, view)| (name(outlet), view))

@@ -254,7 +254,12 @@ impl Block<'_> {
                     1 => Missing::RightWithZero,
                     _ => Missing::side(default_left),
                 };
-                (Test::AtMost(thresholds[at]), missing)
+                // Known values against gaps: every number is at most the greatest there is.
+                let threshold = match thresholds[at] {
+                    f64::INFINITY => f64::MAX,
+                    threshold => threshold,
+                };
+                (Test::AtMost(threshold), missing)
             };
             nodes.push(Node::Split {
                 feature: features[at],

@@ -39,6 +39,9 @@ public class BundleInfo internal constructor(generated: GeneratedInfo) {
     /** The codes of the knock-out rules. */
     public val rules: List<String> = generated.rules
 
+    /** The names of the probabilities beside that of default. */
+    public val others: List<String> = generated.others
+
     /** The groups of contributions, in the schema's order. */
     public val groups: List<Group> = generated.groups.map { Group(it.code, it.name) }
 

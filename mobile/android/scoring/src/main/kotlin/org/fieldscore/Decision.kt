@@ -84,6 +84,10 @@ public class Decision internal constructor(private val generated: GeneratedDecis
     public val rules: List<String>
         get() = generated.rules.map { info.rules[it.toInt()] }
 
+    /** The bundle's further probabilities by name, in parts per million, 100 to 999 900. */
+    public val others: Map<String, Int>
+        get() = info.others.zip(generated.others) { name, ppm -> name to ppm.toInt() }.toMap()
+
     /**
      * The canonical record, the same bytes on every device: what is stored, and what [FieldScorer.replay] scores again. It
      * holds the applicant's values: keep it encrypted.
