@@ -13,6 +13,8 @@ pub struct Pipeline {
     pub inputs: Vec<Input>,
     /// The features, in the order in which the model reads them.
     pub features: Vec<Feature>,
+    /// Whether the model behind it takes missing values.
+    pub keeps_missing: bool,
 }
 
 /// One input.
@@ -80,7 +82,7 @@ impl Pipeline {
             let name = &names[feature.input];
             let source = sources[feature.input];
             let field = fields.get(usize::from(source));
-            let mut operations = self.chain(feature, name, field)?;
+            let (mut operations, impute) = self.chain(feature, name, field)?;
             if let Some((Step::Is(value), before)) = feature.steps.split_last() {
                 // Features that ask the same of one number are one block.
                 let mut values = vec![*value];
@@ -97,7 +99,7 @@ impl Pipeline {
             blocks.push(Block {
                 name: name.clone(),
                 source,
-                impute: None,
+                impute,
                 missing_flag: false,
                 clip: None,
                 log: false,
@@ -107,13 +109,13 @@ impl Pipeline {
         Ok(blocks)
     }
 
-    /// A feature's operations, without a last [`Step::Is`].
+    /// A feature's operations, without a last [`Step::Is`], and the block's `impute` beside them.
     fn chain(
         &self,
         feature: &Feature,
         name: &str,
         field: Option<&Field>,
-    ) -> Result<Vec<Operation>> {
+    ) -> Result<(Vec<Operation>, Option<f64>)> {
         let input = &self.inputs[feature.input];
         let codes = codes(field);
         let mut operations = Vec::new();
@@ -158,10 +160,23 @@ impl Pipeline {
                 Step::Is(_) => {}
             }
         }
-        if !filled {
-            never_missing(field, &key)?;
+        if filled {
+            return Ok((operations, None));
         }
-        Ok(operations)
+        // What only scales leaves a missing value missing; comparisons with one make a number of it.
+        let scales = |step: &Step| {
+            matches!(
+                step,
+                Step::Run(Operation::Single | Operation::Affine { .. })
+            )
+        };
+        match never_missing(field, &key) {
+            Ok(()) => Ok((operations, None)),
+            Err(_) if self.keeps_missing && feature.steps.iter().all(scales) => {
+                Ok((operations, Some(f64::NAN)))
+            }
+            Err(error) => Err(error),
+        }
     }
 }
 

@@ -27,7 +27,7 @@ pub enum Source {
     Graph(Box<Graph>),
     /// A scorecard's points as CSV, or a scikit-learn pipeline as ONNX.
     Lines(Lines),
-    /// An ensemble of trees, from LightGBM, XGBoost or ONNX.
+    /// An ensemble of trees, from LightGBM, XGBoost or ONNX, there with its preprocessing.
     Trees(Grown),
     /// Whatever an engine other than the plan's takes: it ships as it is.
     File(File),
@@ -68,8 +68,14 @@ impl Source {
         if let Ok(model) = tract_onnx::onnx().proto_model_for_read(&mut read)
             && onnx_ml::is_one(&model)
         {
-            let lines = onnx_ml::read(&model, &place)?;
-            return Ok(Self::Lines(Lines { sha256, ..lines }));
+            return Ok(match onnx_ml::read(&model, &place)? {
+                onnx_ml::Read::Lines(lines) => Self::Lines(Lines { sha256, ..lines }),
+                onnx_ml::Read::Trees(grown) => Self::Trees(Grown {
+                    sha256,
+                    bytes: bytes.len(),
+                    ..grown
+                }),
+            });
         }
         if tflite::is_tflite(&bytes) {
             return import::import(path).map(Self::Net);
@@ -90,15 +96,17 @@ impl Source {
     pub fn toward(self, bad: &str) -> Self {
         match self {
             Self::Lines(lines) => Self::Lines(lines.toward(bad)),
-            other @ (Self::Net(_) | Self::Graph(_) | Self::Trees(_) | Self::File(_)) => other,
+            Self::Trees(grown) => Self::Trees(grown.toward(bad)),
+            other @ (Self::Net(_) | Self::Graph(_) | Self::File(_)) => other,
         }
     }
 
     /// The preprocessing that it brings.
     pub fn pipeline(&self) -> Option<&Pipeline> {
         match self {
-            Self::Net(_) | Self::Graph(_) | Self::Trees(_) | Self::File(_) => None,
+            Self::Net(_) | Self::Graph(_) | Self::File(_) => None,
             Self::Lines(lines) => Some(&lines.pipeline),
+            Self::Trees(grown) => grown.pipeline.as_ref(),
         }
     }
 

@@ -110,7 +110,7 @@ pub enum Encoding {
         values: Vec<f64>,
     },
     /// What a chain of operations makes of the number; 0 where a missing value reaches its end.
-    /// The block's own `impute`, `clip` and `log` are left out beside it.
+    /// The block's own `clip` and `log` are left out beside it, and `impute` unless it is NaN.
     #[n(5)]
     Chain {
         /// What is done, in order.
@@ -540,7 +540,8 @@ impl Block {
                 let last = operations.len().wrapping_sub(1);
                 let all = operations.iter().enumerate();
                 operations.len() <= MAX_OPERATIONS
-                    && (self.impute, self.clip, self.log) == (None, None, false)
+                    && (self.clip, self.log) == (None, false)
+                    && self.impute.is_none_or(f64::is_nan)
                     && all.fold(true, |all, (at, one)| {
                         all && one.is_sound(at == 0, at == last, categories)
                     })
@@ -817,6 +818,20 @@ mod tests {
             assert!(!block.is_sound(Some(&word)));
         }
         assert!(!chain(vec![lookup(2)]).is_sound(None));
+    }
+
+    #[test]
+    fn a_missing_value_passes_a_chain_where_it_is_to_stay_missing() {
+        let affine = Operation::Affine {
+            offset: 1.0,
+            factor: 2.0,
+        };
+        let mut kept = chain(vec![Operation::Single, affine]);
+        assert_eq!(features(&kept, f64::NAN), [0.0]);
+        kept.impute = Some(f64::NAN);
+        assert!(kept.is_sound(None));
+        assert!(features(&kept, f64::NAN)[0].is_nan());
+        assert_eq!(features(&kept, 3.0), [4.0]);
     }
 
     #[test]

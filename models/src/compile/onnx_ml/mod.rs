@@ -1,5 +1,5 @@
 //! Graphs with operators of ai.onnx.ml, as skl2onnx writes scikit-learn's pipelines: the
-//! preprocessing becomes the bundle's transforms, what follows a dense layer or a few.
+//! preprocessing becomes the bundle's transforms, what follows a dense layer or a few, or trees.
 //!
 //! A graph is walked once, in its order. Every value is known as what it is for one applicant: some
 //! columns, each a chain of operations on one input; a constant; the sums of dense layers; the
@@ -14,9 +14,20 @@ use tract_onnx::pb;
 
 use crate::compile::lines::{Family, Lines};
 use crate::compile::net::Net;
-use crate::compile::pipeline::Pipeline;
+use crate::compile::pipeline::{Feature, Input, Pipeline, Step};
+use crate::compile::trees::Grown;
 use crate::error::{Error, Result};
-use value::{Column, Dense, Value, Walk};
+use fieldscore_runtime::schema::transform::Operation;
+use value::{Column, Dense, Forests, Model, Scores, Value, Walk};
+
+/// A model with its preprocessing; the file's digest and length are the caller's to fill in.
+#[derive(Debug, Clone)]
+pub enum Read {
+    /// Dense layers.
+    Lines(Lines),
+    /// Trees.
+    Trees(Grown),
+}
 
 /// Whether a graph has operators of ai.onnx.ml.
 pub fn is_one(model: &pb::ModelProto) -> bool {
@@ -28,7 +39,7 @@ pub fn is_one(model: &pb::ModelProto) -> bool {
 ///
 /// # Errors
 /// Where the output needs what the plan cannot express: with the node, its operator and what to do.
-pub fn read(model: &pb::ModelProto, place: &str) -> Result<Lines> {
+pub fn read(model: &pb::ModelProto, place: &str) -> Result<Read> {
     let Some(graph) = &model.graph else {
         return Err(Error::input(place, "a graph"));
     };
@@ -40,21 +51,8 @@ pub fn read(model: &pb::ModelProto, place: &str) -> Result<Lines> {
     let mut refused = None;
     for output in &graph.output {
         match walk.values.remove(&output.name) {
-            Some(Value::Scores(scores)) => {
-                let mut lines = finish(scores.dense, inputs, place)?;
-                lines.sigmoid_removed = scores.sigmoid;
-                lines.classes = scores.classes;
-                return Ok(match scores.only {
-                    // The one column there is says how likely the first class is.
-                    Some(0) => {
-                        let first = lines.classes.first().cloned().unwrap_or_default();
-                        lines.classes.resize(2, first.clone());
-                        lines.toward(&first)
-                    }
-                    _ => lines,
-                });
-            }
-            Some(Value::Dense(dense)) => return finish(dense, inputs, place),
+            Some(Value::Scores(scores)) => return scored(scores, inputs, place),
+            Some(Value::Dense(dense)) => return finish(dense, inputs, place).map(Read::Lines),
             Some(Value::Refused(error)) => refused = refused.or(Some(*error)),
             _ => {}
         }
@@ -64,16 +62,68 @@ pub fn read(model: &pb::ModelProto, place: &str) -> Result<Lines> {
             place,
             "an output with probabilities of two classes, or a score",
         )
-        .hint("the plan takes linear models behind scikit-learn's preprocessing")
+        .hint("the plan takes linear models and trees behind scikit-learn's preprocessing")
     }))
 }
 
+/// The model of a classifier, or of trees.
+fn scored(scores: Scores, inputs: Vec<Input>, place: &str) -> Result<Read> {
+    // Whether the one column there is says how likely the first class is.
+    let first = scores.only == Some(0);
+    match scores.model {
+        Model::Dense(dense) => {
+            let mut lines = finish(dense, inputs, place)?;
+            lines.sigmoid_removed = scores.sigmoid;
+            lines.classes = scores.classes;
+            if first {
+                let first = lines.classes.first().cloned().unwrap_or_default();
+                lines.classes.resize(2, first.clone());
+                lines = lines.toward(&first);
+            }
+            Ok(Read::Lines(lines))
+        }
+        Model::Trees(forests) => {
+            let Forests {
+                columns,
+                second,
+                first: other,
+            } = *forests;
+            let mut grown = Grown::new(second, &[]);
+            let all = columns.into_iter().map(column);
+            grown.pipeline = Some(Pipeline {
+                inputs,
+                features: all.collect(),
+                keeps_missing: true,
+            });
+            grown.classes = other.map(|other| Box::new((scores.classes, other)));
+            if first && let Some(name) = grown.classes.as_ref().and_then(|of| of.0.first().cloned())
+            {
+                grown = grown.toward(&name);
+            }
+            Ok(Read::Trees(grown))
+        }
+    }
+}
+
+/// A column as a feature: one that is the same for everyone is what any input's number becomes.
+fn column(column: Column) -> Feature {
+    match column {
+        Column::Of(feature) => feature,
+        Column::Number(value) => {
+            let bin = Operation::Bins {
+                edges: Vec::new(),
+                values: vec![value],
+            };
+            Feature {
+                input: 0,
+                steps: vec![Step::Run(Operation::Impute { value }), Step::Run(bin)],
+            }
+        }
+    }
+}
+
 /// The model of some layers on some features: constant features go into the first bias.
-fn finish(
-    mut dense: Dense,
-    inputs: Vec<crate::compile::pipeline::Input>,
-    place: &str,
-) -> Result<Lines> {
+fn finish(mut dense: Dense, inputs: Vec<Input>, place: &str) -> Result<Lines> {
     let features = std::mem::take(&mut dense.columns);
     let Some(first) = dense.layers.first_mut() else {
         return Err(Error::input(place, "a linear model"));
@@ -117,7 +167,11 @@ fn finish(
     }
     Ok(Lines {
         family: Family::Pipeline,
-        pipeline: Pipeline { inputs, features },
+        pipeline: Pipeline {
+            inputs,
+            features,
+            keeps_missing: false,
+        },
         net: Net {
             layers: dense.layers,
         },

@@ -4,9 +4,10 @@ use fieldscore_runtime::schema::transform::Operation;
 use tract_onnx::pb::NodeProto;
 
 use super::proto::{self, element, float, floats, int, ints, text, texts};
-use super::value::{Column, Columns, Constant, Dense, Kind, Scores, Value, Walk};
+use super::value::{Column, Columns, Constant, Dense, Forests, Kind, Model, Scores, Value, Walk};
 use crate::compile::net::Layer;
 use crate::compile::pipeline::{Feature, Step, Words};
+use crate::compile::trees::{self, Class, Link, Number};
 use crate::error::{Error, Result};
 
 /// A node and what it reads.
@@ -36,6 +37,9 @@ pub(super) fn apply(walk: &mut Walk<'_>, node: &NodeProto, read: &[Value]) -> Re
         ("Gather" | "ArrayFeatureExtractor", [Value::Columns(columns), Value::Constant(which)]) => {
             call.select(columns, which)
         }
+        ("Gather" | "ArrayFeatureExtractor", [Value::Scores(scores), Value::Constant(which)]) => {
+            call.one_class(scores, which)
+        }
         ("Scaler", [Value::Columns(columns)]) => call.scaler(columns),
         ("Imputer", [Value::Columns(columns)]) => call.imputer(columns),
         ("Binarizer", [Value::Columns(columns)]) => {
@@ -62,7 +66,7 @@ pub(super) fn apply(walk: &mut Walk<'_>, node: &NodeProto, read: &[Value]) -> Re
         ("Relu", [Value::Dense(dense)]) => call.relu(dense),
         ("Sigmoid", [Value::Dense(dense)]) if call.outputs(dense) == 1 => {
             Ok(Value::Scores(Scores {
-                dense: dense.clone(),
+                model: Model::Dense(dense.clone()),
                 sigmoid: true,
                 classes: Vec::new(),
                 only: Some(1),
@@ -93,6 +97,7 @@ pub(super) fn apply(walk: &mut Walk<'_>, node: &NodeProto, read: &[Value]) -> Re
             call.binary(operator, columns, constant, true)
         }
         ("LinearClassifier", [Value::Columns(columns)]) => call.classifier(columns),
+        (_, [Value::Columns(columns)]) if trees::is_ensemble(node) => call.trees(columns),
         ("LinearRegressor", [Value::Columns(columns)]) => call.regressor(columns),
         _ => Err(call.unknown()),
     }
@@ -161,7 +166,9 @@ impl Call<'_, '_> {
         let to = int(self.node, "to").and_then(|to| i32::try_from(to).ok());
         let columns = match value {
             Value::Columns(columns) => columns,
-            Value::Scores(_) | Value::Dense(_) if to == Some(element::FLOAT) => {
+            Value::Scores(_) | Value::Dense(_)
+                if matches!(to, Some(element::FLOAT | element::DOUBLE)) =>
+            {
                 return Ok(value.clone());
             }
             Value::Constant(_) => return Ok(value.clone()),
@@ -276,6 +283,17 @@ impl Call<'_, '_> {
         let columns = selected.ok_or_else(|| self.refuse("columns that there are not"))?;
         let kind = self.kind_of_first();
         Ok(Value::Columns(Columns { kind, columns }))
+    }
+
+    /// The column of one class.
+    fn one_class(&self, scores: &Scores, which: &Constant) -> Result<Value> {
+        match which.numbers.as_slice() {
+            [class @ (0.0 | 1.0)] if scores.only.is_none() => Ok(Value::Scores(Scores {
+                only: Some(*class as usize),
+                ..scores.clone()
+            })),
+            _ => Err(self.refuse("it selects other than one of two classes")),
+        }
     }
 
     fn kind_of_first(&self) -> Kind {
@@ -691,10 +709,34 @@ impl Call<'_, '_> {
             }
         };
         Ok(Value::Scores(Scores {
-            dense: self.linear(columns, weights, bias)?,
+            model: Model::Dense(self.linear(columns, weights, bias)?),
             sigmoid: post == "LOGISTIC" || post == "SOFTMAX",
             classes,
             only: None,
+        }))
+    }
+
+    /// An ensemble of trees, in the type of what it reads.
+    fn trees(&self, columns: &Columns) -> Result<Value> {
+        let (columns, number) = match columns.kind {
+            Kind::Double => (columns.clone(), Number::F64),
+            _ => (self.single(columns)?, Number::F32),
+        };
+        let width = columns.columns.len();
+        let forest =
+            |class: Class| trees::of_node(self.node, width, number, class, self.walk.place);
+        let second = forest(Class::Second)?;
+        let classes = trees::classes(self.node);
+        let first = classes.as_ref().map(|_| forest(Class::First)).transpose()?;
+        Ok(Value::Scores(Scores {
+            sigmoid: second.link == Link::Logistic,
+            only: first.is_none().then_some(1),
+            model: Model::Trees(Box::new(Forests {
+                columns: columns.columns,
+                second,
+                first,
+            })),
+            classes: classes.unwrap_or_default(),
         }))
     }
 
@@ -710,7 +752,7 @@ impl Call<'_, '_> {
         match post.as_str() {
             "" | "NONE" => Ok(Value::Dense(dense)),
             "LOGISTIC" => Ok(Value::Scores(Scores {
-                dense,
+                model: Model::Dense(dense),
                 sigmoid: true,
                 classes: Vec::new(),
                 only: Some(1),

@@ -9,6 +9,7 @@ use super::operators;
 use super::proto::{self, element};
 use crate::compile::net::Layer;
 use crate::compile::pipeline::{Feature, Input, Step};
+use crate::compile::trees::Forest;
 use crate::error::{Error, Result};
 
 /// What a value is for one applicant.
@@ -67,11 +68,28 @@ pub(super) struct Dense {
     pub layers: Vec<Layer>,
 }
 
-/// What a classifier says: `dense` is the second class's.
+/// Trees over some columns.
+#[derive(Debug, Clone)]
+pub(super) struct Forests {
+    pub columns: Vec<Column>,
+    /// The second class's, or the regression's.
+    pub second: Forest,
+    /// The first class's, where the classes have names.
+    pub first: Option<Forest>,
+}
+
+/// What gives scores.
+#[derive(Debug, Clone)]
+pub(super) enum Model {
+    Dense(Dense),
+    Trees(Box<Forests>),
+}
+
+/// What a classifier says, or a regression of trees: `model` is the second class's.
 #[derive(Debug, Clone)]
 pub(super) struct Scores {
-    pub dense: Dense,
-    /// Whether these are probabilities, by a sigmoid of `dense`.
+    pub model: Model,
+    /// Whether these are probabilities, by a sigmoid of what `model` gives.
     pub sigmoid: bool,
     /// The two classes, where the graph names them.
     pub classes: Vec<String>,
@@ -259,7 +277,7 @@ impl<'g> Walk<'g> {
             ),
         );
         error.hint(if hint.is_empty() {
-            "the plan takes imputers, scalers, encoders, binarisers and bins of scikit-learn, then a linear model"
+            "the plan takes imputers, scalers, encoders, binarisers and bins of scikit-learn, then a linear model or trees"
         } else {
             hint
         })
