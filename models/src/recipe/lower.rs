@@ -229,8 +229,7 @@ fn lower_transforms(
         let inputs = input_names(recipe, pipeline)?;
         let place = recipe.model.file.display().to_string();
         let find = |name: &str| find(&names, &aliases, name, &format!("{place}, input {name}"));
-        let blocks = pipeline.blocks(&inputs, fields, find)?;
-        return Ok(TransformParts { columns, blocks });
+        return pipeline.transforms(&inputs, fields, columns, find);
     }
     if recipe.model.features.is_empty() {
         return Err(Error::input(

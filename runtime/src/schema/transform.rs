@@ -5,6 +5,7 @@ use minicbor::Encode;
 
 use crate::bundle::cbor;
 use crate::bundle::cbor::{structure, variants};
+use crate::bundle::container::features;
 use crate::decide::POINT;
 use crate::error::{Error, Result};
 use crate::kernels::arch::fp_state::DefaultFpState;
@@ -38,6 +39,18 @@ pub enum Column {
     /// All added, from left to right.
     #[n(2)]
     Sum(#[n(0)] Vec<u16>),
+    /// What operations, none of them [`Operation::OneHot`], make of an earlier one. Like the next two
+    /// it needs the cargo feature `trees`.
+    #[n(3)]
+    Made(#[n(0)] u16, #[n(1)] Vec<Operation>),
+    /// A norm of others, single, 1 where it is 0: all magnitudes added from left to right (0), all
+    /// squares (1), or the greatest number (2); as ONNX Runtime reckons its Normalizer.
+    #[n(4)]
+    Norm(#[n(0)] u32, #[n(1)] Vec<u16>),
+    /// First divided by second, single; or, of squares, the root of the first's square divided by
+    /// the second, with the first's sign.
+    #[n(5)]
+    Share(#[n(0)] u16, #[n(1)] u16, #[n(2)] bool),
 }
 
 /// One block: source → impute → clip → log → encode, then the missing flag.
@@ -187,7 +200,12 @@ structure!(TransformParts {
     0: columns,
     1: blocks
 });
-variants!(Column [0: Ratio { 0, 1 }, 1: Difference { 0, 1 }, 2: Sum { 0 }]);
+variants!(Column [
+    0: Ratio { 0, 1 }, 1: Difference { 0, 1 }, 2: Sum { 0 },
+    #[cfg(feature = "trees")] 3: Made { 0, 1 },
+    #[cfg(feature = "trees")] 4: Norm { 0, 1 },
+    #[cfg(feature = "trees")] 5: Share { 0, 1, 2 },
+]);
 structure!(Block {
     0: name,
     1: source,
@@ -215,9 +233,13 @@ impl TransformParts {
     /// ([`features`](crate::bundle::container::features)).
     pub fn features(&self) -> u64 {
         let chain = |block: &Block| matches!(block.encode, Encoding::Chain { .. });
-        match self.blocks.iter().any(chain) {
-            true => crate::bundle::container::features::LINES,
+        let lines = match self.blocks.iter().any(chain) {
+            true => features::LINES,
             false => 0,
+        };
+        match self.columns.iter().any(Column::is_joined) {
+            true => lines | features::TREES,
+            false => lines,
         }
     }
 }
@@ -250,7 +272,6 @@ impl Operation {
         if number.is_nan() {
             return number;
         }
-        let single = |x: f64| f64::from(x as f32);
         match self {
             Self::Impute { .. } | Self::OneHot { .. } => number,
             Self::Single => single(number),
@@ -326,8 +347,11 @@ impl Transforms {
         let mut groups: Vec<u16> = fields.iter().map(|f| f.group).collect();
         for (index, column) in parts.columns.iter().enumerate() {
             let operands: &[u16] = match column {
-                Column::Ratio(a, b) | Column::Difference(a, b) => &[*a, *b],
-                Column::Sum(all) => all,
+                Column::Ratio(a, b) | Column::Difference(a, b) | Column::Share(a, b, _) => {
+                    &[*a, *b]
+                }
+                Column::Sum(all) | Column::Norm(_, all) => all,
+                Column::Made(source, _) => &[*source],
             };
             let mut of: Vec<Option<u16>> = operands
                 .iter()
@@ -339,6 +363,11 @@ impl Transforms {
                     "column {index} over earlier columns and fields of one group"
                 ));
             };
+            if column.is_joined() && !column.is_sound(fields) {
+                return fault(format!(
+                    "sound operations and a known norm in column {index}"
+                ));
+            }
             groups.push(group);
         }
         let mut placed = Vec::with_capacity(parts.blocks.len());
@@ -509,18 +538,90 @@ impl Column {
             Self::Ratio(a, b) => at(*a) / at(*b),
             Self::Difference(a, b) => at(*a) - at(*b),
             Self::Sum(all) => all.iter().fold(0.0, |sum, &source| sum + at(source)),
+            _ if !cfg!(feature = "trees") => f64::NAN,
+            Self::Made(source, operations) => made(at(*source), operations),
+            Self::Norm(kind, all) => {
+                let start = match kind {
+                    2 => f64::from(f32::MIN),
+                    _ => 0.0,
+                };
+                let norm = all
+                    .iter()
+                    .fold(start, |norm, &source| match (kind, at(source)) {
+                        (_, x) if x.is_nan() || norm.is_nan() => f64::NAN,
+                        (0, x) => single(norm + x.abs()),
+                        (1, x) => single(norm + single(x * x)),
+                        (_, x) if x > norm => x,
+                        _ => norm,
+                    });
+                if norm == 0.0 { 1.0 } else { norm }
+            }
+            Self::Share(a, b, squares) => {
+                let (x, norm) = (at(*a), at(*b));
+                match squares {
+                    false => single(x / norm),
+                    true => {
+                        let root = single(single(single(x * x) / norm).sqrt());
+                        if x < 0.0 { -root } else { root }
+                    }
+                }
+            }
+        }
+    }
+
+    /// Whether it is one of those that join what a model normalises.
+    fn is_joined(&self) -> bool {
+        matches!(self, Self::Made(..) | Self::Norm(..) | Self::Share(..))
+    }
+
+    /// Whether its operations and norm are sound.
+    fn is_sound(&self, fields: &[Field]) -> bool {
+        match self {
+            Self::Made(source, operations) => {
+                let hot = |operation: &Operation| matches!(operation, Operation::OneHot { .. });
+                let field = fields.get(usize::from(*source));
+                !operations.iter().any(hot) && is_chain(operations, categories(field))
+            }
+            Self::Norm(kind, all) => *kind <= 2 && !all.is_empty(),
+            _ => true,
         }
     }
 }
 
+/// How many categories a field has.
+fn categories(field: Option<&Field>) -> Option<usize> {
+    field.and_then(|f| match &f.kind {
+        FieldKind::Category { codes } => Some(codes.len()),
+        FieldKind::Text { buckets } => Some(*buckets as usize),
+        FieldKind::Boolean => Some(2),
+        _ => None,
+    })
+}
+
+/// Whether a chain over a field of so many categories is sound.
+fn is_chain(operations: &[Operation], categories: Option<usize>) -> bool {
+    let last = operations.len().wrapping_sub(1);
+    let all = operations.iter().enumerate();
+    operations.len() <= MAX_OPERATIONS
+        && all.fold(true, |all, (at, one)| {
+            all && one.is_sound(at == 0, at == last, categories)
+        })
+}
+
+/// What a chain makes of a number.
+fn made(number: f64, operations: &[Operation]) -> f64 {
+    let all = operations.iter();
+    all.fold(number, |number, operation| operation.apply(number))
+}
+
+/// Rounded to f32.
+fn single(x: f64) -> f64 {
+    f64::from(x as f32)
+}
+
 impl Block {
     fn is_sound(&self, field: Option<&Field>) -> bool {
-        let categories = field.and_then(|f| match &f.kind {
-            FieldKind::Category { codes } => Some(codes.len()),
-            FieldKind::Text { buckets } => Some(*buckets as usize),
-            FieldKind::Boolean => Some(2),
-            _ => None,
-        });
+        let categories = categories(field);
         let encoding = match &self.encode {
             Encoding::Plain => true,
             Encoding::Standardise { mean, deviation } => {
@@ -537,14 +638,9 @@ impl Block {
                 categories == Some(values.len()) && values.iter().all(|v| v.is_finite())
             }
             Encoding::Chain { operations } => {
-                let last = operations.len().wrapping_sub(1);
-                let all = operations.iter().enumerate();
-                operations.len() <= MAX_OPERATIONS
-                    && (self.clip, self.log) == (None, false)
+                (self.clip, self.log) == (None, false)
                     && self.impute.is_none_or(f64::is_nan)
-                    && all.fold(true, |all, (at, one)| {
-                        all && one.is_sound(at == 0, at == last, categories)
-                    })
+                    && is_chain(operations, categories)
             }
         };
         let clip = self
@@ -556,10 +652,7 @@ impl Block {
     fn write(&self, number: f64, out: &mut [f64]) {
         let missing = number.is_nan();
         let number = match &self.encode {
-            Encoding::Chain { operations } => {
-                let all = operations.iter();
-                all.fold(number, |number, operation| operation.apply(number))
-            }
+            Encoding::Chain { operations } => made(number, operations),
             _ => number,
         };
         let (values, flag) = out.split_at_mut(self.encode.width());
@@ -840,5 +933,44 @@ mod tests {
         assert!(Column::Sum(vec![0, 1]).value(&[1.0, f64::NAN]).is_nan());
         assert_eq!(Column::Difference(0, 1).value(&[5.0, 2.0]), 3.0);
         assert_eq!(Column::Ratio(0, 1).value(&[5.0, 2.0]), 2.5);
+    }
+
+    #[cfg(feature = "trees")]
+    #[test]
+    fn norms_are_those_of_onnx_runtime() {
+        let all = vec![0, 1, 2];
+        let norm = |kind: u32, numbers: &[f64]| Column::Norm(kind, all.clone()).value(numbers);
+        assert_eq!(norm(0, &[3.0, -4.0, 5.0]), 12.0);
+        assert_eq!(norm(1, &[3.0, -4.0, 5.0]), 50.0);
+        // The greatest number, not the greatest magnitude.
+        assert_eq!(norm(2, &[3.0, -4.0, 2.0]), 3.0);
+        assert_eq!([0, 1, 2].map(|kind| norm(kind, &[0.0; 3])), [1.0; 3]);
+        assert!((0..3).all(|kind| norm(kind, &[1.0, f64::NAN, 2.0]).is_nan()));
+        assert_eq!(Column::Share(0, 1, false).value(&[-3.0, 12.0]), -0.25);
+        let root = f64::from((9.0f32 / 50.0).sqrt());
+        assert_eq!(Column::Share(0, 1, true).value(&[-3.0, 50.0]), -root);
+        let made = Column::Made(0, vec![Operation::Impute { value: 7.0 }]);
+        assert_eq!(made.value(&[f64::NAN]), 7.0);
+        let sound = |column: Column| column.is_sound(&[]);
+        assert!(sound(made) && sound(Column::Norm(2, vec![0])));
+        assert!(!sound(Column::Norm(3, vec![0])) && !sound(Column::Norm(0, Vec::new())));
+        let hot = Operation::OneHot { values: vec![1.0] };
+        assert!(!sound(Column::Made(0, vec![hot])));
+        assert!(!sound(Column::Made(
+            0,
+            vec![Operation::Lookup { values: vec![1.0] }]
+        )));
+    }
+
+    #[cfg(feature = "trees")]
+    #[test]
+    fn norms_ask_for_the_feature_bit() {
+        let parts = |columns: Vec<Column>| TransformParts {
+            columns,
+            blocks: vec![block(Encoding::Plain)],
+        };
+        assert_eq!(parts(vec![Column::Sum(vec![0])]).features(), 0);
+        let norm = parts(vec![Column::Norm(0, vec![0])]);
+        assert_eq!(norm.features(), features::TREES);
     }
 }

@@ -14,7 +14,7 @@ use tract_onnx::pb;
 
 use crate::compile::lines::{Family, Lines};
 use crate::compile::net::Net;
-use crate::compile::pipeline::{Feature, Input, Pipeline, Step};
+use crate::compile::pipeline::{Feature, Pipeline, Step};
 use crate::compile::trees::Grown;
 use crate::error::{Error, Result};
 use fieldscore_runtime::schema::transform::Operation;
@@ -47,15 +47,24 @@ pub fn read(model: &pb::ModelProto, place: &str) -> Result<Read> {
     for node in &graph.node {
         walk.take(node);
     }
-    let inputs = std::mem::take(&mut walk.inputs);
-    let mut refused = None;
+    let pipeline = Pipeline {
+        inputs: std::mem::take(&mut walk.inputs),
+        joined: std::mem::take(&mut walk.joined),
+        ..Pipeline::default()
+    };
+    let (mut refused, mut first) = (None, None);
     for output in &graph.output {
         match walk.values.remove(&output.name) {
-            Some(Value::Scores(scores)) => return scored(scores, inputs, place),
-            Some(Value::Dense(dense)) => return finish(dense, inputs, place).map(Read::Lines),
+            // A later output may be the second class's.
+            Some(Value::Scores(scores)) if scores.only == Some(0) => first = Some(scores),
+            Some(Value::Scores(scores)) => return scored(scores, pipeline, place),
+            Some(Value::Dense(dense)) => return finish(dense, pipeline, place).map(Read::Lines),
             Some(Value::Refused(error)) => refused = refused.or(Some(*error)),
             _ => {}
         }
+    }
+    if let Some(scores) = first {
+        return scored(scores, pipeline, place);
     }
     Err(refused.unwrap_or_else(|| {
         Error::input(
@@ -67,12 +76,12 @@ pub fn read(model: &pb::ModelProto, place: &str) -> Result<Read> {
 }
 
 /// The model of a classifier, or of trees.
-fn scored(scores: Scores, inputs: Vec<Input>, place: &str) -> Result<Read> {
+fn scored(scores: Scores, pipeline: Pipeline, place: &str) -> Result<Read> {
     // Whether the one column there is says how likely the first class is.
     let first = scores.only == Some(0);
     match scores.model {
         Model::Dense(dense) => {
-            let mut lines = finish(dense, inputs, place)?;
+            let mut lines = finish(dense, pipeline, place)?;
             lines.sigmoid_removed = scores.sigmoid;
             lines.classes = scores.classes;
             if first {
@@ -91,9 +100,9 @@ fn scored(scores: Scores, inputs: Vec<Input>, place: &str) -> Result<Read> {
             let mut grown = Grown::new(second, &[]);
             let all = columns.into_iter().map(column);
             grown.pipeline = Some(Pipeline {
-                inputs,
                 features: all.collect(),
                 keeps_missing: true,
+                ..pipeline
             });
             grown.classes = other.map(|other| Box::new((scores.classes, other)));
             if first && let Some(name) = grown.classes.as_ref().and_then(|of| of.0.first().cloned())
@@ -123,7 +132,7 @@ fn column(column: Column) -> Feature {
 }
 
 /// The model of some layers on some features: constant features go into the first bias.
-fn finish(mut dense: Dense, inputs: Vec<Input>, place: &str) -> Result<Lines> {
+fn finish(mut dense: Dense, pipeline: Pipeline, place: &str) -> Result<Lines> {
     let features = std::mem::take(&mut dense.columns);
     let Some(first) = dense.layers.first_mut() else {
         return Err(Error::input(place, "a linear model"));
@@ -168,9 +177,8 @@ fn finish(mut dense: Dense, inputs: Vec<Input>, place: &str) -> Result<Lines> {
     Ok(Lines {
         family: Family::Pipeline,
         pipeline: Pipeline {
-            inputs,
             features,
-            keeps_missing: false,
+            ..pipeline
         },
         net: Net {
             layers: dense.layers,

@@ -4,9 +4,11 @@ use fieldscore_runtime::schema::transform::Operation;
 use tract_onnx::pb::NodeProto;
 
 use super::proto::{self, element, float, floats, int, ints, text, texts};
-use super::value::{Column, Columns, Constant, Dense, Forests, Kind, Model, Scores, Value, Walk};
+use super::value::{
+    Column, Columns, Constant, Dense, Forests, Kind, Model, Scores, Value, Walk, counted,
+};
 use crate::compile::net::Layer;
-use crate::compile::pipeline::{Feature, Step, Words};
+use crate::compile::pipeline::{Feature, Joined, Step, Words};
 use crate::compile::trees::{self, Class, Link, Number};
 use crate::error::{Error, Result};
 
@@ -23,7 +25,7 @@ pub(super) fn apply(walk: &mut Walk<'_>, node: &NodeProto, read: &[Value]) -> Re
     match (node.op_type.as_str(), read) {
         ("Identity" | "ZipMap", [value]) => call.pass(value),
         ("Normalizer", [value @ Value::Scores(_)]) => Ok(value.clone()),
-        ("ArgMax", [Value::Scores(_)])
+        ("ArgMax", [Value::Scores(_) | Value::Dense(_)])
         | ("Cast" | "Reshape" | "ArrayFeatureExtractor" | "Identity", [Value::Label, ..]) => {
             Ok(Value::Label)
         }
@@ -38,8 +40,22 @@ pub(super) fn apply(walk: &mut Walk<'_>, node: &NodeProto, read: &[Value]) -> Re
             call.select(columns, which)
         }
         ("Gather" | "ArrayFeatureExtractor", [Value::Scores(scores), Value::Constant(which)]) => {
-            call.one_class(scores, which)
+            call.one_class(scores, &which.numbers)
         }
+        (
+            "Slice",
+            [
+                Value::Scores(scores),
+                Value::Constant(from),
+                Value::Constant(to),
+                axes @ ..,
+            ],
+        ) if matches!(axes, [Value::Constant(axes)] if axes.numbers == [1.0])
+            && matches!((&from.numbers[..], &to.numbers[..]), ([from], [to]) if from + 1.0 == *to) =>
+        {
+            call.one_class(scores, &from.numbers)
+        }
+        ("Normalizer", [Value::Columns(columns)]) => call.normalizer(columns),
         ("Scaler", [Value::Columns(columns)]) => call.scaler(columns),
         ("Imputer", [Value::Columns(columns)]) => call.imputer(columns),
         ("Binarizer", [Value::Columns(columns)]) => {
@@ -71,6 +87,18 @@ pub(super) fn apply(walk: &mut Walk<'_>, node: &NodeProto, read: &[Value]) -> Re
                 classes: Vec::new(),
                 only: Some(1),
             }))
+        }
+        ("Sigmoid", [Value::Dense(dense)]) => call.mirrored(dense),
+        // Probabilities of two classes are not negative, and their sum is 1.
+        ("Abs", [value @ Value::Scores(Scores { sigmoid: true, .. })]) => Ok(value.clone()),
+        ("ReduceSum", [Value::Scores(scores), ..]) if scores.sigmoid && scores.only.is_none() => {
+            Ok(Value::Constant(Constant {
+                dims: vec![1, 1],
+                numbers: vec![1.0],
+            }))
+        }
+        ("Div", [value @ Value::Scores(_), Value::Constant(one)]) if one.numbers == [1.0] => {
+            Ok(value.clone())
         }
         ("ArgMax", [Value::Columns(columns)]) => call.arg_max(columns),
         ("MatMul" | "Gemm", [value, Value::Constant(weights), bias @ ..]) => {
@@ -125,9 +153,6 @@ impl Call<'_, '_> {
         let hint = match self.node.op_type.as_str() {
             "SVMClassifier" | "SVMRegressor" => {
                 "support vectors have no step in the plan: LinearSVC and SGDClassifier are linear and have one"
-            }
-            "Normalizer" => {
-                "scaling a row joins all of its fields: scale each column (StandardScaler), or state ratios as [columns.*]"
             }
             "Where" | "IsNaN" | "Pow" | "Log" | "Not" | "Equal" | "Or" => {
                 "quantile and power transforms have no step in the plan: KBinsDiscretizer and the scalers have, and [columns.*] may derive numbers before the model"
@@ -190,6 +215,11 @@ impl Call<'_, '_> {
                     ..columns.clone()
                 }))
             }
+            (_, Some(element::INT64)) => Err(self.walk.refuse(
+                self.node,
+                "a cast that changes numbers",
+                "convert the pipeline with Int64TensorType for columns of whole numbers",
+            )),
             _ => Err(self.refuse("a cast that changes numbers")),
         }
     }
@@ -260,7 +290,7 @@ impl Call<'_, '_> {
                 } else {
                     Some(column.clone())
                 };
-                all.push(column.ok_or_else(|| self.refuse("an indicator goes no further"))?);
+                all.push(column.ok_or_else(|| self.refuse("a constant goes no further"))?);
             }
             if vectors {
                 kind = Some(Kind::Single);
@@ -286,8 +316,8 @@ impl Call<'_, '_> {
     }
 
     /// The column of one class.
-    fn one_class(&self, scores: &Scores, which: &Constant) -> Result<Value> {
-        match which.numbers.as_slice() {
+    fn one_class(&self, scores: &Scores, which: &[f64]) -> Result<Value> {
+        match which {
             [class @ (0.0 | 1.0)] if scores.only.is_none() => Ok(Value::Scores(Scores {
                 only: Some(*class as usize),
                 ..scores.clone()
@@ -321,7 +351,7 @@ impl Call<'_, '_> {
         let each = columns.columns.iter().enumerate().map(|(at, column)| {
             let number = numbers[if numbers.len() == 1 { 0 } else { at }];
             let next = column.then(operation(at, number));
-            next.ok_or_else(|| self.refuse("nothing may follow an indicator"))
+            next.ok_or_else(|| self.refuse("a constant goes no further"))
         });
         Ok(Value::Columns(Columns {
             kind,
@@ -405,6 +435,42 @@ impl Call<'_, '_> {
         Ok(Value::Columns(Columns {
             kind: Kind::Single,
             columns: all,
+        }))
+    }
+
+    /// Each column's share of their norm.
+    fn normalizer(&mut self, columns: &Columns) -> Result<Value> {
+        let columns = self.single(columns)?.columns;
+        let norm = match text(self.node, "norm").as_str() {
+            "L1" => 0,
+            "L2" => 1,
+            "" | "MAX" => 2,
+            _ => return Err(self.refuse("a norm that ONNX does not have")),
+        };
+        let first = self.walk.joined.len();
+        for column in &columns {
+            let Column::Of(feature) = column else {
+                return Err(self.refuse("it normalises a constant"));
+            };
+            let made = Joined::Made(counted(feature.clone()));
+            self.walk.joined.push(made);
+        }
+        let all = first..first + columns.len();
+        self.walk
+            .joined
+            .push(Joined::Norm(norm, all.clone().collect()));
+        let shares = all.clone().map(|one| {
+            self.walk
+                .joined
+                .push(Joined::Share(one, all.end, norm == 1));
+            Column::Of(Feature {
+                input: self.walk.inputs.len() + self.walk.joined.len() - 1,
+                steps: Vec::new(),
+            })
+        });
+        Ok(Value::Columns(Columns {
+            kind: Kind::Single,
+            columns: shares.collect(),
         }))
     }
 
@@ -580,6 +646,32 @@ impl Call<'_, '_> {
 
     fn outputs(&self, dense: &Dense) -> usize {
         dense.layers.last().map_or(0, |layer| layer.outputs)
+    }
+
+    /// A sigmoid of two sums that are each other's negative: of two classes.
+    fn mirrored(&self, dense: &Dense) -> Result<Value> {
+        let mut dense = dense.clone();
+        let last = dense.layers.last_mut().filter(|last| last.outputs == 2);
+        let last = last.filter(|last| {
+            let (first, second) = last.weights.split_at(last.weights.len() / 2);
+            let mut pairs = first
+                .iter()
+                .zip(second)
+                .chain([(&last.bias[0], &last.bias[1])]);
+            !last.relu && pairs.all(|(a, b)| *a == -*b)
+        });
+        let Some(last) = last else {
+            return Err(self.unknown());
+        };
+        last.weights.drain(..last.inputs);
+        last.bias.remove(0);
+        last.outputs = 1;
+        Ok(Value::Scores(Scores {
+            model: Model::Dense(dense),
+            sigmoid: true,
+            classes: Vec::new(),
+            only: None,
+        }))
     }
 
     /// A product with constant weights.

@@ -8,7 +8,7 @@ use tract_onnx::pb::{GraphProto, NodeProto};
 use super::operators;
 use super::proto::{self, element};
 use crate::compile::net::Layer;
-use crate::compile::pipeline::{Feature, Input, Step};
+use crate::compile::pipeline::{Feature, Input, Joined, Step};
 use crate::compile::trees::Forest;
 use crate::error::{Error, Result};
 
@@ -125,13 +125,12 @@ impl Column {
             (Self::Number(_), _) => None,
             (Self::Of(_), Operation::Affine { factor: 0.0, .. }) => Some(Self::Number(0.0)),
             (Self::Of(feature), operation) => {
-                let after_is = matches!(feature.steps.last(), Some(Step::Is(_)));
-                // An indicator ends its chain; told apart by bins it could go on, but no encoder
-                // of scikit-learn's is followed by more than a cast.
-                if after_is {
-                    return (operation == Operation::Single).then(|| self.clone());
+                // 0 and 1 are what they are in f32.
+                let is = matches!(feature.steps.last(), Some(Step::Is(_)));
+                if is && operation == Operation::Single {
+                    return Some(self.clone());
                 }
-                let mut feature = feature.clone();
+                let mut feature = counted(feature.clone());
                 feature.steps.push(Step::Run(operation));
                 Some(Self::Of(feature))
             }
@@ -151,10 +150,29 @@ impl Column {
     }
 }
 
+/// A feature whose last step is no indicator: an indicator ends its chain, so that bins say the same.
+pub(super) fn counted(mut feature: Feature) -> Feature {
+    if let Some(&Step::Is(value)) = feature.steps.last() {
+        feature.steps.pop();
+        let is_text = matches!(feature.steps.first(), Some(Step::Words(_)));
+        feature.steps.push(Step::Run(Operation::Bins {
+            edges: vec![value, value.next_up()],
+            values: vec![0.0, 1.0, 0.0],
+        }));
+        // Of a text that is missing no category is its own.
+        if is_text {
+            let none = Operation::Impute { value: 0.0 };
+            feature.steps.push(Step::Run(none));
+        }
+    }
+    feature
+}
+
 /// A graph on the way.
 pub(super) struct Walk<'g> {
     pub place: &'g str,
     pub inputs: Vec<Input>,
+    pub joined: Vec<Joined>,
     pub values: HashMap<String, Value>,
 }
 
@@ -163,6 +181,7 @@ impl<'g> Walk<'g> {
         let mut walk = Self {
             place,
             inputs: Vec::new(),
+            joined: Vec::new(),
             values: HashMap::new(),
         };
         for tensor in &graph.initializer {
