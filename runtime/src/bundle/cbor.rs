@@ -639,6 +639,13 @@ mod tests {
                         edges: vec![0.5, 1.5],
                         values: values.clone(),
                     },
+                    #[cfg(feature = "trees")]
+                    Operation::Power { lambda: -0.5 },
+                    #[cfg(feature = "trees")]
+                    Operation::Interpolate {
+                        xs: vec![1.0, 1.0],
+                        ys: vec![0.0, 2.0],
+                    },
                     Operation::OneHot { values },
                 ],
             },

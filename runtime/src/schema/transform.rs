@@ -194,6 +194,26 @@ pub enum Operation {
         #[n(0)]
         values: Vec<f64>,
     },
+    /// The power transform of Yeo and Johnson ("A new family of power transformations to improve
+    /// normality or symmetry", 2000, equation 2.1), single, by the crate `libm`. Like the next one it
+    /// needs the cargo feature `trees`.
+    #[n(7)]
+    Power {
+        /// λ.
+        #[n(0)]
+        lambda: f64,
+    },
+    /// A line through points, single: the first and the last hold on for what lies beyond, and a
+    /// number that several points in between have gets half the sum of the first and the last.
+    #[n(8)]
+    Interpolate {
+        /// Numbers that do not fall.
+        #[n(0)]
+        xs: Vec<f64>,
+        /// What each becomes.
+        #[n(1)]
+        ys: Vec<f64>,
+    },
 }
 
 structure!(TransformParts {
@@ -222,6 +242,8 @@ variants!(Encoding [
 variants!(Operation [
     0: Single {}, 1: Impute { value }, 2: Affine { offset, factor }, 3: Clip { low, high },
     4: Lookup { values }, 5: Bins { edges, values }, 6: OneHot { values },
+    #[cfg(feature = "trees")] 7: Power { lambda },
+    #[cfg(feature = "trees")] 8: Interpolate { xs, ys },
 ]);
 
 /// No chain has more operations, and no table of one more numbers.
@@ -237,7 +259,11 @@ impl TransformParts {
             true => features::LINES,
             false => 0,
         };
-        match self.columns.iter().any(Column::is_joined) {
+        let bends = |block: &Block| match &block.encode {
+            Encoding::Chain { operations } => operations.iter().any(Operation::bends),
+            _ => false,
+        };
+        match self.columns.iter().any(Column::is_joined) || self.blocks.iter().any(bends) {
             true => lines | features::TREES,
             false => lines,
         }
@@ -245,6 +271,11 @@ impl TransformParts {
 }
 
 impl Operation {
+    /// Whether it is neither constant nor a line between steps: a power, or a line through points.
+    pub fn bends(&self) -> bool {
+        matches!(self, Self::Power { .. } | Self::Interpolate { .. })
+    }
+
     /// Whether it is sound at its place of a chain over a field of so many categories.
     fn is_sound(&self, first: bool, last: bool, categories: Option<usize>) -> bool {
         let (numbers, rising): (&[&[f64]], &[f64]) = match self {
@@ -259,6 +290,12 @@ impl Operation {
             Self::Bins { edges, values } => (&[edges, values], edges),
             Self::OneHot { values } if !last || values.is_empty() => return false,
             Self::OneHot { values } => (&[values], &[]),
+            _ if !cfg!(feature = "trees") => return false,
+            Self::Power { lambda } => (&[&[*lambda]], &[]),
+            Self::Interpolate { xs, ys } if xs.len() != ys.len() || !xs.is_sorted() => {
+                return false;
+            }
+            Self::Interpolate { xs, ys } => (&[xs, ys], &[]),
         };
         let finite = |of: &&[f64]| of.len() <= MAX_TABLE && of.iter().all(|x| x.is_finite());
         numbers.iter().all(finite) && rising.windows(2).all(|pair| pair[0] < pair[1])
@@ -279,7 +316,44 @@ impl Operation {
             Self::Clip { low, high } => clip(number, *low, *high),
             Self::Lookup { values } => values.get(number as usize).copied().unwrap_or(f64::NAN),
             Self::Bins { edges, values } => values[edges.partition_point(|&edge| edge <= number)],
+            _ if !cfg!(feature = "trees") => number,
+            Self::Power { lambda } => single(power(number, *lambda)),
+            Self::Interpolate { xs, ys } => single(interpolate(number, xs, ys)),
         }
+    }
+}
+
+/// Of Yeo and Johnson.
+fn power(x: f64, lambda: f64) -> f64 {
+    // Below 0 it is the same of −x and 2 − λ, turned round.
+    let (sign, x, lambda) = match x < 0.0 {
+        true => (-1.0, -x, 2.0 - lambda),
+        false => (1.0, x, lambda),
+    };
+    match lambda == 0.0 {
+        true => sign * libm::log1p(x),
+        false => sign * ((libm::pow(x + 1.0, lambda) - 1.0) / lambda),
+    }
+}
+
+/// On a line through points.
+fn interpolate(x: f64, xs: &[f64], ys: &[f64]) -> f64 {
+    let (below, up_to) = (
+        xs.partition_point(|&point| point < x),
+        xs.partition_point(|&point| point <= x),
+    );
+    let (Some(&first), Some(&last)) = (ys.first(), ys.last()) else {
+        return x;
+    };
+    match (below, up_to) {
+        (_, all) if all == xs.len() => last,
+        (0, _) => first,
+        (after, same) if after == same => {
+            let (x0, x1) = (xs[after - 1], xs[after]);
+            let (y0, y1) = (ys[after - 1], ys[after]);
+            y0 + (y1 - y0) / (x1 - x0) * (x - x0)
+        }
+        (one, after) => 0.5 * (ys[one] + ys[after - 1]),
     }
 }
 
@@ -933,6 +1007,43 @@ mod tests {
         assert!(Column::Sum(vec![0, 1]).value(&[1.0, f64::NAN]).is_nan());
         assert_eq!(Column::Difference(0, 1).value(&[5.0, 2.0]), 3.0);
         assert_eq!(Column::Ratio(0, 1).value(&[5.0, 2.0]), 2.5);
+    }
+
+    #[cfg(feature = "trees")]
+    #[test]
+    fn powers_and_lines_through_points() {
+        let power = |lambda: f64, x: f64| Operation::Power { lambda }.apply(x);
+        let single = |x: f64| f64::from(x as f32);
+        assert_eq!(power(2.0, 3.0), 7.5);
+        assert_eq!(power(0.0, 3.0), single(4.0f64.ln()));
+        assert_eq!(power(2.0, -3.0), -single(4.0f64.ln()));
+        assert_eq!(power(0.0, -3.0), -7.5);
+        assert_eq!(power(1.0, 0.0), 0.0);
+        let line = Operation::Interpolate {
+            xs: vec![0.0, 0.0, 2.0, 4.0, 4.0, 8.0],
+            ys: vec![0.0, 0.1, 0.25, 0.5, 0.75, 1.0],
+        };
+        let numbers = [-1.0, 0.0, 3.0, 4.0, 6.0, 8.0, 9.0].map(|x| line.apply(x));
+        assert_eq!(numbers, [0.0, 0.0, 0.375, 0.625, 0.875, 1.0, 1.0]);
+        assert!(line.apply(f64::NAN).is_nan() && line.is_sound(true, true, None));
+        let points = |xs: &[f64], ys: &[f64]| Operation::Interpolate {
+            xs: xs.to_vec(),
+            ys: ys.to_vec(),
+        };
+        for operation in [
+            points(&[1.0, 0.0], &[0.0, 1.0]),
+            points(&[1.0], &[0.0, 1.0]),
+            points(&[f64::NAN], &[0.0]),
+            points(&[0.0], &[f64::INFINITY]),
+            Operation::Power { lambda: f64::NAN },
+        ] {
+            assert!(!operation.is_sound(true, true, None), "{operation:?}");
+        }
+        let parts = TransformParts {
+            columns: Vec::new(),
+            blocks: vec![chain(vec![line])],
+        };
+        assert_eq!(parts.features(), features::LINES | features::TREES);
     }
 
     #[cfg(feature = "trees")]

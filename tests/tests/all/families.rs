@@ -189,6 +189,8 @@ fn every_kind_of_preprocessing_says_what_onnx_runtime_says() {
         "normalizer-l2",
         "normalizer-max",
         "operators",
+        "power",
+        "quantile",
     ] {
         let folder = case("preprocessing", name);
         says_what_onnx_runtime_says(&folder, "linear pipeline", 1e-5);
@@ -245,13 +247,20 @@ fn a_logistic_regression_as_a_plain_net_is_a_net() {
 fn what_a_pipeline_cannot_say_is_refused_by_name() {
     use fieldscore_models::compile::Source;
     for (name, words) in [
-        ("quantile", ["IsNaN", "KBinsDiscretizer"]),
-        ("power", ["Div", "scalers"]),
+        ("power", ["Div", "yeo-johnson"]),
         ("products", ["ReduceProd", "[columns.*]"]),
         ("support-vectors", ["SVMClassifier", "LinearSVC"]),
         ("three-classes", ["LinearClassifier", "good and bad"]),
+        (
+            "quantile-trees",
+            ["TreeEnsembleClassifier", "leave the transform out"],
+        ),
     ] {
-        let error = Source::read(&case("sklearn", &format!("refused/{name}.onnx"))).unwrap_err();
+        let family = match name {
+            "quantile-trees" => "preprocessing",
+            _ => "sklearn",
+        };
+        let error = Source::read(&case(family, &format!("refused/{name}.onnx"))).unwrap_err();
         let all = format!("{error} hint: {}", error.hint_text().unwrap_or_default());
         for word in words.iter().chain(&["node "]) {
             assert!(all.contains(word), "{name}: no {word:?} in: {all}");
@@ -332,6 +341,20 @@ fn init_reads_names_and_categories_from_a_pipeline() {
         assert!(toml.contains(wanted), "no {wanted} in: {toml}");
     }
     for unwanted in ["features", "[fields.seniority]", "[fields.amount]"] {
+        assert!(!toml.contains(unwanted), "{unwanted} in: {toml}");
+    }
+    let trees = draft(Draft {
+        model: &case("pipelines", "random-forest").join("model.onnx"),
+        data: &data,
+        label: "status",
+        bad: None,
+        folder: &folder,
+    });
+    let toml = trees.unwrap().toml;
+    for wanted in ["[fields.income]", "[fields.home.categories]\nignore ="] {
+        assert!(toml.contains(wanted), "no {wanted} in: {toml}");
+    }
+    for unwanted in ["features", "[fields.seniority]", "precision"] {
         assert!(!toml.contains(unwanted), "{unwanted} in: {toml}");
     }
     let card = draft(Draft {

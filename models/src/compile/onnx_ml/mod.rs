@@ -6,6 +6,7 @@
 //! probabilities of two classes. What an operator cannot be said to do is refused only where the
 //! output needs it: labels are computed in ways that nobody reads.
 
+mod bend;
 mod operators;
 mod proto;
 mod value;

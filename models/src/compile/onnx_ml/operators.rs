@@ -155,7 +155,7 @@ impl Call<'_, '_> {
                 "support vectors have no step in the plan: LinearSVC and SGDClassifier are linear and have one"
             }
             "Where" | "IsNaN" | "Pow" | "Log" | "Not" | "Equal" | "Or" => {
-                "quantile and power transforms have no step in the plan: KBinsDiscretizer and the scalers have, and [columns.*] may derive numbers before the model"
+                "the plan takes QuantileTransformer and PowerTransformer (yeo-johnson) in float32, as skl2onnx writes them; [columns.*] may derive numbers before the model"
             }
             "ReduceProd" => "products of fields join them: state them as [columns.*] of the recipe",
             _ => "",
@@ -814,6 +814,27 @@ impl Call<'_, '_> {
             Kind::Double => (columns.clone(), Number::F64),
             _ => (self.single(columns)?, Number::F32),
         };
+        let bends = |feature: &Feature| {
+            let steps = feature.steps.iter();
+            steps
+                .into_iter()
+                .any(|step| matches!(step, Step::Run(one) if one.bends()))
+        };
+        let own = columns.columns.iter().filter_map(|column| match column {
+            Column::Of(feature) => Some(feature),
+            Column::Number(_) => None,
+        });
+        let joined = self.walk.joined.iter().filter_map(|joined| match joined {
+            Joined::Made(feature) => Some(feature),
+            Joined::Norm(..) | Joined::Share(..) => None,
+        });
+        if own.chain(joined).any(bends) {
+            return Err(self.walk.refuse(
+                self.node,
+                "trees behind a quantile or power transform, whose last digits decide",
+                "leave the transform out: trees ask only which of two numbers is greater",
+            ));
+        }
         let width = columns.columns.len();
         let forest =
             |class: Class| trees::of_node(self.node, width, number, class, self.walk.place);

@@ -5,8 +5,8 @@ use std::collections::HashMap;
 use fieldscore_runtime::schema::transform::Operation;
 use tract_onnx::pb::{GraphProto, NodeProto};
 
-use super::operators;
 use super::proto::{self, element};
+use super::{bend, operators};
 use crate::compile::net::Layer;
 use crate::compile::pipeline::{Feature, Input, Joined, Step};
 use crate::compile::trees::Forest;
@@ -171,15 +171,22 @@ pub(super) fn counted(mut feature: Feature) -> Feature {
 /// A graph on the way.
 pub(super) struct Walk<'g> {
     pub place: &'g str,
+    /// Which node writes a value.
+    pub makers: HashMap<&'g str, &'g NodeProto>,
     pub inputs: Vec<Input>,
     pub joined: Vec<Joined>,
     pub values: HashMap<String, Value>,
 }
 
 impl<'g> Walk<'g> {
-    pub fn new(graph: &GraphProto, place: &'g str) -> Result<Self> {
+    pub fn new(graph: &'g GraphProto, place: &'g str) -> Result<Self> {
+        let made = graph.node.iter().flat_map(|node| {
+            let names = node.output.iter();
+            names.map(move |name| (name.as_str(), node))
+        });
         let mut walk = Self {
             place,
+            makers: made.collect(),
             inputs: Vec::new(),
             joined: Vec::new(),
             values: HashMap::new(),
@@ -268,7 +275,7 @@ impl<'g> Walk<'g> {
         let read: Vec<Value> = read.collect();
         let refused = read.iter().find(|value| matches!(value, Value::Refused(_)));
         let written = match refused {
-            Some(refused) => refused.clone(),
+            Some(refused) => bend::of(self, node).unwrap_or_else(|| refused.clone()),
             None => operators::apply(self, node, &read)
                 .unwrap_or_else(|error| Value::Refused(Box::new(error))),
         };
