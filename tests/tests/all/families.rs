@@ -247,7 +247,7 @@ fn a_logistic_regression_as_a_plain_net_is_a_net() {
 fn what_a_pipeline_cannot_say_is_refused_by_name() {
     use fieldscore_models::compile::Source;
     for (name, words) in [
-        ("power", ["Div", "yeo-johnson"]),
+        ("power", ["Pow", "yeo-johnson"]),
         ("products", ["ReduceProd", "[columns.*]"]),
         ("support-vectors", ["SVMClassifier", "LinearSVC"]),
         ("three-classes", ["LinearClassifier", "good and bad"]),
