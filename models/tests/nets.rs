@@ -135,7 +135,16 @@ cases! { "nets":
 }
 
 mod tflite {
-    use super::holds;
+    use super::{Graph, folder, holds};
+
+    #[test]
+    fn full_integer_files_are_refused_with_a_way_out() {
+        for case in ["conv_1d", "dense", "depthwise_2d", "relu_chain", "residual"] {
+            let file = folder(&format!("tflite/{case}_int8")).join("model.tflite");
+            let error = Graph::import(&file).unwrap_err();
+            assert!(error.hint_text().is_some(), "{case}: {error}");
+        }
+    }
 
     cases! { "tflite":
         dense: 1e-5,

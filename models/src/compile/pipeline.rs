@@ -1,7 +1,7 @@
 //! Preprocessing that a model brings along: each of its features is a chain of operations on one
 //! input, which is a field or a column of the recipe. A recipe of such a model lists fields only.
 
-use fieldscore_runtime::schema::transform::{Block, Encoding, Operation};
+use fieldscore_runtime::schema::transform::{Block, Column, Encoding, Operation, TransformParts};
 use fieldscore_runtime::schema::{Answer, Field, FieldKind};
 
 use crate::error::{Error, Result};
@@ -11,8 +11,12 @@ use crate::error::{Error, Result};
 pub struct Pipeline {
     /// The inputs, in the model's order.
     pub inputs: Vec<Input>,
+    /// Numbers that several inputs have a part in; each reads inputs and earlier ones only.
+    pub joined: Vec<Joined>,
     /// The features, in the order in which the model reads them.
     pub features: Vec<Feature>,
+    /// Whether the model behind it takes missing values.
+    pub keeps_missing: bool,
 }
 
 /// One input.
@@ -26,10 +30,21 @@ pub struct Input {
     pub categories: Vec<String>,
 }
 
+/// A number that several inputs have a part in.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Joined {
+    /// What is made of one input, by operations that the runtime has as they are or [`Words`].
+    Made(Feature),
+    /// A norm of earlier ones, by index among them: the runtime's number of it.
+    Norm(u32, Vec<usize>),
+    /// An earlier one's share of a norm, both by index; whether that is of squares.
+    Share(usize, usize, bool),
+}
+
 /// One feature: what is done with one input.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Feature {
-    /// Which input, by index.
+    /// Which input, by index; above the count of inputs a [`Joined`].
     pub input: usize,
     /// What is done, in order.
     pub steps: Vec<Step>,
@@ -61,26 +76,53 @@ impl Pipeline {
         self.inputs.iter().map(|input| input.name.clone()).collect()
     }
 
-    /// The transforms of a bundle. `names` says which field or column each input is, `find` where
-    /// among the sources that is.
+    /// Appends its blocks, and columns behind those there are. `names` says which field or
+    /// column each input is, `find` where among the sources that is.
     ///
     /// # Errors
-    /// Where an input is no field or column of its type, categories do not fit, or a value may be
-    /// missing that the model has nothing for.
-    pub fn blocks(
+    /// Where an input is no field or column of its type, categories do not fit, a value may be
+    /// missing that the model has nothing for, or fields of several groups are joined.
+    pub fn transforms(
         &self,
         names: &[String],
         fields: &[Field],
+        parts: &mut TransformParts,
         find: impl Fn(&str) -> Result<u16>,
-    ) -> Result<Vec<Block>> {
-        let sources: Vec<u16> = names.iter().map(|name| find(name)).collect::<Result<_>>()?;
-        let mut blocks = Vec::new();
+    ) -> Result<()> {
+        let mut sources: Vec<u16> = names.iter().map(|name| find(name)).collect::<Result<_>>()?;
+        // Where joined numbers begin among the sources.
+        let start = fields.len() + parts.columns.len();
+        let at = |joined: usize| u16::try_from(start + joined).unwrap_or(u16::MAX);
+        let mut names = names.to_vec();
+        for (index, joined) in self.joined.iter().enumerate() {
+            let (name, column) = match joined {
+                Joined::Made(feature) => {
+                    let name = names[feature.input].clone();
+                    let source = sources[feature.input];
+                    let field = fields.get(usize::from(source));
+                    let (operations, _) = self.chain(feature, &name, field, false)?;
+                    (name, Column::Made(source, operations))
+                }
+                Joined::Norm(kind, all) => {
+                    let own: Vec<u16> = all.iter().map(|&one| at(one)).collect();
+                    self.one_group(all, &names, &sources, fields)?;
+                    ("norm".to_owned(), Column::Norm(*kind, own))
+                }
+                Joined::Share(one, norm, squares) => {
+                    let name = names[self.inputs.len() + one].clone();
+                    (name, Column::Share(at(*one), at(*norm), *squares))
+                }
+            };
+            names.push(name);
+            sources.push(at(index));
+            parts.columns.push(column);
+        }
         let mut features = self.features.iter().peekable();
         while let Some(feature) = features.next() {
             let name = &names[feature.input];
             let source = sources[feature.input];
             let field = fields.get(usize::from(source));
-            let mut operations = self.chain(feature, name, field)?;
+            let (mut operations, impute) = self.chain(feature, name, field, self.keeps_missing)?;
             if let Some((Step::Is(value), before)) = feature.steps.split_last() {
                 // Features that ask the same of one number are one block.
                 let mut values = vec![*value];
@@ -94,31 +136,64 @@ impl Pipeline {
                 }
                 operations.push(Operation::OneHot { values });
             }
-            blocks.push(Block {
+            parts.blocks.push(Block {
                 name: name.clone(),
                 source,
-                impute: None,
+                impute,
                 missing_flag: false,
                 clip: None,
                 log: false,
                 encode: Encoding::Chain { operations },
             });
         }
-        Ok(blocks)
+        Ok(())
     }
 
-    /// A feature's operations, without a last [`Step::Is`].
+    /// Refuses a norm over fields of several groups: what is joined is explained together.
+    fn one_group(
+        &self,
+        joined: &[usize],
+        names: &[String],
+        sources: &[u16],
+        fields: &[Field],
+    ) -> Result<()> {
+        let field = |&one: &usize| match self.joined.get(one) {
+            Some(Joined::Made(feature)) => fields.get(usize::from(sources[feature.input])),
+            _ => None,
+        };
+        let mut groups: Vec<u16> = joined.iter().filter_map(field).map(|f| f.group).collect();
+        groups.dedup();
+        if groups.len() <= 1 {
+            return Ok(());
+        }
+        let joined = joined
+            .iter()
+            .map(|one| names[self.inputs.len() + one].as_str());
+        let joined: Vec<&str> = joined.collect();
+        Err(Error::input(
+            "groups",
+            format!(
+                "one group with {}, because the model normalises them together",
+                joined.join(", ")
+            ),
+        )
+        .hint("list them in the fields of one [groups.*]: their contribution is one"))
+    }
+
+    /// A feature's operations, without a last [`Step::Is`], and the block's `impute` beside them.
     fn chain(
         &self,
         feature: &Feature,
         name: &str,
         field: Option<&Field>,
-    ) -> Result<Vec<Operation>> {
-        let input = &self.inputs[feature.input];
+        keeps_missing: bool,
+    ) -> Result<(Vec<Operation>, Option<f64>)> {
+        // What is joined is a number, and never missing: its parts are not.
+        let text = self.inputs.get(feature.input).map(|input| input.text);
         let codes = codes(field);
         let mut operations = Vec::new();
         let key = format!("fields.{name}");
-        match (input.text, &codes, field) {
+        match (text.unwrap_or(false), &codes, field) {
             (true, None, _) => {
                 return Err(Error::input(
                     format!("{key}.type"),
@@ -143,7 +218,7 @@ impl Pipeline {
             _ => {}
         }
         // Whether the model has something for a missing value: a number, or "any other category".
-        let mut filled = false;
+        let mut filled = text.is_none();
         for step in &feature.steps {
             match step {
                 Step::Run(operation) => {
@@ -158,10 +233,23 @@ impl Pipeline {
                 Step::Is(_) => {}
             }
         }
-        if !filled {
-            never_missing(field, &key)?;
+        if filled {
+            return Ok((operations, None));
         }
-        Ok(operations)
+        // What only scales leaves a missing value missing; comparisons with one make a number of it.
+        let scales = |step: &Step| {
+            matches!(
+                step,
+                Step::Run(Operation::Single | Operation::Affine { .. })
+            )
+        };
+        match never_missing(field, &key) {
+            Ok(()) => Ok((operations, None)),
+            Err(_) if keeps_missing && feature.steps.iter().all(scales) => {
+                Ok((operations, Some(f64::NAN)))
+            }
+            Err(error) => Err(error),
+        }
     }
 }
 

@@ -29,7 +29,7 @@ pub enum Source {
     Graph(Box<Graph>),
     /// A scorecard's points as CSV, or a scikit-learn pipeline as ONNX.
     Lines(Lines),
-    /// An ensemble of trees, from LightGBM, XGBoost or ONNX.
+    /// An ensemble of trees, from LightGBM, XGBoost or ONNX, there with its preprocessing.
     Trees(Grown),
     /// Several of these, and how they make one.
     Blend(Box<Blend>),
@@ -92,8 +92,14 @@ impl Source {
         if let Ok(model) = tract_onnx::onnx().proto_model_for_read(&mut read)
             && onnx_ml::is_one(&model)
         {
-            let lines = onnx_ml::read(&model, &place)?;
-            return Ok(Self::Lines(Lines { sha256, ..lines }));
+            return Ok(match onnx_ml::read(&model, &place)? {
+                onnx_ml::Read::Lines(lines) => Self::Lines(Lines { sha256, ..lines }),
+                onnx_ml::Read::Trees(grown) => Self::Trees(Grown {
+                    sha256,
+                    bytes: bytes.len(),
+                    ..grown
+                }),
+            });
         }
         let import = if several {
             import::import_several
@@ -118,12 +124,9 @@ impl Source {
     pub fn toward(self, bad: &str) -> Self {
         match self {
             Self::Lines(lines) => Self::Lines(lines.toward(bad)),
+            Self::Trees(grown) => Self::Trees(grown.toward(bad)),
             // A blend's models are turned when they are read.
-            other @ (Self::Net(_)
-            | Self::Graph(_)
-            | Self::Trees(_)
-            | Self::Blend(_)
-            | Self::File(_)) => other,
+            other @ (Self::Net(_) | Self::Graph(_) | Self::Blend(_) | Self::File(_)) => other,
         }
     }
 
@@ -161,8 +164,9 @@ impl Source {
     /// The preprocessing that it brings; a blend's models have their own.
     pub fn pipeline(&self) -> Option<&Pipeline> {
         match self {
-            Self::Net(_) | Self::Graph(_) | Self::Trees(_) | Self::Blend(_) | Self::File(_) => None,
+            Self::Net(_) | Self::Graph(_) | Self::Blend(_) | Self::File(_) => None,
             Self::Lines(lines) => Some(&lines.pipeline),
+            Self::Trees(grown) => grown.pipeline.as_ref(),
         }
     }
 

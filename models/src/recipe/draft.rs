@@ -563,7 +563,7 @@ fn head(
         format!("features = [{names}]\n")
     };
     // Trees are neither pruned nor quantised.
-    let compile = if columns.iter().any(|column| column.for_trees) {
+    let compile = if source.takes_missing() {
         ""
     } else {
         "prune = 0.0                         # share of hidden units to remove\nprecision = \"auto\"\n"

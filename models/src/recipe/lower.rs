@@ -250,27 +250,32 @@ fn lower_transforms(
         });
         names.push(name);
     }
-    let mut blocks = Vec::new();
+    let mut parts = TransformParts {
+        columns,
+        blocks: Vec::new(),
+    };
     for input in inputs {
-        blocks.extend(lower_input(recipe, input, fields, |name, key| {
+        lower_input(recipe, input, fields, &mut parts, |name, key| {
             find(&names, &aliases, name, key)
-        })?);
+        })?;
     }
-    Ok(TransformParts { columns, blocks })
+    Ok(parts)
 }
 
-/// The blocks of one input; `find` says where a field or column is, naming a key where there is none.
+/// Appends the blocks of one input, and the columns that they join fields in; `find` says where a field
+/// or column is, naming a key where there is none.
 fn lower_input(
     recipe: &Recipe,
     input: &Reads<'_>,
     fields: &[schema::Field],
+    parts: &mut TransformParts,
     find: impl Fn(&str, &str) -> Result<u16>,
-) -> Result<Vec<Block>> {
+) -> Result<()> {
     if let Some(pipeline) = input.pipeline {
         let inputs = input_names(recipe, input.features, pipeline)?;
         let place = input.file.display().to_string();
         let find = |name: &str| find(name, &format!("{place}, input {name}"));
-        return pipeline.blocks(&inputs, fields, find);
+        return pipeline.transforms(&inputs, fields, parts, find);
     }
     if input.features.is_empty() {
         return Err(Error::input(
@@ -278,7 +283,6 @@ fn lower_input(
             "names of [features.*], because the model brings no preprocessing",
         ));
     }
-    let mut blocks = Vec::new();
     for name in input.features {
         let Some(feature) = recipe.features.get(name) else {
             return Err(Error::input(
@@ -287,14 +291,14 @@ fn lower_input(
             ));
         };
         let source = find(&feature.from, &format!("features.{name}.from"))?;
-        blocks.push(lower_feature(
+        parts.blocks.push(lower_feature(
             name,
             feature,
             source,
             fields.get(usize::from(source)),
         )?);
     }
-    Ok(blocks)
+    Ok(())
 }
 
 /// The field or column that each input of a model with preprocessing is.

@@ -397,13 +397,13 @@ macro_rules! variants {
             }
         }
     };
-    ($name:ident [ $($index:literal: $variant:ident { $($field:tt),* }),* $(,)? ]) => {
+    ($name:ident [ $($(#[$only:meta])? $index:literal: $variant:ident { $($field:tt),* }),* $(,)? ]) => {
         impl<'b> $crate::bundle::cbor::Read<'b> for $name {
             fn read(from: &mut $crate::bundle::cbor::Reader<'b>) -> Option<Self> {
                 use $crate::bundle::cbor::Read;
                 from.tuple(2)?;
                 match u64::read(from)? {
-                    $($index => {
+                    $($(#[$only])? $index => {
                         from.tuple(<[&str]>::len(&[$(stringify!($field)),*]) as u64)?;
                         Some(Self::$variant { $($field: Read::read(from)?),* })
                     })*
@@ -636,6 +636,12 @@ mod tests {
             Column::Ratio(1, 300),
             Column::Difference(0, 0),
             Column::Sum(vec![1, 2, 3]),
+            #[cfg(feature = "trees")]
+            Column::Made(3, vec![Operation::Single]),
+            #[cfg(feature = "trees")]
+            Column::Norm(2, vec![1, 2]),
+            #[cfg(feature = "trees")]
+            Column::Share(3, 4, true),
         ];
         agrees_when_harmed::<Vec<Column>>(&encode(&columns));
         let values = vec![0.0, -1.5, f64::NAN];
@@ -670,6 +676,13 @@ mod tests {
                     Operation::Bins {
                         edges: vec![0.5, 1.5],
                         values: values.clone(),
+                    },
+                    #[cfg(feature = "trees")]
+                    Operation::Power { lambda: -0.5 },
+                    #[cfg(feature = "trees")]
+                    Operation::Interpolate {
+                        xs: vec![1.0, 1.0],
+                        ys: vec![0.0, 2.0],
                     },
                     Operation::OneHot { values },
                 ],

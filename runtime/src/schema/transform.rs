@@ -5,6 +5,7 @@ use minicbor::Encode;
 
 use crate::bundle::cbor;
 use crate::bundle::cbor::{structure, variants};
+use crate::bundle::container::features;
 use crate::decide::POINT;
 use crate::error::{Error, Result};
 use crate::kernels::arch::fp_state::DefaultFpState;
@@ -38,6 +39,18 @@ pub enum Column {
     /// All added, from left to right.
     #[n(2)]
     Sum(#[n(0)] Vec<u16>),
+    /// What operations, none of them [`Operation::OneHot`], make of an earlier one. Like the next two
+    /// it needs the cargo feature `trees`.
+    #[n(3)]
+    Made(#[n(0)] u16, #[n(1)] Vec<Operation>),
+    /// A norm of others, single, 1 where it is 0: all magnitudes added from left to right (0), all
+    /// squares (1), or the greatest number (2); as ONNX Runtime reckons its Normalizer.
+    #[n(4)]
+    Norm(#[n(0)] u32, #[n(1)] Vec<u16>),
+    /// First divided by second, single; or, of squares, the root of the first's square divided by
+    /// the second, with the first's sign.
+    #[n(5)]
+    Share(#[n(0)] u16, #[n(1)] u16, #[n(2)] bool),
 }
 
 /// One block: source → impute → clip → log → encode, then the missing flag.
@@ -110,7 +123,7 @@ pub enum Encoding {
         values: Vec<f64>,
     },
     /// What a chain of operations makes of the number; 0 where a missing value reaches its end.
-    /// The block's own `impute`, `clip` and `log` are left out beside it.
+    /// The block's own `clip` and `log` are left out beside it, and `impute` unless it is NaN.
     #[n(5)]
     Chain {
         /// What is done, in order.
@@ -181,13 +194,38 @@ pub enum Operation {
         #[n(0)]
         values: Vec<f64>,
     },
+    /// The power transform of Yeo and Johnson ("A new family of power transformations to improve
+    /// normality or symmetry", 2000, equation 2.1), single, by the crate `libm`. Like the next one it
+    /// needs the cargo feature `trees`.
+    #[n(7)]
+    Power {
+        /// λ.
+        #[n(0)]
+        lambda: f64,
+    },
+    /// A line through points, single: the first and the last hold on for what lies beyond, and a
+    /// number that several points in between have gets half the sum of the first and the last.
+    #[n(8)]
+    Interpolate {
+        /// Numbers that do not fall.
+        #[n(0)]
+        xs: Vec<f64>,
+        /// What each becomes.
+        #[n(1)]
+        ys: Vec<f64>,
+    },
 }
 
 structure!(TransformParts {
     0: columns,
     1: blocks
 });
-variants!(Column [0: Ratio { 0, 1 }, 1: Difference { 0, 1 }, 2: Sum { 0 }]);
+variants!(Column [
+    0: Ratio { 0, 1 }, 1: Difference { 0, 1 }, 2: Sum { 0 },
+    #[cfg(feature = "trees")] 3: Made { 0, 1 },
+    #[cfg(feature = "trees")] 4: Norm { 0, 1 },
+    #[cfg(feature = "trees")] 5: Share { 0, 1, 2 },
+]);
 structure!(Block {
     0: name,
     1: source,
@@ -204,6 +242,8 @@ variants!(Encoding [
 variants!(Operation [
     0: Single {}, 1: Impute { value }, 2: Affine { offset, factor }, 3: Clip { low, high },
     4: Lookup { values }, 5: Bins { edges, values }, 6: OneHot { values },
+    #[cfg(feature = "trees")] 7: Power { lambda },
+    #[cfg(feature = "trees")] 8: Interpolate { xs, ys },
 ]);
 
 /// No chain has more operations, and no table of one more numbers.
@@ -215,14 +255,27 @@ impl TransformParts {
     /// ([`features`](crate::bundle::container::features)).
     pub fn features(&self) -> u64 {
         let chain = |block: &Block| matches!(block.encode, Encoding::Chain { .. });
-        match self.blocks.iter().any(chain) {
-            true => crate::bundle::container::features::LINES,
+        let lines = match self.blocks.iter().any(chain) {
+            true => features::LINES,
             false => 0,
+        };
+        let bends = |block: &Block| match &block.encode {
+            Encoding::Chain { operations } => operations.iter().any(Operation::bends),
+            _ => false,
+        };
+        match self.columns.iter().any(Column::is_joined) || self.blocks.iter().any(bends) {
+            true => lines | features::TREES,
+            false => lines,
         }
     }
 }
 
 impl Operation {
+    /// Whether it is neither constant nor a line between steps: a power, or a line through points.
+    pub fn bends(&self) -> bool {
+        matches!(self, Self::Power { .. } | Self::Interpolate { .. })
+    }
+
     /// Whether it is sound at its place of a chain over a field of so many categories.
     fn is_sound(&self, first: bool, last: bool, categories: Option<usize>) -> bool {
         let (numbers, rising): (&[&[f64]], &[f64]) = match self {
@@ -237,6 +290,12 @@ impl Operation {
             Self::Bins { edges, values } => (&[edges, values], edges),
             Self::OneHot { values } if !last || values.is_empty() => return false,
             Self::OneHot { values } => (&[values], &[]),
+            _ if !cfg!(feature = "trees") => return false,
+            Self::Power { lambda } => (&[&[*lambda]], &[]),
+            Self::Interpolate { xs, ys } if xs.len() != ys.len() || !xs.is_sorted() => {
+                return false;
+            }
+            Self::Interpolate { xs, ys } => (&[xs, ys], &[]),
         };
         let finite = |of: &&[f64]| of.len() <= MAX_TABLE && of.iter().all(|x| x.is_finite());
         numbers.iter().all(finite) && rising.windows(2).all(|pair| pair[0] < pair[1])
@@ -250,7 +309,6 @@ impl Operation {
         if number.is_nan() {
             return number;
         }
-        let single = |x: f64| f64::from(x as f32);
         match self {
             Self::Impute { .. } | Self::OneHot { .. } => number,
             Self::Single => single(number),
@@ -258,7 +316,44 @@ impl Operation {
             Self::Clip { low, high } => clip(number, *low, *high),
             Self::Lookup { values } => values.get(number as usize).copied().unwrap_or(f64::NAN),
             Self::Bins { edges, values } => values[edges.partition_point(|&edge| edge <= number)],
+            _ if !cfg!(feature = "trees") => number,
+            Self::Power { lambda } => single(power(number, *lambda)),
+            Self::Interpolate { xs, ys } => single(interpolate(number, xs, ys)),
         }
+    }
+}
+
+/// Of Yeo and Johnson.
+fn power(x: f64, lambda: f64) -> f64 {
+    // Below 0 it is the same of −x and 2 − λ, turned round.
+    let (sign, x, lambda) = match x < 0.0 {
+        true => (-1.0, -x, 2.0 - lambda),
+        false => (1.0, x, lambda),
+    };
+    match lambda == 0.0 {
+        true => sign * libm::log1p(x),
+        false => sign * ((libm::pow(x + 1.0, lambda) - 1.0) / lambda),
+    }
+}
+
+/// On a line through points.
+fn interpolate(x: f64, xs: &[f64], ys: &[f64]) -> f64 {
+    let (below, up_to) = (
+        xs.partition_point(|&point| point < x),
+        xs.partition_point(|&point| point <= x),
+    );
+    let (Some(&first), Some(&last)) = (ys.first(), ys.last()) else {
+        return x;
+    };
+    match (below, up_to) {
+        (_, all) if all == xs.len() => last,
+        (0, _) => first,
+        (after, same) if after == same => {
+            let (x0, x1) = (xs[after - 1], xs[after]);
+            let (y0, y1) = (ys[after - 1], ys[after]);
+            y0 + (y1 - y0) / (x1 - x0) * (x - x0)
+        }
+        (one, after) => 0.5 * (ys[one] + ys[after - 1]),
     }
 }
 
@@ -326,8 +421,11 @@ impl Transforms {
         let mut groups: Vec<u16> = fields.iter().map(|f| f.group).collect();
         for (index, column) in parts.columns.iter().enumerate() {
             let operands: &[u16] = match column {
-                Column::Ratio(a, b) | Column::Difference(a, b) => &[*a, *b],
-                Column::Sum(all) => all,
+                Column::Ratio(a, b) | Column::Difference(a, b) | Column::Share(a, b, _) => {
+                    &[*a, *b]
+                }
+                Column::Sum(all) | Column::Norm(_, all) => all,
+                Column::Made(source, _) => &[*source],
             };
             let mut of: Vec<Option<u16>> = operands
                 .iter()
@@ -339,6 +437,11 @@ impl Transforms {
                     "column {index} over earlier columns and fields of one group"
                 ));
             };
+            if column.is_joined() && !column.is_sound(fields) {
+                return fault(format!(
+                    "sound operations and a known norm in column {index}"
+                ));
+            }
             groups.push(group);
         }
         let mut placed = Vec::with_capacity(parts.blocks.len());
@@ -509,18 +612,90 @@ impl Column {
             Self::Ratio(a, b) => at(*a) / at(*b),
             Self::Difference(a, b) => at(*a) - at(*b),
             Self::Sum(all) => all.iter().fold(0.0, |sum, &source| sum + at(source)),
+            _ if !cfg!(feature = "trees") => f64::NAN,
+            Self::Made(source, operations) => made(at(*source), operations),
+            Self::Norm(kind, all) => {
+                let start = match kind {
+                    2 => f64::from(f32::MIN),
+                    _ => 0.0,
+                };
+                let norm = all
+                    .iter()
+                    .fold(start, |norm, &source| match (kind, at(source)) {
+                        (_, x) if x.is_nan() || norm.is_nan() => f64::NAN,
+                        (0, x) => single(norm + x.abs()),
+                        (1, x) => single(norm + single(x * x)),
+                        (_, x) if x > norm => x,
+                        _ => norm,
+                    });
+                if norm == 0.0 { 1.0 } else { norm }
+            }
+            Self::Share(a, b, squares) => {
+                let (x, norm) = (at(*a), at(*b));
+                match squares {
+                    false => single(x / norm),
+                    true => {
+                        let root = single(single(single(x * x) / norm).sqrt());
+                        if x < 0.0 { -root } else { root }
+                    }
+                }
+            }
+        }
+    }
+
+    /// Whether it is one of those that join what a model normalises.
+    fn is_joined(&self) -> bool {
+        matches!(self, Self::Made(..) | Self::Norm(..) | Self::Share(..))
+    }
+
+    /// Whether its operations and norm are sound.
+    fn is_sound(&self, fields: &[Field]) -> bool {
+        match self {
+            Self::Made(source, operations) => {
+                let hot = |operation: &Operation| matches!(operation, Operation::OneHot { .. });
+                let field = fields.get(usize::from(*source));
+                !operations.iter().any(hot) && is_chain(operations, categories(field))
+            }
+            Self::Norm(kind, all) => *kind <= 2 && !all.is_empty(),
+            _ => true,
         }
     }
 }
 
+/// How many categories a field has.
+fn categories(field: Option<&Field>) -> Option<usize> {
+    field.and_then(|f| match &f.kind {
+        FieldKind::Category { codes } => Some(codes.len()),
+        FieldKind::Text { buckets } => Some(*buckets as usize),
+        FieldKind::Boolean => Some(2),
+        _ => None,
+    })
+}
+
+/// Whether a chain over a field of so many categories is sound.
+fn is_chain(operations: &[Operation], categories: Option<usize>) -> bool {
+    let last = operations.len().wrapping_sub(1);
+    let all = operations.iter().enumerate();
+    operations.len() <= MAX_OPERATIONS
+        && all.fold(true, |all, (at, one)| {
+            all && one.is_sound(at == 0, at == last, categories)
+        })
+}
+
+/// What a chain makes of a number.
+fn made(number: f64, operations: &[Operation]) -> f64 {
+    let all = operations.iter();
+    all.fold(number, |number, operation| operation.apply(number))
+}
+
+/// Rounded to f32.
+fn single(x: f64) -> f64 {
+    f64::from(x as f32)
+}
+
 impl Block {
     fn is_sound(&self, field: Option<&Field>) -> bool {
-        let categories = field.and_then(|f| match &f.kind {
-            FieldKind::Category { codes } => Some(codes.len()),
-            FieldKind::Text { buckets } => Some(*buckets as usize),
-            FieldKind::Boolean => Some(2),
-            _ => None,
-        });
+        let categories = categories(field);
         let encoding = match &self.encode {
             Encoding::Plain => true,
             Encoding::Standardise { mean, deviation } => {
@@ -537,13 +712,9 @@ impl Block {
                 categories == Some(values.len()) && values.iter().all(|v| v.is_finite())
             }
             Encoding::Chain { operations } => {
-                let last = operations.len().wrapping_sub(1);
-                let all = operations.iter().enumerate();
-                operations.len() <= MAX_OPERATIONS
-                    && (self.impute, self.clip, self.log) == (None, None, false)
-                    && all.fold(true, |all, (at, one)| {
-                        all && one.is_sound(at == 0, at == last, categories)
-                    })
+                (self.clip, self.log) == (None, false)
+                    && self.impute.is_none_or(f64::is_nan)
+                    && is_chain(operations, categories)
             }
         };
         let clip = self
@@ -555,10 +726,7 @@ impl Block {
     fn write(&self, number: f64, out: &mut [f64]) {
         let missing = number.is_nan();
         let number = match &self.encode {
-            Encoding::Chain { operations } => {
-                let all = operations.iter();
-                all.fold(number, |number, operation| operation.apply(number))
-            }
+            Encoding::Chain { operations } => made(number, operations),
             _ => number,
         };
         let (values, flag) = out.split_at_mut(self.encode.width());
@@ -820,10 +988,100 @@ mod tests {
     }
 
     #[test]
+    fn a_missing_value_passes_a_chain_where_it_is_to_stay_missing() {
+        let affine = Operation::Affine {
+            offset: 1.0,
+            factor: 2.0,
+        };
+        let mut kept = chain(vec![Operation::Single, affine]);
+        assert_eq!(features(&kept, f64::NAN), [0.0]);
+        kept.impute = Some(f64::NAN);
+        assert!(kept.is_sound(None));
+        assert!(features(&kept, f64::NAN)[0].is_nan());
+        assert_eq!(features(&kept, 3.0), [4.0]);
+    }
+
+    #[test]
     fn columns_are_missing_where_an_operand_is() {
         assert!(Column::Ratio(0, 1).value(&[1.0, 0.0]).is_nan());
         assert!(Column::Sum(vec![0, 1]).value(&[1.0, f64::NAN]).is_nan());
         assert_eq!(Column::Difference(0, 1).value(&[5.0, 2.0]), 3.0);
         assert_eq!(Column::Ratio(0, 1).value(&[5.0, 2.0]), 2.5);
+    }
+
+    #[cfg(feature = "trees")]
+    #[test]
+    fn powers_and_lines_through_points() {
+        let power = |lambda: f64, x: f64| Operation::Power { lambda }.apply(x);
+        let single = |x: f64| f64::from(x as f32);
+        assert_eq!(power(2.0, 3.0), 7.5);
+        assert_eq!(power(0.0, 3.0), single(4.0f64.ln()));
+        assert_eq!(power(2.0, -3.0), -single(4.0f64.ln()));
+        assert_eq!(power(0.0, -3.0), -7.5);
+        assert_eq!(power(1.0, 0.0), 0.0);
+        let line = Operation::Interpolate {
+            xs: vec![0.0, 0.0, 2.0, 4.0, 4.0, 8.0],
+            ys: vec![0.0, 0.1, 0.25, 0.5, 0.75, 1.0],
+        };
+        let numbers = [-1.0, 0.0, 3.0, 4.0, 6.0, 8.0, 9.0].map(|x| line.apply(x));
+        assert_eq!(numbers, [0.0, 0.0, 0.375, 0.625, 0.875, 1.0, 1.0]);
+        assert!(line.apply(f64::NAN).is_nan() && line.is_sound(true, true, None));
+        let points = |xs: &[f64], ys: &[f64]| Operation::Interpolate {
+            xs: xs.to_vec(),
+            ys: ys.to_vec(),
+        };
+        for operation in [
+            points(&[1.0, 0.0], &[0.0, 1.0]),
+            points(&[1.0], &[0.0, 1.0]),
+            points(&[f64::NAN], &[0.0]),
+            points(&[0.0], &[f64::INFINITY]),
+            Operation::Power { lambda: f64::NAN },
+        ] {
+            assert!(!operation.is_sound(true, true, None), "{operation:?}");
+        }
+        let parts = TransformParts {
+            columns: Vec::new(),
+            blocks: vec![chain(vec![line])],
+        };
+        assert_eq!(parts.features(), features::LINES | features::TREES);
+    }
+
+    #[cfg(feature = "trees")]
+    #[test]
+    fn norms_are_those_of_onnx_runtime() {
+        let all = vec![0, 1, 2];
+        let norm = |kind: u32, numbers: &[f64]| Column::Norm(kind, all.clone()).value(numbers);
+        assert_eq!(norm(0, &[3.0, -4.0, 5.0]), 12.0);
+        assert_eq!(norm(1, &[3.0, -4.0, 5.0]), 50.0);
+        // The greatest number, not the greatest magnitude.
+        assert_eq!(norm(2, &[3.0, -4.0, 2.0]), 3.0);
+        assert_eq!([0, 1, 2].map(|kind| norm(kind, &[0.0; 3])), [1.0; 3]);
+        assert!((0..3).all(|kind| norm(kind, &[1.0, f64::NAN, 2.0]).is_nan()));
+        assert_eq!(Column::Share(0, 1, false).value(&[-3.0, 12.0]), -0.25);
+        let root = f64::from((9.0f32 / 50.0).sqrt());
+        assert_eq!(Column::Share(0, 1, true).value(&[-3.0, 50.0]), -root);
+        let made = Column::Made(0, vec![Operation::Impute { value: 7.0 }]);
+        assert_eq!(made.value(&[f64::NAN]), 7.0);
+        let sound = |column: Column| column.is_sound(&[]);
+        assert!(sound(made) && sound(Column::Norm(2, vec![0])));
+        assert!(!sound(Column::Norm(3, vec![0])) && !sound(Column::Norm(0, Vec::new())));
+        let hot = Operation::OneHot { values: vec![1.0] };
+        assert!(!sound(Column::Made(0, vec![hot])));
+        assert!(!sound(Column::Made(
+            0,
+            vec![Operation::Lookup { values: vec![1.0] }]
+        )));
+    }
+
+    #[cfg(feature = "trees")]
+    #[test]
+    fn norms_ask_for_the_feature_bit() {
+        let parts = |columns: Vec<Column>| TransformParts {
+            columns,
+            blocks: vec![block(Encoding::Plain)],
+        };
+        assert_eq!(parts(vec![Column::Sum(vec![0])]).features(), 0);
+        let norm = parts(vec![Column::Norm(0, vec![0])]);
+        assert_eq!(norm.features(), features::TREES);
     }
 }

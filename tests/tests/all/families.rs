@@ -7,7 +7,8 @@ use fieldscore_models::build::{Built, build};
 use fieldscore_models::data::{Reading, Table};
 use fieldscore_models::keys::Signing;
 use fieldscore_models::recipe;
-use fieldscore_runtime::bundle::container::SectionKind;
+use fieldscore_runtime::bundle::container::{SectionKind, features};
+use fieldscore_runtime::decide::OutputKind;
 use fieldscore_runtime::kernels::Kernels;
 use fieldscore_runtime::{Application, Scorer};
 
@@ -48,13 +49,11 @@ fn output(scorer: &Scorer, application: &Application) -> f64 {
     let weights = scorer.section(SectionKind::WEIGHTS).unwrap();
     let mut arena = plan.arena(1);
     let buffer = |port: u16| model.buffers[usize::from(port)];
-    let features = scorer.features(application).unwrap();
-    arena
-        .input(&buffer(model.inputs[0].buffer), 0)
-        .copy_from_slice(&features);
+    let features = scorer.features_f64(application).unwrap();
+    arena.write(&buffer(model.inputs[0].buffer), 0, 0, &features);
     plan.run(0, &Kernels::detect(), weights, 1, &mut arena)
         .unwrap();
-    f64::from(arena.output(&buffer(model.outputs[0].buffer), 0)[0])
+    arena.number(&buffer(model.outputs[0].buffer), 0, 0)
 }
 
 /// How far the bundle's points may be from the library's: what is left of its decimals is held in
@@ -109,24 +108,30 @@ fn points_of_optbinning_are_the_scores() {
 
 /// |a − b| ≤ 1e-5 · max(1, |b|) on every row.
 fn pipeline(name: &str, family: &str) {
-    let folder = case("sklearn", name);
-    let (built, scorer, applications) = opened(&folder);
+    says_what_onnx_runtime_says(&case("sklearn", name), family, 1e-5);
+}
+
+/// |a − b| ≤ tolerance · max(1, |b|) on every row.
+fn says_what_onnx_runtime_says(folder: &Path, family: &str, tolerance: f64) {
+    let name = folder.display();
+    let (built, scorer, applications) = opened(folder);
     assert_eq!(built.summary.family, family, "{name}");
-    let expected = expected(&folder);
+    let expected = expected(folder);
     assert_eq!(expected.len(), applications.len());
-    let probability = name != "regression";
+    let probability = !folder.ends_with("regression");
+    // The plan's output may be the log-odds under the probability.
+    let logistic = probability && scorer.decide().output == OutputKind::Logit;
     let mut furthest: f64 = 0.0;
     for (row, (application, expected)) in applications.iter().zip(&expected).enumerate() {
         let own = output(&scorer, application);
-        // The plan's output is the log-odds under the probability.
-        let own = if probability {
+        let own = if logistic {
             1.0 / (1.0 + (-own).exp())
         } else {
             own
         };
         let apart = (own - expected).abs() / expected.abs().max(1.0);
         assert!(
-            apart <= 1e-5,
+            apart <= tolerance,
             "{name}, row {}: {own} for {expected}",
             row + 1
         );
@@ -159,6 +164,81 @@ fn scikit_learns_pipelines_say_what_onnx_runtime_says() {
 }
 
 #[test]
+fn pipelines_that_end_with_trees_say_what_onnx_runtime_says() {
+    for name in [
+        "random-forest",
+        "extra-trees",
+        "gradient-boosting",
+        "hist-gradient-boosting",
+        "lightgbm",
+        "xgboost",
+        "catboost",
+        "regression",
+        "steps",
+    ] {
+        says_what_onnx_runtime_says(&case("pipelines", name), "trees", 1e-6);
+    }
+}
+
+#[test]
+fn every_kind_of_preprocessing_says_what_onnx_runtime_says() {
+    for name in [
+        "columns",
+        "double",
+        "normalizer-l1",
+        "normalizer-l2",
+        "normalizer-max",
+        "operators",
+        "power",
+        "quantile",
+    ] {
+        let folder = case("preprocessing", name);
+        says_what_onnx_runtime_says(&folder, "linear pipeline", 1e-5);
+    }
+    says_what_onnx_runtime_says(&case("preprocessing", "normalizer-trees"), "trees", 1e-6);
+}
+
+#[test]
+fn what_a_norm_joins_is_one_group() {
+    let split = [
+        (
+            "fields = [\"time\", \"amount\", \"rate\"]",
+            "fields = [\"time\", \"amount\"]",
+        ),
+        ("fields = [\"home\"]", "fields = [\"home\", \"rate\"]"),
+    ];
+    says(
+        ("preprocessing", "normalizer-l1"),
+        &split,
+        &["groups", "time, amount, rate", "normalises", "one"],
+    );
+    let (_, scorer, applications) = opened(&case("preprocessing", "normalizer-l2"));
+    let bits = scorer.container().features;
+    assert_eq!(bits & features::TREES, features::TREES);
+    // One group joins all that the model reads: its contribution is the whole difference.
+    let (_, reference) = scorer.reference().unwrap();
+    for application in applications.iter().take(20) {
+        let explanation = scorer.explain(application).unwrap();
+        let all: i32 = explanation.groups.iter().sum();
+        assert_eq!(all, explanation.decision.score - reference.score);
+        assert_eq!(explanation.groups[1], all);
+    }
+}
+
+#[test]
+fn a_missing_value_reaches_the_trees_of_a_pipeline() {
+    let kept = |name: &str| {
+        opened(&case("pipelines", name))
+            .1
+            .transforms()
+            .keep_missing()
+    };
+    assert!(kept("hist-gradient-boosting") && kept("lightgbm") && kept("xgboost"));
+    // An imputer fills it.
+    assert!(!kept("random-forest"));
+}
+
+#[test]
 fn a_logistic_regression_as_a_plain_net_is_a_net() {
     pipeline("plain-net", "net");
 }
@@ -167,14 +247,20 @@ fn a_logistic_regression_as_a_plain_net_is_a_net() {
 fn what_a_pipeline_cannot_say_is_refused_by_name() {
     use fieldscore_models::compile::Source;
     for (name, words) in [
-        ("quantile", ["IsNaN", "KBinsDiscretizer"]),
-        ("power", ["Div", "scalers"]),
-        ("normaliser", ["Normalizer", "[columns.*]"]),
+        ("power", ["Pow", "yeo-johnson"]),
         ("products", ["ReduceProd", "[columns.*]"]),
         ("support-vectors", ["SVMClassifier", "LinearSVC"]),
         ("three-classes", ["LinearClassifier", "good and bad"]),
+        (
+            "quantile-trees",
+            ["TreeEnsembleClassifier", "leave the transform out"],
+        ),
     ] {
-        let error = Source::read(&case("sklearn", &format!("refused/{name}.onnx"))).unwrap_err();
+        let family = match name {
+            "quantile-trees" => "preprocessing",
+            _ => "sklearn",
+        };
+        let error = Source::read(&case(family, &format!("refused/{name}.onnx"))).unwrap_err();
         let all = format!("{error} hint: {}", error.hint_text().unwrap_or_default());
         for word in words.iter().chain(&["node "]) {
             assert!(all.contains(word), "{name}: no {word:?} in: {all}");
@@ -257,6 +343,20 @@ fn init_reads_names_and_categories_from_a_pipeline() {
     for unwanted in ["features", "[fields.seniority]", "[fields.amount]"] {
         assert!(!toml.contains(unwanted), "{unwanted} in: {toml}");
     }
+    let trees = draft(Draft {
+        model: &case("pipelines", "random-forest").join("model.onnx"),
+        data: &data,
+        label: "status",
+        bad: None,
+        folder: &folder,
+    });
+    let toml = trees.unwrap().toml;
+    for wanted in ["[fields.income]", "[fields.home.categories]\nignore ="] {
+        assert!(toml.contains(wanted), "no {wanted} in: {toml}");
+    }
+    for unwanted in ["features", "[fields.seniority]", "precision"] {
+        assert!(!toml.contains(unwanted), "{unwanted} in: {toml}");
+    }
     let card = draft(Draft {
         model: &case("scorecards", "toad").join("card.csv"),
         ..Draft {
@@ -272,7 +372,6 @@ fn init_reads_names_and_categories_from_a_pipeline() {
 
 #[test]
 fn chains_and_points_need_their_feature_bit() {
-    use fieldscore_runtime::bundle::container::features;
     use fieldscore_tests::fixture::{Parts, key};
     use fieldscore_tests::surgery::assemble_requiring;
     let opens = |parts: &Parts, bits: u64| {
@@ -283,11 +382,11 @@ fn chains_and_points_need_their_feature_bit() {
     assert!(opens(&card, features::LINES).is_ok());
     // Points alone, without a chain.
     let mut points = Parts::small(1);
-    points.decide.output = fieldscore_runtime::decide::OutputKind::Points;
+    points.decide.output = OutputKind::Points;
     assert!(opens(&points, features::LINES).is_ok());
     // A chain alone, without points.
     let mut chain = Parts::scorecard(1);
-    chain.decide.output = fieldscore_runtime::decide::OutputKind::Logit;
+    chain.decide.output = OutputKind::Logit;
     assert!(opens(&chain, features::LINES).is_ok());
     for parts in [card, points, chain] {
         for bits in [0, features::TREES] {

@@ -64,8 +64,15 @@ impl Graph {
     /// operator, its shapes and what to do.
     pub fn import(path: &Path) -> Result<Self> {
         let bytes = std::fs::read(path).map_err(|e| crate::error::io(path, &e))?;
-        let place = path.display().to_string();
-        let typed = read(&bytes, &place)?;
+        Self::of_bytes(&bytes, path.display().to_string())
+    }
+
+    /// As [`Graph::import`], of bytes; `place` is said in errors.
+    ///
+    /// # Errors
+    /// As [`Graph::import`].
+    pub fn of_bytes(bytes: &[u8], place: String) -> Result<Self> {
+        let typed = read(bytes, &place)?;
         let mut widths = Vec::new();
         for input in &typed.inputs {
             widths.push(width(&typed, *input, &place)?);
@@ -91,7 +98,7 @@ impl Graph {
             widths,
             lowered,
             sigmoid_removed: sigmoid.is_some(),
-            sha256: Sha256::digest(&bytes).into(),
+            sha256: Sha256::digest(bytes).into(),
         })
     }
 

@@ -155,10 +155,12 @@ impl View {
         })
     }
 
-    /// Repeated to a larger shape of as many axes.
+    /// Repeated to a larger shape; axes that it lacks are the first.
     pub fn broadcast(&self, dims: &[usize]) -> Self {
+        let lacking = dims.len().saturating_sub(self.dims.len());
+        let strides = (0..self.dims.len()).map(|axis| self.stride(axis));
         Self {
-            strides: (0..self.dims.len()).map(|axis| self.stride(axis)).collect(),
+            strides: std::iter::repeat_n(0, lacking).chain(strides).collect(),
             dims: dims.to_vec(),
             ..self.clone()
         }
@@ -204,5 +206,10 @@ mod tests {
         let part = view.slice(1, 2, 5);
         assert_eq!((part.start, &part.dims[..]), (8, &[1, 3, 4][..]));
         assert_eq!(part.reshaped(&[12]).unwrap().strides, [1]);
+        let repeated = View::whole(0, &[3, 1]).broadcast(&[2, 3, 4]);
+        assert_eq!(
+            (&repeated.dims[..], &repeated.strides[..]),
+            (&[2, 3, 4][..], &[0, 1, 0][..])
+        );
     }
 }

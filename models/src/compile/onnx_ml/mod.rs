@@ -1,11 +1,12 @@
 //! Graphs with operators of ai.onnx.ml, as skl2onnx writes scikit-learn's pipelines: the
-//! preprocessing becomes the bundle's transforms, what follows a dense layer or a few.
+//! preprocessing becomes the bundle's transforms, what follows a dense layer or a few, or trees.
 //!
 //! A graph is walked once, in its order. Every value is known as what it is for one applicant: some
 //! columns, each a chain of operations on one input; a constant; the sums of dense layers; the
 //! probabilities of two classes. What an operator cannot be said to do is refused only where the
 //! output needs it: labels are computed in ways that nobody reads.
 
+mod bend;
 mod operators;
 mod proto;
 mod value;
@@ -14,9 +15,20 @@ use tract_onnx::pb;
 
 use crate::compile::lines::{Family, Lines};
 use crate::compile::net::Net;
-use crate::compile::pipeline::Pipeline;
+use crate::compile::pipeline::{Feature, Pipeline, Step};
+use crate::compile::trees::Grown;
 use crate::error::{Error, Result};
-use value::{Column, Dense, Value, Walk};
+use fieldscore_runtime::schema::transform::Operation;
+use value::{Column, Dense, Forests, Model, Scores, Value, Walk};
+
+/// A model with its preprocessing; the file's digest and length are the caller's to fill in.
+#[derive(Debug, Clone)]
+pub enum Read {
+    /// Dense layers.
+    Lines(Lines),
+    /// Trees.
+    Trees(Grown),
+}
 
 /// Whether a graph has operators of ai.onnx.ml.
 pub fn is_one(model: &pb::ModelProto) -> bool {
@@ -28,7 +40,7 @@ pub fn is_one(model: &pb::ModelProto) -> bool {
 ///
 /// # Errors
 /// Where the output needs what the plan cannot express: with the node, its operator and what to do.
-pub fn read(model: &pb::ModelProto, place: &str) -> Result<Lines> {
+pub fn read(model: &pb::ModelProto, place: &str) -> Result<Read> {
     let Some(graph) = &model.graph else {
         return Err(Error::input(place, "a graph"));
     };
@@ -36,44 +48,92 @@ pub fn read(model: &pb::ModelProto, place: &str) -> Result<Lines> {
     for node in &graph.node {
         walk.take(node);
     }
-    let inputs = std::mem::take(&mut walk.inputs);
-    let mut refused = None;
+    let pipeline = Pipeline {
+        inputs: std::mem::take(&mut walk.inputs),
+        joined: std::mem::take(&mut walk.joined),
+        ..Pipeline::default()
+    };
+    let (mut refused, mut first) = (None, None);
     for output in &graph.output {
         match walk.values.remove(&output.name) {
-            Some(Value::Scores(scores)) => {
-                let mut lines = finish(scores.dense, inputs, place)?;
-                lines.sigmoid_removed = scores.sigmoid;
-                lines.classes = scores.classes;
-                return Ok(match scores.only {
-                    // The one column there is says how likely the first class is.
-                    Some(0) => {
-                        let first = lines.classes.first().cloned().unwrap_or_default();
-                        lines.classes.resize(2, first.clone());
-                        lines.toward(&first)
-                    }
-                    _ => lines,
-                });
-            }
-            Some(Value::Dense(dense)) => return finish(dense, inputs, place),
+            // A later output may be the second class's.
+            Some(Value::Scores(scores)) if scores.only == Some(0) => first = Some(scores),
+            Some(Value::Scores(scores)) => return scored(scores, pipeline, place),
+            Some(Value::Dense(dense)) => return finish(dense, pipeline, place).map(Read::Lines),
             Some(Value::Refused(error)) => refused = refused.or(Some(*error)),
             _ => {}
         }
+    }
+    if let Some(scores) = first {
+        return scored(scores, pipeline, place);
     }
     Err(refused.unwrap_or_else(|| {
         Error::input(
             place,
             "an output with probabilities of two classes, or a score",
         )
-        .hint("the plan takes linear models behind scikit-learn's preprocessing")
+        .hint("the plan takes linear models and trees behind scikit-learn's preprocessing")
     }))
 }
 
+/// The model of a classifier, or of trees.
+fn scored(scores: Scores, pipeline: Pipeline, place: &str) -> Result<Read> {
+    // Whether the one column there is says how likely the first class is.
+    let first = scores.only == Some(0);
+    match scores.model {
+        Model::Dense(dense) => {
+            let mut lines = finish(dense, pipeline, place)?;
+            lines.sigmoid_removed = scores.sigmoid;
+            lines.classes = scores.classes;
+            if first {
+                let first = lines.classes.first().cloned().unwrap_or_default();
+                lines.classes.resize(2, first.clone());
+                lines = lines.toward(&first);
+            }
+            Ok(Read::Lines(lines))
+        }
+        Model::Trees(forests) => {
+            let Forests {
+                columns,
+                second,
+                first: other,
+            } = *forests;
+            let mut grown = Grown::new(second, &[]);
+            let all = columns.into_iter().map(column);
+            grown.pipeline = Some(Pipeline {
+                features: all.collect(),
+                keeps_missing: true,
+                ..pipeline
+            });
+            grown.classes = other.map(|other| Box::new((scores.classes, other)));
+            if first && let Some(name) = grown.classes.as_ref().and_then(|of| of.0.first().cloned())
+            {
+                grown = grown.toward(&name);
+            }
+            Ok(Read::Trees(grown))
+        }
+    }
+}
+
+/// A column as a feature: one that is the same for everyone is what any input's number becomes.
+fn column(column: Column) -> Feature {
+    match column {
+        Column::Of(feature) => feature,
+        Column::Number(value) => {
+            let bin = Operation::Bins {
+                edges: Vec::new(),
+                values: vec![value],
+            };
+            Feature {
+                input: 0,
+                steps: vec![Step::Run(Operation::Impute { value }), Step::Run(bin)],
+            }
+        }
+    }
+}
+
 /// The model of some layers on some features: constant features go into the first bias.
-fn finish(
-    mut dense: Dense,
-    inputs: Vec<crate::compile::pipeline::Input>,
-    place: &str,
-) -> Result<Lines> {
+fn finish(mut dense: Dense, pipeline: Pipeline, place: &str) -> Result<Lines> {
     let features = std::mem::take(&mut dense.columns);
     let Some(first) = dense.layers.first_mut() else {
         return Err(Error::input(place, "a linear model"));
@@ -117,7 +177,10 @@ fn finish(
     }
     Ok(Lines {
         family: Family::Pipeline,
-        pipeline: Pipeline { inputs, features },
+        pipeline: Pipeline {
+            features,
+            ..pipeline
+        },
         net: Net {
             layers: dense.layers,
         },

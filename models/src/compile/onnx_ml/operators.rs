@@ -4,9 +4,12 @@ use fieldscore_runtime::schema::transform::Operation;
 use tract_onnx::pb::NodeProto;
 
 use super::proto::{self, element, float, floats, int, ints, text, texts};
-use super::value::{Column, Columns, Constant, Dense, Kind, Scores, Value, Walk};
+use super::value::{
+    Column, Columns, Constant, Dense, Forests, Kind, Model, Scores, Value, Walk, counted,
+};
 use crate::compile::net::Layer;
-use crate::compile::pipeline::{Feature, Step, Words};
+use crate::compile::pipeline::{Feature, Joined, Step, Words};
+use crate::compile::trees::{self, Class, Link, Number};
 use crate::error::{Error, Result};
 
 /// A node and what it reads.
@@ -22,7 +25,7 @@ pub(super) fn apply(walk: &mut Walk<'_>, node: &NodeProto, read: &[Value]) -> Re
     match (node.op_type.as_str(), read) {
         ("Identity" | "ZipMap", [value]) => call.pass(value),
         ("Normalizer", [value @ Value::Scores(_)]) => Ok(value.clone()),
-        ("ArgMax", [Value::Scores(_)])
+        ("ArgMax", [Value::Scores(_) | Value::Dense(_)])
         | ("Cast" | "Reshape" | "ArrayFeatureExtractor" | "Identity", [Value::Label, ..]) => {
             Ok(Value::Label)
         }
@@ -36,6 +39,23 @@ pub(super) fn apply(walk: &mut Walk<'_>, node: &NodeProto, read: &[Value]) -> Re
         ("Gather" | "ArrayFeatureExtractor", [Value::Columns(columns), Value::Constant(which)]) => {
             call.select(columns, which)
         }
+        ("Gather" | "ArrayFeatureExtractor", [Value::Scores(scores), Value::Constant(which)]) => {
+            call.one_class(scores, &which.numbers)
+        }
+        (
+            "Slice",
+            [
+                Value::Scores(scores),
+                Value::Constant(from),
+                Value::Constant(to),
+                axes @ ..,
+            ],
+        ) if matches!(axes, [Value::Constant(axes)] if axes.numbers == [1.0])
+            && matches!((&from.numbers[..], &to.numbers[..]), ([from], [to]) if from + 1.0 == *to) =>
+        {
+            call.one_class(scores, &from.numbers)
+        }
+        ("Normalizer", [Value::Columns(columns)]) => call.normalizer(columns),
         ("Scaler", [Value::Columns(columns)]) => call.scaler(columns),
         ("Imputer", [Value::Columns(columns)]) => call.imputer(columns),
         ("Binarizer", [Value::Columns(columns)]) => {
@@ -62,11 +82,23 @@ pub(super) fn apply(walk: &mut Walk<'_>, node: &NodeProto, read: &[Value]) -> Re
         ("Relu", [Value::Dense(dense)]) => call.relu(dense),
         ("Sigmoid", [Value::Dense(dense)]) if call.outputs(dense) == 1 => {
             Ok(Value::Scores(Scores {
-                dense: dense.clone(),
+                model: Model::Dense(dense.clone()),
                 sigmoid: true,
                 classes: Vec::new(),
                 only: Some(1),
             }))
+        }
+        ("Sigmoid", [Value::Dense(dense)]) => call.mirrored(dense),
+        // Probabilities of two classes are not negative, and their sum is 1.
+        ("Abs", [value @ Value::Scores(Scores { sigmoid: true, .. })]) => Ok(value.clone()),
+        ("ReduceSum", [Value::Scores(scores), ..]) if scores.sigmoid && scores.only.is_none() => {
+            Ok(Value::Constant(Constant {
+                dims: vec![1, 1],
+                numbers: vec![1.0],
+            }))
+        }
+        ("Div", [value @ Value::Scores(_), Value::Constant(one)]) if one.numbers == [1.0] => {
+            Ok(value.clone())
         }
         ("ArgMax", [Value::Columns(columns)]) => call.arg_max(columns),
         ("MatMul" | "Gemm", [value, Value::Constant(weights), bias @ ..]) => {
@@ -93,6 +125,7 @@ pub(super) fn apply(walk: &mut Walk<'_>, node: &NodeProto, read: &[Value]) -> Re
             call.binary(operator, columns, constant, true)
         }
         ("LinearClassifier", [Value::Columns(columns)]) => call.classifier(columns),
+        (_, [Value::Columns(columns)]) if trees::is_ensemble(node) => call.trees(columns),
         ("LinearRegressor", [Value::Columns(columns)]) => call.regressor(columns),
         _ => Err(call.unknown()),
     }
@@ -121,11 +154,8 @@ impl Call<'_, '_> {
             "SVMClassifier" | "SVMRegressor" => {
                 "support vectors have no step in the plan: LinearSVC and SGDClassifier are linear and have one"
             }
-            "Normalizer" => {
-                "scaling a row joins all of its fields: scale each column (StandardScaler), or state ratios as [columns.*]"
-            }
             "Where" | "IsNaN" | "Pow" | "Log" | "Not" | "Equal" | "Or" => {
-                "quantile and power transforms have no step in the plan: KBinsDiscretizer and the scalers have, and [columns.*] may derive numbers before the model"
+                "the plan takes QuantileTransformer and PowerTransformer (yeo-johnson) in float32, as skl2onnx writes them; [columns.*] may derive numbers before the model"
             }
             "ReduceProd" => "products of fields join them: state them as [columns.*] of the recipe",
             _ => "",
@@ -161,7 +191,9 @@ impl Call<'_, '_> {
         let to = int(self.node, "to").and_then(|to| i32::try_from(to).ok());
         let columns = match value {
             Value::Columns(columns) => columns,
-            Value::Scores(_) | Value::Dense(_) if to == Some(element::FLOAT) => {
+            Value::Scores(_) | Value::Dense(_)
+                if matches!(to, Some(element::FLOAT | element::DOUBLE)) =>
+            {
                 return Ok(value.clone());
             }
             Value::Constant(_) => return Ok(value.clone()),
@@ -183,6 +215,11 @@ impl Call<'_, '_> {
                     ..columns.clone()
                 }))
             }
+            (_, Some(element::INT64)) => Err(self.walk.refuse(
+                self.node,
+                "a cast that changes numbers",
+                "convert the pipeline with Int64TensorType for columns of whole numbers",
+            )),
             _ => Err(self.refuse("a cast that changes numbers")),
         }
     }
@@ -253,7 +290,7 @@ impl Call<'_, '_> {
                 } else {
                     Some(column.clone())
                 };
-                all.push(column.ok_or_else(|| self.refuse("an indicator goes no further"))?);
+                all.push(column.ok_or_else(|| self.refuse("a constant goes no further"))?);
             }
             if vectors {
                 kind = Some(Kind::Single);
@@ -276,6 +313,17 @@ impl Call<'_, '_> {
         let columns = selected.ok_or_else(|| self.refuse("columns that there are not"))?;
         let kind = self.kind_of_first();
         Ok(Value::Columns(Columns { kind, columns }))
+    }
+
+    /// The column of one class.
+    fn one_class(&self, scores: &Scores, which: &[f64]) -> Result<Value> {
+        match which {
+            [class @ (0.0 | 1.0)] if scores.only.is_none() => Ok(Value::Scores(Scores {
+                only: Some(*class as usize),
+                ..scores.clone()
+            })),
+            _ => Err(self.refuse("it selects other than one of two classes")),
+        }
     }
 
     fn kind_of_first(&self) -> Kind {
@@ -303,7 +351,7 @@ impl Call<'_, '_> {
         let each = columns.columns.iter().enumerate().map(|(at, column)| {
             let number = numbers[if numbers.len() == 1 { 0 } else { at }];
             let next = column.then(operation(at, number));
-            next.ok_or_else(|| self.refuse("nothing may follow an indicator"))
+            next.ok_or_else(|| self.refuse("a constant goes no further"))
         });
         Ok(Value::Columns(Columns {
             kind,
@@ -387,6 +435,42 @@ impl Call<'_, '_> {
         Ok(Value::Columns(Columns {
             kind: Kind::Single,
             columns: all,
+        }))
+    }
+
+    /// Each column's share of their norm.
+    fn normalizer(&mut self, columns: &Columns) -> Result<Value> {
+        let columns = self.single(columns)?.columns;
+        let norm = match text(self.node, "norm").as_str() {
+            "L1" => 0,
+            "L2" => 1,
+            "" | "MAX" => 2,
+            _ => return Err(self.refuse("a norm that ONNX does not have")),
+        };
+        let first = self.walk.joined.len();
+        for column in &columns {
+            let Column::Of(feature) = column else {
+                return Err(self.refuse("it normalises a constant"));
+            };
+            let made = Joined::Made(counted(feature.clone()));
+            self.walk.joined.push(made);
+        }
+        let all = first..first + columns.len();
+        self.walk
+            .joined
+            .push(Joined::Norm(norm, all.clone().collect()));
+        let shares = all.clone().map(|one| {
+            self.walk
+                .joined
+                .push(Joined::Share(one, all.end, norm == 1));
+            Column::Of(Feature {
+                input: self.walk.inputs.len() + self.walk.joined.len() - 1,
+                steps: Vec::new(),
+            })
+        });
+        Ok(Value::Columns(Columns {
+            kind: Kind::Single,
+            columns: shares.collect(),
         }))
     }
 
@@ -564,6 +648,32 @@ impl Call<'_, '_> {
         dense.layers.last().map_or(0, |layer| layer.outputs)
     }
 
+    /// A sigmoid of two sums that are each other's negative: of two classes.
+    fn mirrored(&self, dense: &Dense) -> Result<Value> {
+        let mut dense = dense.clone();
+        let last = dense.layers.last_mut().filter(|last| last.outputs == 2);
+        let last = last.filter(|last| {
+            let (first, second) = last.weights.split_at(last.weights.len() / 2);
+            let mut pairs = first
+                .iter()
+                .zip(second)
+                .chain([(&last.bias[0], &last.bias[1])]);
+            !last.relu && pairs.all(|(a, b)| *a == -*b)
+        });
+        let Some(last) = last else {
+            return Err(self.unknown());
+        };
+        last.weights.drain(..last.inputs);
+        last.bias.remove(0);
+        last.outputs = 1;
+        Ok(Value::Scores(Scores {
+            model: Model::Dense(dense),
+            sigmoid: true,
+            classes: Vec::new(),
+            only: None,
+        }))
+    }
+
     /// A product with constant weights.
     fn dense(&self, value: &Value, weights: &Constant, bias: &[Value]) -> Result<Value> {
         let mut dense = match value {
@@ -691,10 +801,55 @@ impl Call<'_, '_> {
             }
         };
         Ok(Value::Scores(Scores {
-            dense: self.linear(columns, weights, bias)?,
+            model: Model::Dense(self.linear(columns, weights, bias)?),
             sigmoid: post == "LOGISTIC" || post == "SOFTMAX",
             classes,
             only: None,
+        }))
+    }
+
+    /// An ensemble of trees, in the type of what it reads.
+    fn trees(&self, columns: &Columns) -> Result<Value> {
+        let (columns, number) = match columns.kind {
+            Kind::Double => (columns.clone(), Number::F64),
+            _ => (self.single(columns)?, Number::F32),
+        };
+        let bends = |feature: &Feature| {
+            let steps = feature.steps.iter();
+            steps
+                .into_iter()
+                .any(|step| matches!(step, Step::Run(one) if one.bends()))
+        };
+        let own = columns.columns.iter().filter_map(|column| match column {
+            Column::Of(feature) => Some(feature),
+            Column::Number(_) => None,
+        });
+        let joined = self.walk.joined.iter().filter_map(|joined| match joined {
+            Joined::Made(feature) => Some(feature),
+            Joined::Norm(..) | Joined::Share(..) => None,
+        });
+        if own.chain(joined).any(bends) {
+            return Err(self.walk.refuse(
+                self.node,
+                "trees behind a quantile or power transform, whose last digits decide",
+                "leave the transform out: trees ask only which of two numbers is greater",
+            ));
+        }
+        let width = columns.columns.len();
+        let forest =
+            |class: Class| trees::of_node(self.node, width, number, class, self.walk.place);
+        let second = forest(Class::Second)?;
+        let classes = trees::classes(self.node);
+        let first = classes.as_ref().map(|_| forest(Class::First)).transpose()?;
+        Ok(Value::Scores(Scores {
+            sigmoid: second.link == Link::Logistic,
+            only: first.is_none().then_some(1),
+            model: Model::Trees(Box::new(Forests {
+                columns: columns.columns,
+                second,
+                first,
+            })),
+            classes: classes.unwrap_or_default(),
         }))
     }
 
@@ -710,7 +865,7 @@ impl Call<'_, '_> {
         match post.as_str() {
             "" | "NONE" => Ok(Value::Dense(dense)),
             "LOGISTIC" => Ok(Value::Scores(Scores {
-                dense,
+                model: Model::Dense(dense),
                 sigmoid: true,
                 classes: Vec::new(),
                 only: Some(1),

@@ -5,10 +5,11 @@ use std::collections::HashMap;
 use fieldscore_runtime::schema::transform::Operation;
 use tract_onnx::pb::{GraphProto, NodeProto};
 
-use super::operators;
 use super::proto::{self, element};
+use super::{bend, operators};
 use crate::compile::net::Layer;
-use crate::compile::pipeline::{Feature, Input, Step};
+use crate::compile::pipeline::{Feature, Input, Joined, Step};
+use crate::compile::trees::Forest;
 use crate::error::{Error, Result};
 
 /// What a value is for one applicant.
@@ -67,11 +68,28 @@ pub(super) struct Dense {
     pub layers: Vec<Layer>,
 }
 
-/// What a classifier says: `dense` is the second class's.
+/// Trees over some columns.
+#[derive(Debug, Clone)]
+pub(super) struct Forests {
+    pub columns: Vec<Column>,
+    /// The second class's, or the regression's.
+    pub second: Forest,
+    /// The first class's, where the classes have names.
+    pub first: Option<Forest>,
+}
+
+/// What gives scores.
+#[derive(Debug, Clone)]
+pub(super) enum Model {
+    Dense(Dense),
+    Trees(Box<Forests>),
+}
+
+/// What a classifier says, or a regression of trees: `model` is the second class's.
 #[derive(Debug, Clone)]
 pub(super) struct Scores {
-    pub dense: Dense,
-    /// Whether these are probabilities, by a sigmoid of `dense`.
+    pub model: Model,
+    /// Whether these are probabilities, by a sigmoid of what `model` gives.
     pub sigmoid: bool,
     /// The two classes, where the graph names them.
     pub classes: Vec<String>,
@@ -107,13 +125,12 @@ impl Column {
             (Self::Number(_), _) => None,
             (Self::Of(_), Operation::Affine { factor: 0.0, .. }) => Some(Self::Number(0.0)),
             (Self::Of(feature), operation) => {
-                let after_is = matches!(feature.steps.last(), Some(Step::Is(_)));
-                // An indicator ends its chain; told apart by bins it could go on, but no encoder
-                // of scikit-learn's is followed by more than a cast.
-                if after_is {
-                    return (operation == Operation::Single).then(|| self.clone());
+                // 0 and 1 are what they are in f32.
+                let is = matches!(feature.steps.last(), Some(Step::Is(_)));
+                if is && operation == Operation::Single {
+                    return Some(self.clone());
                 }
-                let mut feature = feature.clone();
+                let mut feature = counted(feature.clone());
                 feature.steps.push(Step::Run(operation));
                 Some(Self::Of(feature))
             }
@@ -133,18 +150,45 @@ impl Column {
     }
 }
 
+/// A feature whose last step is no indicator: an indicator ends its chain, so that bins say the same.
+pub(super) fn counted(mut feature: Feature) -> Feature {
+    if let Some(&Step::Is(value)) = feature.steps.last() {
+        feature.steps.pop();
+        let is_text = matches!(feature.steps.first(), Some(Step::Words(_)));
+        feature.steps.push(Step::Run(Operation::Bins {
+            edges: vec![value, value.next_up()],
+            values: vec![0.0, 1.0, 0.0],
+        }));
+        // Of a text that is missing no category is its own.
+        if is_text {
+            let none = Operation::Impute { value: 0.0 };
+            feature.steps.push(Step::Run(none));
+        }
+    }
+    feature
+}
+
 /// A graph on the way.
 pub(super) struct Walk<'g> {
     pub place: &'g str,
+    /// Which node writes a value.
+    pub makers: HashMap<&'g str, &'g NodeProto>,
     pub inputs: Vec<Input>,
+    pub joined: Vec<Joined>,
     pub values: HashMap<String, Value>,
 }
 
 impl<'g> Walk<'g> {
-    pub fn new(graph: &GraphProto, place: &'g str) -> Result<Self> {
+    pub fn new(graph: &'g GraphProto, place: &'g str) -> Result<Self> {
+        let made = graph.node.iter().flat_map(|node| {
+            let names = node.output.iter();
+            names.map(move |name| (name.as_str(), node))
+        });
         let mut walk = Self {
             place,
+            makers: made.collect(),
             inputs: Vec::new(),
+            joined: Vec::new(),
             values: HashMap::new(),
         };
         for tensor in &graph.initializer {
@@ -231,7 +275,7 @@ impl<'g> Walk<'g> {
         let read: Vec<Value> = read.collect();
         let refused = read.iter().find(|value| matches!(value, Value::Refused(_)));
         let written = match refused {
-            Some(refused) => refused.clone(),
+            Some(refused) => bend::of(self, node).unwrap_or_else(|| refused.clone()),
             None => operators::apply(self, node, &read)
                 .unwrap_or_else(|error| Value::Refused(Box::new(error))),
         };
@@ -259,7 +303,7 @@ impl<'g> Walk<'g> {
             ),
         );
         error.hint(if hint.is_empty() {
-            "the plan takes imputers, scalers, encoders, binarisers and bins of scikit-learn, then a linear model"
+            "the plan takes imputers, scalers, encoders, binarisers and bins of scikit-learn, then a linear model or trees"
         } else {
             hint
         })

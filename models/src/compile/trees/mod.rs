@@ -18,11 +18,12 @@ use sha2::{Digest, Sha256};
 
 use crate::compile::Size;
 use crate::compile::net::Rows;
+use crate::compile::pipeline::Pipeline;
 use crate::error::{Error, Result, io};
 
 pub use ensemble::{check, lower};
 pub use native::Native;
-pub use onnx::{is_ensemble, of_model, of_node};
+pub use onnx::{Class, classes, is_ensemble, of_model, of_node};
 
 /// No forest has more trees.
 const MAX_TREES: usize = 1 << 16;
@@ -186,8 +187,12 @@ pub struct Forest {
 /// A forest and the file that it is from.
 #[derive(Debug, Clone)]
 pub struct Grown {
-    /// The forest.
+    /// The forest; a classifier's is the second class's.
     pub forest: Forest,
+    /// The preprocessing that the file brings.
+    pub pipeline: Option<Pipeline>,
+    /// Of a classifier whose file names its two classes, these and the first one's forest.
+    pub classes: Option<Box<(Vec<String>, Forest)>>,
     /// SHA-256 of the file.
     pub sha256: [u8; 32],
     /// Bytes of the file.
@@ -251,9 +256,24 @@ impl Grown {
     pub fn new(forest: Forest, bytes: &[u8]) -> Self {
         Self {
             forest,
+            pipeline: None,
+            classes: None,
             sha256: Sha256::digest(bytes).into(),
             bytes: bytes.len(),
         }
+    }
+
+    /// The model whose output is that of the class `bad`: of a classifier that has a first class of
+    /// this name the first, else the second.
+    #[must_use]
+    pub fn toward(mut self, bad: &str) -> Self {
+        if let Some(classes) = &mut self.classes
+            && classes.0.first().is_some_and(|first| first == bad)
+        {
+            std::mem::swap(&mut self.forest, &mut classes.1);
+            classes.0.swap(0, 1);
+        }
+        self
     }
 
     /// How large the model is as handed in.

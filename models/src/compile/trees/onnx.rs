@@ -87,8 +87,13 @@ pub fn of_model(bytes: &[u8], place: &str) -> Result<Option<Grown>> {
     } else {
         Number::F32
     };
-    let forest = of_node(node, width, number, place)?;
-    Ok(Some(Grown::new(forest, bytes)))
+    let forest = of_node(node, width, number, Class::Second, place)?;
+    let mut grown = Grown::new(forest, bytes);
+    if let Some(classes) = classes(node) {
+        let first = of_node(node, width, number, Class::First, place)?;
+        grown.classes = Some(Box::new((classes, first)));
+    }
+    Ok(Some(grown))
 }
 
 /// Whether a node neither computes anything nor picks another class than the second.
@@ -112,14 +117,39 @@ fn model_graph(model: &ModelProto) -> Option<&GraphProto> {
     model.graph.as_ref()
 }
 
-/// One ensemble of an ONNX graph as a forest whose margin is the second class's, or the regression's
+/// Which of a classifier's two classes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Class {
+    /// The first.
+    First,
+    /// The second.
+    Second,
+}
+
+/// The names of a classifier's two classes; `None` of any other node.
+pub fn classes(node: &NodeProto) -> Option<Vec<String>> {
+    let attributes = Attributes::new(node, "");
+    let texts = attributes.strings("classlabels_strings").iter();
+    let texts = texts.map(|text| String::from_utf8_lossy(text).into_owned());
+    let numbers = attributes.ints("classlabels_int64s").iter();
+    let all: Vec<String> = texts.chain(numbers.map(ToString::to_string)).collect();
+    (all.len() == 2).then_some(all)
+}
+
+/// One ensemble of an ONNX graph as a forest whose margin is that of `class`, or the regression's
 /// value; [`Forest::link`] says whether the node makes a probability of it. `features` is how many
 /// columns its input has, `number` their type: [`Number::F64`] for double, else [`Number::F32`].
 ///
 /// # Errors
 /// Where the node is not sound, or does what the plan cannot express: more than two classes, more
 /// than one target, MIN and MAX, SOFTMAX and PROBIT.
-pub fn of_node(node: &NodeProto, features: usize, number: Number, place: &str) -> Result<Forest> {
+pub fn of_node(
+    node: &NodeProto,
+    features: usize,
+    number: Number,
+    class: Class,
+    place: &str,
+) -> Result<Forest> {
     let name = if node.name.is_empty() {
         &node.op_type
     } else {
@@ -134,7 +164,7 @@ pub fn of_node(node: &NodeProto, features: usize, number: Number, place: &str) -
     }
     let attributes = Attributes::new(node, &place);
     let read = match node.op_type.as_str() {
-        "TreeEnsembleClassifier" => classifier(&attributes)?,
+        "TreeEnsembleClassifier" => classifier(&attributes, class)?,
         "TreeEnsembleRegressor" => regressor(&attributes)?,
         "TreeEnsemble" => five(&attributes)?,
         other => {
@@ -184,7 +214,7 @@ struct Read {
     link: Link,
 }
 
-fn classifier(attributes: &Attributes<'_>) -> Result<Read> {
+fn classifier(attributes: &Attributes<'_>, class: Class) -> Result<Read> {
     let labels = attributes.ints("classlabels_int64s").len()
         + attributes.strings("classlabels_strings").len();
     if labels != 2 {
@@ -222,16 +252,29 @@ fn classifier(attributes: &Attributes<'_>) -> Result<Read> {
         "LOGISTIC" => Link::Logistic,
         other => return Err(attributes.transform(other)),
     };
+    // What is said of one class is said of the other in reverse.
+    let mirrored = class == Class::First && !both;
     let leaves = Leaves {
         trees: attributes.ints("class_treeids"),
         nodes: attributes.ints("class_nodeids"),
         ids,
-        weights,
-        wanted,
+        weights: match mirrored {
+            true => weights.iter().map(|weight| -weight).collect(),
+            false => weights,
+        },
+        wanted: if class == Class::First && both {
+            0
+        } else {
+            wanted
+        },
     };
     Ok(Read {
         trees: grow(attributes, &leaves)?,
-        base,
+        base: match (mirrored, is_probability) {
+            (true, true) => 1.0 - base,
+            (true, false) => -base,
+            (false, _) => base,
+        },
         average: false,
         link,
     })
