@@ -39,6 +39,8 @@ pub mod features {
     pub const TENSORS: u64 = 1 << 1;
     /// A scorecard's points as the model's output, and chains of operations as transforms.
     pub const LINES: u64 = 1 << 2;
+    /// Fields that are tables of rows, tensors or lists of words.
+    pub const TABLES: u64 = 1 << 3;
 }
 
 /// Feature bits that this runtime knows. A bundle that requires any other is refused.
@@ -50,6 +52,11 @@ pub const KNOWN_FEATURES: u64 = features::LINES
     }
     | if cfg!(feature = "tensors") {
         features::TENSORS
+    } else {
+        0
+    }
+    | if cfg!(feature = "tables") {
+        features::TABLES
     } else {
         0
     };
