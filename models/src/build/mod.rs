@@ -252,7 +252,7 @@ struct Workshop<'r> {
 impl<'r> Workshop<'r> {
     fn open(loaded: &'r Loaded, source: &Source) -> Result<Self> {
         let recipe = &loaded.recipe;
-        let lowered = recipe::lower_with(recipe, source.pipeline())?;
+        let lowered = recipe::lower_with(recipe, source.pipeline(), &source.named_inputs())?;
         let schema = Arc::new(Schema::new(lowered.schema.clone(), [0; 32])?);
         let transforms = Transforms::new(lowered.transforms.clone(), schema.fields())?;
         let (table, parts) = data::parts(recipe)?;

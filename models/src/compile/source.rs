@@ -136,6 +136,14 @@ impl Source {
         }
     }
 
+    /// The names and sizes of its inputs, where it has several.
+    pub fn named_inputs(&self) -> Vec<(String, usize)> {
+        match self {
+            Self::Graph(graph) => graph.named_inputs(),
+            Self::Net(_) | Self::Lines(_) | Self::Trees(_) | Self::File(_) => Vec::new(),
+        }
+    }
+
     /// How many features it reads.
     pub fn inputs(&self) -> usize {
         match self {

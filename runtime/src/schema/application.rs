@@ -140,6 +140,11 @@ impl Application {
         }
     }
 
+    /// The schema that it is for.
+    pub fn schema(&self) -> &Arc<Schema> {
+        &self.schema
+    }
+
     /// The application's id.
     pub fn id(&self) -> &str {
         &self.id

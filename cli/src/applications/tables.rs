@@ -1,0 +1,229 @@
+//! Tables in files of their own: CSV whose rows carry the id of the application that they belong to.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use fieldscore_runtime::schema::{FieldKind, Schema};
+use fieldscore_runtime::{Application, DecimalMark};
+
+use super::batch::{RowError, shown};
+use super::csv_rows::{CsvRows, Record};
+use super::source::Source;
+use crate::error::{Error, Result, io};
+
+/// Which file has the rows of which field: `history=transactions.csv`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TableFile {
+    /// The field.
+    pub field: String,
+    /// The file.
+    pub file: PathBuf,
+}
+
+impl std::str::FromStr for TableFile {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> std::result::Result<Self, Self::Err> {
+        match text.split_once('=') {
+            Some((field, file)) if !field.is_empty() && !file.is_empty() => Ok(Self {
+                field: field.to_owned(),
+                file: file.into(),
+            }),
+            _ => Err("expected a field and a file, as history=transactions.csv"),
+        }
+    }
+}
+
+/// The rows of one file, in memory. Its `Debug` shows no value.
+pub struct TableRows {
+    field: String,
+    place: String,
+    header: Vec<String>,
+    id: usize,
+    text: String,
+    /// For each cell, row by row, where its text ends.
+    ends: Vec<usize>,
+    /// The rows of each application, in the file's order.
+    of: HashMap<String, Vec<usize>>,
+}
+
+impl TableRows {
+    /// Reads a file whose column `id` says whose row it is.
+    ///
+    /// # Errors
+    /// Where it cannot be read, a row is at fault, or there is no such column: with the line.
+    pub fn read(field: &str, path: &Path, id: &str, separator: u8) -> Result<Self> {
+        let file = std::fs::File::open(path).map_err(|e| io(path, &e))?;
+        let mut source = Source::new(path.display().to_string(), file)?;
+        let mut rows = CsvRows::new(separator);
+        let fault = |line: u64, error: RowError| {
+            Error::input(format!("{}:{line}", path.display()), error.expected)
+        };
+        let (mut header, mut text, mut ends) = (Vec::new(), String::new(), Vec::new());
+        let mut of: HashMap<String, Vec<usize>> = HashMap::new();
+        let mut at = 0;
+        loop {
+            let width = Some(header.len()).filter(|&width| width > 0);
+            let line = match rows.next(&mut source, width)? {
+                Record::End => break,
+                Record::Bad(line, error) => return Err(fault(line, error)),
+                Record::Row(line) => line,
+            };
+            let cells = (0..rows.len()).map(|at| rows.cell(at).map_err(|e| fault(line, e)));
+            if header.is_empty() {
+                let names = cells.map(|name| name.map(|name| name.trim().to_owned()));
+                header = names.collect::<Result<_>>()?;
+                at = header.iter().position(|name| name == id).ok_or_else(|| {
+                    Error::input(
+                        format!("{}:{line}", path.display()),
+                        format!("a column \"{id}\", which says whose row it is"),
+                    )
+                })?;
+                continue;
+            }
+            let row = ends.len() / header.len();
+            for (column, cell) in cells.enumerate() {
+                let cell = cell?;
+                if column == at {
+                    of.entry(cell.trim().to_owned()).or_default().push(row);
+                }
+                text.push_str(cell);
+                ends.push(text.len());
+            }
+        }
+        if header.is_empty() {
+            let expected = "a header row, then a row for each row of the table";
+            return Err(Error::input(path.display().to_string(), expected));
+        }
+        Ok(Self {
+            field: field.to_owned(),
+            place: path.display().to_string(),
+            header,
+            id: at,
+            text,
+            ends,
+            of,
+        })
+    }
+
+    fn cell(&self, row: usize, column: usize) -> &str {
+        let at = row * self.header.len() + column;
+        let start = at.checked_sub(1).map_or(0, |before| self.ends[before]);
+        &self.text[start..self.ends[at]]
+    }
+}
+
+impl std::fmt::Debug for TableRows {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "TableRows({}, {} cells)", self.place, self.ends.len())
+    }
+}
+
+/// Files of rows, bound to a schema.
+#[derive(Debug, Clone, Default)]
+pub struct Tables {
+    bound: Vec<Bound>,
+}
+
+#[derive(Debug, Clone)]
+struct Bound {
+    rows: Arc<TableRows>,
+    field: usize,
+    /// For each column of the table the one of the file.
+    columns: Vec<Option<usize>>,
+}
+
+impl Tables {
+    /// Binds files to the tables of a schema.
+    ///
+    /// # Errors
+    /// Where a field is no table or has two files, a file has none of its columns, or, where `strict`,
+    /// others or not all of them.
+    pub fn bind(files: &[Arc<TableRows>], schema: &Schema, strict: bool) -> Result<Self> {
+        let mut bound: Vec<Bound> = Vec::with_capacity(files.len());
+        for rows in files {
+            let field = schema.index_of(&rows.field).ok();
+            let own = field.map(|at| &schema.fields()[at].kind);
+            let (Some(field), Some(FieldKind::Table { columns, .. })) = (field, own) else {
+                let tables = schema.fields().iter();
+                let tables = tables.filter(|field| !field.kind.columns().is_empty());
+                let names: Vec<&str> = tables.map(|field| field.name.as_str()).collect();
+                return Err(Error::input(
+                    format!("table {}", shown(&rows.field)),
+                    format!("a table of the bundle ({})", names.join(", ")),
+                ));
+            };
+            if bound.iter().any(|earlier| earlier.field == field) {
+                let place = format!("table {}", rows.field);
+                return Err(Error::input(place, "one file for each table"));
+            }
+            let place = format!("{}, header", rows.place);
+            let at = |name: &str| {
+                let mut header = rows.header.iter().enumerate();
+                let found = header.find(|(at, own)| *at != rows.id && *own == name);
+                found.map(|(at, _)| at)
+            };
+            let columns: Vec<Option<usize>> =
+                columns.iter().map(|column| at(&column.0.name)).collect();
+            let found = columns.iter().flatten().count();
+            if found == 0 || strict && (found < columns.len() || found + 1 < rows.header.len()) {
+                let names = schema.fields()[field].kind.columns().iter();
+                let names: Vec<&str> = names.map(|column| column.0.name.as_str()).collect();
+                let what = match strict {
+                    true => "exactly the columns of the table besides the id",
+                    false => "columns of the table",
+                };
+                return Err(Error::input(
+                    place,
+                    format!("{what} ({})", names.join(", ")),
+                ));
+            }
+            bound.push(Bound {
+                rows: Arc::clone(rows),
+                field,
+                columns,
+            });
+        }
+        Ok(Self { bound })
+    }
+
+    /// Whether the field at `index` has a file.
+    pub fn has(&self, index: usize) -> bool {
+        self.bound.iter().any(|bound| bound.field == index)
+    }
+
+    /// Gives an application the rows that have its id. A table without any stays as it is: missing, where
+    /// nothing else gave it. `is_missing` says which cells mean that there is no value.
+    ///
+    /// # Errors
+    /// Where a cell is not of its column's type: with field, row (of this application's) and column.
+    pub fn fill(
+        &self,
+        application: &mut Application,
+        mark: DecimalMark,
+        is_missing: impl Fn(&str) -> bool,
+    ) -> std::result::Result<(), RowError> {
+        for Bound {
+            rows,
+            field,
+            columns,
+        } in &self.bound
+        {
+            let Some(own) = rows.of.get(application.id()) else {
+                continue;
+            };
+            application.start_rows_at(*field)?;
+            for &row in own {
+                application.add_row_at(*field)?;
+                for (column, at) in columns.iter().enumerate() {
+                    let cell = at.map_or("", |at| rows.cell(row, at));
+                    if !is_missing(cell) {
+                        application.set_cell_text_at(*field, column, cell, mark)?;
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+}
