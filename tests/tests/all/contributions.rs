@@ -1,10 +1,11 @@
 //! Contributions against their definition, by brute force: every order in which fields can join,
 //! groups kept together, averaged in exact integers. Shares no code with the runtime's.
 
-use fieldscore_runtime::decide::{LOG_ODDS_ONE, OutputKind, round_points};
+use fieldscore_runtime::decide::{LOG_ODDS_ONE, OutputKind, RecordValue, round_points};
 use fieldscore_runtime::kernels::Kernels;
 use fieldscore_runtime::plan::ElementType;
-use fieldscore_runtime::{Application, Scorer};
+use fieldscore_runtime::schema::{Field, FieldKind};
+use fieldscore_runtime::{Application, Date, Scorer, Value};
 use fieldscore_tests::fixture::{Arithmetic, Parts, draw};
 use fieldscore_tests::random::Random;
 use proptest::prelude::*;
@@ -102,13 +103,10 @@ const MISSING: i64 = i64::MIN;
 /// `reference`'s.
 fn mixed(
     scorer: &Scorer,
-    application: &[fieldscore_runtime::decide::RecordValue],
+    application: &[RecordValue],
     masks: usize,
-    reference: &[fieldscore_runtime::decide::RecordValue],
+    reference: &[RecordValue],
 ) -> Application {
-    use fieldscore_runtime::decide::RecordValue;
-    use fieldscore_runtime::schema::FieldKind;
-    use fieldscore_runtime::{Date, Value};
     let mut out = scorer.application("mixed", fieldscore_tests::fixture::today());
     let fields = scorer.schema().fields().to_vec();
     for (index, field) in fields.iter().enumerate() {
@@ -117,25 +115,41 @@ fn mixed(
         } else {
             reference
         };
-        let value = match &from[index] {
-            RecordValue::Text(text) => Value::Text(text),
-            RecordValue::Truth(truth) => Value::Boolean(*truth),
-            RecordValue::Number(MISSING) => Value::Missing,
-            RecordValue::Number(raw) => match &field.kind {
-                FieldKind::Integer => Value::Integer(*raw),
-                FieldKind::Money { .. } => Value::Minor(*raw),
-                FieldKind::Date => Value::Date(Date::from_days(*raw).unwrap()),
-                _ => Value::Number(*raw as f64 / 10.0),
-            },
+        let RecordValue::Rows(rows) = &from[index] else {
+            out.set_at(index, typed(field, &from[index])).unwrap();
+            continue;
         };
-        out.set_at(index, value).unwrap();
+        for row in rows {
+            out.add_row_at(index).unwrap();
+            for (at, (cell, column)) in row.iter().zip(field.kind.columns()).enumerate() {
+                let value = cell
+                    .as_ref()
+                    .map_or(Value::Missing, |v| typed(&column.0, v));
+                out.set_cell_at(index, at, value).unwrap();
+            }
+        }
     }
     out
 }
 
+/// A record's value as a caller has it.
+pub(super) fn typed<'a>(field: &Field, value: &'a RecordValue) -> Value<'a> {
+    match value {
+        RecordValue::Text(text) => Value::Text(text),
+        RecordValue::Truth(truth) => Value::Boolean(*truth),
+        RecordValue::Bytes(bytes) => Value::Bytes(bytes),
+        RecordValue::Number(MISSING) | RecordValue::Rows(_) => Value::Missing,
+        RecordValue::Number(raw) => match &field.kind {
+            FieldKind::Integer => Value::Integer(*raw),
+            FieldKind::Money { .. } => Value::Minor(*raw),
+            FieldKind::Date => Value::Date(Date::from_days(*raw).unwrap()),
+            kind => Value::Number(*raw as f64 / 10f64.powi(kind.decimals().into())),
+        },
+    }
+}
+
 /// The values of an application in the schema's order, missing ones as the sentinel.
-fn values(scorer: &Scorer, record: &[u8]) -> Vec<fieldscore_runtime::decide::RecordValue> {
-    use fieldscore_runtime::decide::RecordValue;
+fn values(scorer: &Scorer, record: &[u8]) -> Vec<RecordValue> {
     let record = fieldscore_runtime::Record::decode(record).unwrap();
     scorer
         .schema()
@@ -148,7 +162,8 @@ fn values(scorer: &Scorer, record: &[u8]) -> Vec<fieldscore_runtime::decide::Rec
         .collect()
 }
 
-fn check(scorer: &Scorer, application: &Application) {
+/// That an explanation is what its definition says.
+pub(super) fn check(scorer: &Scorer, application: &Application) {
     let explanation = scorer.explain(application).unwrap();
     let mut record = Vec::new();
     scorer.record(application, &explanation.decision, &mut record);

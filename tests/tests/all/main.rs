@@ -19,6 +19,7 @@ mod engines;
 mod families;
 mod forests;
 mod golden;
+mod inputs;
 mod memory;
 mod phones;
 mod redaction;
