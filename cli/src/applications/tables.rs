@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use fieldscore_runtime::schema::{FieldKind, Schema};
 use fieldscore_runtime::{Application, DecimalMark};
+use sha2::{Digest, Sha256};
 
 use super::batch::{RowError, shown};
 use super::csv_rows::{CsvRows, Record};
@@ -46,6 +47,7 @@ pub struct TableRows {
     ends: Vec<usize>,
     /// The rows of each application, in the file's order.
     of: HashMap<String, Vec<usize>>,
+    sha256: [u8; 32],
 }
 
 impl TableRows {
@@ -54,8 +56,9 @@ impl TableRows {
     /// # Errors
     /// Where it cannot be read, a row is at fault, or there is no such column: with the line.
     pub fn read(field: &str, path: &Path, id: &str, separator: u8) -> Result<Self> {
-        let file = std::fs::File::open(path).map_err(|e| io(path, &e))?;
-        let mut source = Source::new(path.display().to_string(), file)?;
+        let bytes = std::fs::read(path).map_err(|e| io(path, &e))?;
+        let sha256 = Sha256::digest(&bytes).into();
+        let mut source = Source::new(path.display().to_string(), std::io::Cursor::new(bytes))?;
         let mut rows = CsvRows::new(separator);
         let fault = |line: u64, error: RowError| {
             Error::input(format!("{}:{line}", path.display()), error.expected)
@@ -104,7 +107,18 @@ impl TableRows {
             text,
             ends,
             of,
+            sha256,
         })
+    }
+
+    /// The field whose rows they are.
+    pub fn field(&self) -> &str {
+        &self.field
+    }
+
+    /// SHA-256 of the file.
+    pub fn sha256(&self) -> [u8; 32] {
+        self.sha256
     }
 
     fn cell(&self, row: usize, column: usize) -> &str {

@@ -12,3 +12,4 @@ mod boundary;
 mod common;
 mod errors;
 mod golden;
+mod tables;
