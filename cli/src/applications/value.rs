@@ -45,10 +45,11 @@ impl Slot {
     }
 
     fn set(self, application: &mut Application, value: Value<'_>) -> Result<(), RowError> {
-        Ok(match self {
-            Self::Field(index) => application.set_at(index, value)?,
-            Self::Column(index, column) => application.set_cell_at(index, column, value)?,
-        })
+        let set = match self {
+            Self::Field(index) => application.set_at(index, value),
+            Self::Column(index, column) => application.set_cell_at(index, column, value),
+        };
+        set.map_err(RowError::from)
     }
 
     fn set_text(
@@ -57,12 +58,11 @@ impl Slot {
         text: &str,
         mark: DecimalMark,
     ) -> Result<(), RowError> {
-        Ok(match self {
-            Self::Field(index) => application.set_text_at(index, text, mark)?,
-            Self::Column(index, column) => {
-                application.set_cell_text_at(index, column, text, mark)?
-            }
-        })
+        let set = match self {
+            Self::Field(index) => application.set_text_at(index, text, mark),
+            Self::Column(index, column) => application.set_cell_text_at(index, column, text, mark),
+        };
+        set.map_err(RowError::from)
     }
 }
 

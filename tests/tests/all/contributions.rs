@@ -106,8 +106,9 @@ fn mixed(
     application: &[RecordValue],
     masks: usize,
     reference: &[RecordValue],
+    as_of: Date,
 ) -> Application {
-    let mut out = scorer.application("mixed", fieldscore_tests::fixture::today());
+    let mut out = scorer.application("mixed", as_of);
     let fields = scorer.schema().fields().to_vec();
     for (index, field) in fields.iter().enumerate() {
         let from = if masks >> index & 1 == 1 {
@@ -172,7 +173,7 @@ pub(super) fn check(scorer: &Scorer, application: &Application) {
     let fields = scorer.schema().fields();
     let v: Vec<i64> = (0..1usize << fields.len())
         .map(|mask| {
-            let application = mixed(scorer, &own, mask, &reference);
+            let application = mixed(scorer, &own, mask, &reference, application.as_of());
             let v = exact(scorer, &application);
             let decision = scorer.score(&application).unwrap();
             assert_eq!(round_points(v), decision.score, "v is the score's own");
