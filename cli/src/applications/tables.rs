@@ -241,3 +241,191 @@ impl Tables {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use fieldscore_runtime::Record;
+    use fieldscore_runtime::decide::{RecordValue, reference_record};
+    use fieldscore_runtime::schema::{Group, Keep, SchemaParts, TableColumn};
+
+    use super::*;
+    use crate::applications::sample::{field, options};
+    use crate::applications::{Batch, InputFormat, ReadOptions, Reader};
+
+    fn schema() -> Arc<Schema> {
+        let column = |name, kind| TableColumn(field(name, "", kind, 0));
+        let kind = FieldKind::Table {
+            columns: vec![
+                column("amount", FieldKind::Decimal { decimals: 2 }),
+                column("day", FieldKind::Date),
+            ],
+            order: None,
+            max_rows: 3,
+            keep: Keep::Last,
+        };
+        let groups = vec![Group {
+            name: "all".to_owned(),
+            code: "G".to_owned(),
+        }];
+        let fields = vec![
+            field("history", "R1", kind, 0),
+            field("photo", "R2", FieldKind::Tensor { shape: vec![2, 2] }, 0),
+            field("age", "R3", FieldKind::Integer, 0),
+        ];
+        Arc::new(Schema::new(SchemaParts { fields, groups }, [0; 32]).unwrap())
+    }
+
+    /// What each row's application holds, or the code and the field of its error.
+    type Seen = Result<Vec<u8>, (&'static str, String)>;
+
+    fn read(text: &str, json: bool, strict: bool, table: Option<&str>) -> crate::Result<Vec<Seen>> {
+        let schema = schema();
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("history.csv");
+        let mut files = Vec::new();
+        if let Some(table) = table {
+            std::fs::write(&path, table).unwrap();
+            files.push(Arc::new(TableRows::read("history", &path, "id", b',')?));
+        }
+        let tables = Tables::bind(&files, &schema, strict)?;
+        let format = if json {
+            InputFormat::Jsonl
+        } else {
+            InputFormat::Csv
+        };
+        let options = ReadOptions {
+            strict,
+            ..options()
+        };
+        let source = Source::new("in", std::io::Cursor::new(text.to_owned()))?;
+        let mut reader = Reader::with_tables(source, Some(format), schema, options, tables)?;
+        let (mut batch, mut seen) = (Batch::default(), Vec::new());
+        while reader.fill(&mut batch)? {
+            for row in batch.rows() {
+                seen.push(match &row.application {
+                    Ok(at) => Ok(reference_record(&batch.applications()[*at])),
+                    Err(e) => Err((e.code, e.field.clone().unwrap_or_default())),
+                });
+            }
+        }
+        Ok(seen)
+    }
+
+    #[test]
+    fn both_forms_are_one_value() {
+        let table = "branch,day,id,amount\nn,2026-05-01,A,1.50\nn,,B,\nn,2026-04-01,A,-2\n";
+        let csv = read(
+            "id,age,photo\nA,40,AQL/AA==\nB,50,\nC,60,\n",
+            false,
+            false,
+            Some(table),
+        )
+        .unwrap();
+        let json = read(
+            "{\"id\":\"A\",\"age\":40,\"photo\":[[1,2],[255,0]],\"history\":\
+             [{\"amount\":1.5,\"day\":\"2026-05-01\",\"x\":[{}]},{\"day\":\"2026-04-01\",\"amount\":\"-2\"}]}\n\
+             {\"id\":\"B\",\"age\":50,\"history\":[{}]}\n\
+             {\"id\":\"C\",\"age\":60,\"history\":null,\"photo\":\"\"}\n",
+            true,
+            false,
+            None,
+        )
+        .unwrap();
+        assert!(csv == json);
+        let record = Record::decode(csv[0].as_ref().unwrap()).unwrap();
+        let number = |raw| Some(RecordValue::Number(raw));
+        let rows = vec![
+            vec![number(150), number(20_574)],
+            vec![number(-200), number(20_544)],
+        ];
+        assert!(record.values[0].1 == RecordValue::Rows(rows));
+        assert!(record.values[1].1 == RecordValue::Bytes(vec![1, 2, 255, 0]));
+        // None in a file is no table; [] is one without rows.
+        let empty = read(
+            "{\"id\":\"C\",\"age\":60,\"history\":[]}",
+            true,
+            false,
+            None,
+        )
+        .unwrap();
+        assert!(empty[0] != csv[2]);
+    }
+
+    #[test]
+    fn what_is_wrong_is_named() {
+        let error = |history: &str, strict: bool| {
+            let line = format!("{{\"age\":1,\"photo\":null,\"history\":{history}}}");
+            read(&line, true, strict, None)
+                .unwrap()
+                .remove(0)
+                .unwrap_err()
+        };
+        let named = |code, field: &str| (code, field.to_owned());
+        let cell = named("field.type", "history, row 2, column amount");
+        assert_eq!(error("[{},{\"amount\":1.234}]", false), cell);
+        assert_eq!(error("[{},{\"amount\":[1]}]", false), cell);
+        assert_eq!(error("[1]", false), named("field.type", "history, row 1"));
+        assert_eq!(
+            error("{\"amount\":1}", false),
+            named("field.type", "history")
+        );
+        assert_eq!(error("7", false), named("field.type", "history"));
+        let twice = "[{\"amount\":1,\"amount\":1}]";
+        let place = "history, row 1, column amount";
+        assert_eq!(error(twice, false), named("row.duplicate", place));
+        let unknown = named("field.unknown", "history, column x");
+        assert_eq!(error("[{\"x\":1}]", true), unknown);
+        for photo in [
+            "[1,2,3]",
+            "[1,2,3,256]",
+            "[1,2,3,-1]",
+            "[1,2,3,0.5]",
+            "[1,2,3,\"4\"]",
+            "{}",
+        ] {
+            let line = format!("{{\"age\":1,\"photo\":{photo}}}");
+            let seen = read(&line, true, false, None).unwrap().remove(0);
+            assert_eq!(seen.unwrap_err(), named("field.type", "photo"), "{photo}");
+        }
+    }
+
+    #[test]
+    fn files_that_do_not_fit_are_refused() {
+        let refused = |table: &str, strict: bool| {
+            let read = read("id,age,photo\nA,40,\n", false, strict, Some(table));
+            read.map(drop).unwrap_err().to_string()
+        };
+        for (table, strict, words) in [
+            ("", false, "a header row"),
+            ("who,amount\nA,1\n", false, "a column \"id\""),
+            (
+                "id,amounts\nA,1\n",
+                false,
+                "columns of the table (amount, day)",
+            ),
+            ("id,amount\nA,1\n", true, "exactly the columns"),
+            ("id,amount,day,x\nA,1,,\n", true, "exactly the columns"),
+            ("id,amount\nA,1,2\n", false, "history.csv:2"),
+        ] {
+            let said = refused(table, strict);
+            assert!(said.contains(words), "no {words:?} in: {said}");
+        }
+        let schema = schema();
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("t.csv");
+        std::fs::write(&path, "id,amount\nA,1\n").unwrap();
+        let rows = |field| Arc::new(TableRows::read(field, &path, "id", b',').unwrap());
+        for files in [
+            vec![rows("age")],
+            vec![rows("none")],
+            vec![rows("history"); 2],
+        ] {
+            assert!(Tables::bind(&files, &schema, false).is_err());
+        }
+        assert!("history=t.csv".parse::<TableFile>().is_ok());
+        for wrong in ["history", "=t.csv", "history="] {
+            assert!(wrong.parse::<TableFile>().is_err(), "{wrong}");
+        }
+    }
+}
