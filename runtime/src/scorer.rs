@@ -365,12 +365,13 @@ impl Inner {
             .get_or_insert_with(|| self.engine.memory(MAX_ROWS));
         let first = out.len();
         let mut rows = 0;
+        // An error would allocate.
+        let placeholder = Explanation::empty(self.container.bundle_id).decision;
         scratch.found.clear();
         for application in applications {
             let resolved = self
                 .check(application)
                 .and_then(|()| resolve(application, &mut scratch.numbers[..inputs]));
-            let placeholder = Error::new(ErrorKind::NotFinite, "model", "a finite output");
             match resolved {
                 Err(error) => out.push(Err(error)),
                 Ok(found) => {
@@ -379,14 +380,14 @@ impl Inner {
                     self.engine.write(memory, rows, 0, &scratch.features)?;
                     scratch.found.push(found);
                     rows += 1;
-                    out.push(Err(placeholder));
+                    out.push(Ok(placeholder));
                 }
             }
         }
         self.engine.run(self.weights(), rows, memory)?;
         let mut row = 0;
         for (application, slot) in applications.iter().zip(&mut out[first..]) {
-            if matches!(slot, Err(e) if e.kind() != ErrorKind::NotFinite) {
+            if slot.is_err() {
                 continue;
             }
             let exact = self
