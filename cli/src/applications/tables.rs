@@ -277,7 +277,7 @@ mod tests {
     }
 
     /// What each row's application holds, or the code and the field of its error.
-    type Seen = Result<Vec<u8>, (&'static str, String)>;
+    type Seen = std::result::Result<Vec<u8>, (&'static str, String)>;
 
     fn read(text: &str, json: bool, strict: bool, table: Option<&str>) -> crate::Result<Vec<Seen>> {
         let schema = schema();
