@@ -279,7 +279,7 @@ mod tests {
     /// What each row's application holds, or the code and the field of its error.
     type Seen = std::result::Result<Vec<u8>, (&'static str, String)>;
 
-    fn read(text: &str, json: bool, strict: bool, table: Option<&str>) -> crate::Result<Vec<Seen>> {
+    fn read(text: &str, json: bool, strict: bool, table: Option<&str>) -> Result<Vec<Seen>> {
         let schema = schema();
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("history.csv");
