@@ -6,7 +6,7 @@ use std::sync::Arc;
 use fieldscore_runtime::schema::Schema;
 use fieldscore_runtime::{Date, DecimalMark};
 
-use crate::applications::{InputFormat, ReadOptions, Reader, Source};
+use crate::applications::{InputFormat, ReadOptions, Reader, Source, TableFile, TableRows, Tables};
 use crate::error::{Error, Result, io};
 use crate::say;
 
@@ -27,6 +27,10 @@ pub struct InputArgs {
     /// Numbers in text are written with a decimal comma (12,5)
     #[arg(long)]
     pub decimal_comma: bool,
+    /// A table's rows in a CSV file of their own, whose column `id` says whose they are; once for each
+    /// table
+    #[arg(long = "table", value_name = "FIELD=FILE")]
+    pub tables: Vec<TableFile>,
     /// What separates cells in CSV: one ASCII character, or `tab`
     #[arg(long, value_name = "CHAR", default_value = ",", value_parser = separator)]
     pub separator: u8,
@@ -86,7 +90,13 @@ impl InputArgs {
             strict: self.strict,
         };
         let format = self.input_format.or_else(|| by_extension(&self.file));
-        Reader::new(source, format, Arc::clone(schema), options)
+        let files = self.tables.iter().map(|table| {
+            let rows = TableRows::read(&table.field, &table.file, "id", self.separator);
+            rows.map(Arc::new)
+        });
+        let files: Vec<Arc<TableRows>> = files.collect::<Result<_>>()?;
+        let tables = Tables::bind(&files, schema, self.strict)?;
+        Reader::with_tables(source, format, Arc::clone(schema), options, tables)
     }
 }
 

@@ -216,6 +216,14 @@ fn kind(kind: &FieldKind) -> String {
         FieldKind::Money { currency, decimals } => format!("money({currency}, {decimals})"),
         FieldKind::Category { codes } => format!("category({})", codes.len()),
         FieldKind::Text { buckets } => format!("text({buckets})"),
+        FieldKind::Table {
+            columns, max_rows, ..
+        } => format!("table({} columns, {max_rows} rows)", columns.len()),
+        FieldKind::Tensor { shape } => {
+            let axes: Vec<String> = shape.iter().map(u32::to_string).collect();
+            format!("tensor({})", axes.join(" × "))
+        }
+        FieldKind::Words { buckets, count } => format!("words({count} of {buckets})"),
         other => other.name().to_owned(),
     }
 }

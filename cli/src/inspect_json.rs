@@ -5,7 +5,7 @@ use fieldscore_runtime::bundle::EngineKind;
 use fieldscore_runtime::bundle::container::SectionKind;
 use fieldscore_runtime::decide::{LOG_ODDS_ONE, POINT, ScoreScale, Test};
 use fieldscore_runtime::plan::{Executable, Model, Step};
-use fieldscore_runtime::schema::{Field, FieldKind};
+use fieldscore_runtime::schema::{Field, FieldKind, Keep};
 use serde_json::{Value, json};
 
 use crate::open::{Opened, hex};
@@ -76,7 +76,31 @@ fn field(scorer: &Scorer, field: &Field, language: &str) -> Value {
         "help": text("help"),
         "reason": text("reason"),
     });
-    match &field.kind {
+    particulars(&field.kind, &mut object);
+    object
+}
+
+/// A column of a table.
+fn column(column: &Field) -> Value {
+    let range = column
+        .range
+        .map(|(low, high)| [words::raw(column, low), words::raw(column, high)]);
+    let mut object = json!({
+        "name": column.name,
+        "type": column.kind.name(),
+        "unit": column.unit,
+        "range": range,
+        "missing": column.missing.name(),
+        "out_of_range": column.out_of_range.name(),
+        "unknown": column.unknown.name(),
+    });
+    particulars(&column.kind, &mut object);
+    object
+}
+
+/// What only some kinds of fields have.
+fn particulars(kind: &FieldKind, object: &mut Value) {
+    match kind {
         FieldKind::Decimal { decimals } => object["decimals"] = json!(decimals),
         FieldKind::Money { currency, decimals } => {
             object["currency"] = json!(currency);
@@ -85,8 +109,27 @@ fn field(scorer: &Scorer, field: &Field, language: &str) -> Value {
         FieldKind::Category { codes } => object["categories"] = json!(codes),
         FieldKind::Text { buckets } => object["buckets"] = json!(buckets),
         FieldKind::Integer | FieldKind::Boolean | FieldKind::Date => {}
+        FieldKind::Table {
+            columns,
+            order,
+            max_rows,
+            keep,
+        } => {
+            let name = |at: u16| columns.get(usize::from(at)).map(|column| &column.0.name);
+            object["columns"] = columns.iter().map(|one| column(&one.0)).collect();
+            object["order_by"] = json!(order.and_then(name));
+            object["max_rows"] = json!(max_rows);
+            object["keep"] = json!(match keep {
+                Keep::First => "first",
+                Keep::Last => "last",
+            });
+        }
+        FieldKind::Tensor { shape } => object["shape"] = json!(shape),
+        FieldKind::Words { buckets, count } => {
+            object["buckets"] = json!(buckets);
+            object["count"] = json!(count);
+        }
     }
-    object
 }
 
 fn groups(scorer: &Scorer, language: &str) -> Vec<Value> {

@@ -6,7 +6,7 @@ use fieldscore_runtime::{Date, Flags, Scorer};
 
 /// What a flag means.
 pub(crate) fn flag(flag: Flags) -> &'static str {
-    const WORDS: [(Flags, &str); 7] = [
+    const WORDS: [(Flags, &str); 8] = [
         (Flags::MISSING, "a field has no value"),
         (
             Flags::OUT_OF_RANGE,
@@ -22,6 +22,10 @@ pub(crate) fn flag(flag: Flags) -> &'static str {
         (
             Flags::SCORE_CLAMPED,
             "the score stands at the end of the scale",
+        ),
+        (
+            Flags::TRUNCATED,
+            "a table or a text has more than the model reads",
         ),
     ];
     let known = WORDS.iter().find(|(own, _)| *own == flag);
@@ -73,6 +77,8 @@ pub(crate) fn value(scorer: &Scorer, record: &Record, field: &Field, language: &
             let label = scorer.texts().text(&key, language);
             label.unwrap_or(text).chars().take(40).collect()
         }
+        RecordValue::Bytes(bytes) => count(bytes.len() as u64, "byte", "bytes"),
+        RecordValue::Rows(rows) => count(rows.len() as u64, "row", "rows"),
     }
 }
 
@@ -111,7 +117,7 @@ mod tests {
 
     #[test]
     fn every_flag_has_words() {
-        let all = Flags::from_bits(127);
+        let all = Flags::from_bits(255);
         assert_eq!(flags(all).len(), all.names().count());
         assert!(flags(all).iter().all(|(_, words)| !words.contains("newer")));
     }

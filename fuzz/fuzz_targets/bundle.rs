@@ -102,6 +102,21 @@ fn filled(scorer: &Scorer, as_of: Date) -> Application {
             FieldKind::Date => Value::Date(as_of),
             FieldKind::Category { codes } => Value::Text(codes.last().map_or("", |c| c)),
             FieldKind::Text { .. } => Value::Text("text"),
+            FieldKind::Words { .. } => Value::Text("some words"),
+            FieldKind::Tensor { .. } => {
+                let bytes = vec![200; field.kind.cells()];
+                let _ = application.set_at(index, Value::Bytes(&bytes));
+                continue;
+            }
+            FieldKind::Table { columns, .. } => {
+                for _ in 0..3 {
+                    let _ = application.add_row_at(index);
+                    for column in 0..columns.len() {
+                        let _ = application.set_cell_at(index, column, Value::Integer(3));
+                    }
+                }
+                continue;
+            }
         };
         let _ = application.set_at(index, value);
     }

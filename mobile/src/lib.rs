@@ -18,8 +18,8 @@ pub use scorer::Scorer;
 pub use store::BundleStore;
 pub use tray::Tray;
 pub use types::{
-    Answer, Application, BundleInfo, Decision, Entry, Explanation, FieldInfo, FieldKind, Flag,
-    GroupInfo, Outcome, Range, Reason, Scored, Sensitivity, Value,
+    Answer, Application, BundleInfo, ColumnInfo, Decision, Entry, Explanation, FieldInfo,
+    FieldKind, Flag, GroupInfo, Outcome, Range, Reason, Scored, Sensitivity, Value,
 };
 
 uniffi::setup_scaffolding!();

@@ -64,6 +64,42 @@ pub enum Value {
         /// Whether its decimal mark is a comma.
         comma: bool,
     },
+    /// A tensor's bytes.
+    Bytes {
+        /// They.
+        value: Vec<u8>,
+    },
+    /// A table's rows.
+    Rows {
+        /// Each row's cells in their text form, in the order of the columns; empty for none.
+        rows: Vec<Vec<String>>,
+        /// Whether their decimal mark is a comma.
+        comma: bool,
+    },
+}
+
+fn mark(comma: bool) -> DecimalMark {
+    match comma {
+        true => DecimalMark::Comma,
+        false => DecimalMark::Point,
+    }
+}
+
+/// Gives the table at `field` these rows.
+fn set_rows(
+    into: &mut fieldscore_runtime::Application,
+    field: usize,
+    rows: &[Vec<String>],
+    mark: DecimalMark,
+) -> fieldscore_runtime::Result<()> {
+    into.start_rows_at(field)?;
+    for row in rows {
+        into.add_row_at(field)?;
+        for (column, text) in row.iter().enumerate() {
+            into.set_cell_text_at(field, column, text, mark)?;
+        }
+    }
+    Ok(())
 }
 
 impl Application {
@@ -84,13 +120,9 @@ impl Application {
                 Value::Minor { value } => into.set_at(at, fieldscore_runtime::Value::Minor(*value)),
                 Value::Boolean { value } => into.set_at(at, (*value).into()),
                 Value::Text { value } => into.set_at(at, value.as_str().into()),
-                Value::Written { value, comma } => {
-                    let mark = match comma {
-                        true => DecimalMark::Comma,
-                        false => DecimalMark::Point,
-                    };
-                    into.set_text_at(at, value, mark)
-                }
+                Value::Written { value, comma } => into.set_text_at(at, value, mark(*comma)),
+                Value::Bytes { value } => into.set_at(at, fieldscore_runtime::Value::Bytes(value)),
+                Value::Rows { rows, comma } => set_rows(into, at, rows, mark(*comma)),
             }?;
         }
         Ok(())
@@ -174,6 +206,8 @@ pub enum Flag {
     AutomationRefused,
     /// The score was raised to the scale's floor or lowered to its ceiling.
     ScoreClamped,
+    /// A table or a text has more rows or words than the model reads.
+    Truncated,
 }
 
 impl Flag {
@@ -186,6 +220,7 @@ impl Flag {
             (Flags::NOT_YET_VALID, Self::NotYetValid),
             (Flags::AUTOMATION_REFUSED, Self::AutomationRefused),
             (Flags::SCORE_CLAMPED, Self::ScoreClamped),
+            (Flags::TRUNCATED, Self::Truncated),
         ];
         let set = known.into_iter().filter(|(flag, _)| flags.contains(*flag));
         set.map(|(_, flag)| flag).collect()
@@ -441,6 +476,31 @@ pub enum FieldKind {
     Date,
     /// Any text.
     Text,
+    /// Rows.
+    Table {
+        /// What each row has.
+        columns: Vec<ColumnInfo>,
+        /// How many rows the model reads.
+        max_rows: u16,
+    },
+    /// Bytes of an exact shape.
+    Tensor {
+        /// The lengths of its axes, the last one running fastest.
+        shape: Vec<u32>,
+    },
+    /// Text, whose first words count.
+    Words,
+}
+
+/// One column of a table.
+#[derive(Debug, Clone, PartialEq, Eq, uniffi::Record)]
+pub struct ColumnInfo {
+    /// Its name.
+    pub name: String,
+    /// The name of its type, as in a recipe.
+    pub kind: String,
+    /// Its unit; empty where it has none.
+    pub unit: String,
 }
 
 impl From<&schema::FieldKind> for FieldKind {
@@ -461,6 +521,27 @@ impl From<&schema::FieldKind> for FieldKind {
             },
             Theirs::Date => Self::Date,
             Theirs::Text { .. } => Self::Text,
+            Theirs::Table {
+                columns, max_rows, ..
+            } => Self::Table {
+                columns: columns.iter().map(ColumnInfo::from).collect(),
+                max_rows: *max_rows,
+            },
+            Theirs::Tensor { shape } => Self::Tensor {
+                shape: shape.clone(),
+            },
+            Theirs::Words { .. } => Self::Words,
+        }
+    }
+}
+
+impl From<&schema::TableColumn> for ColumnInfo {
+    fn from(column: &schema::TableColumn) -> Self {
+        let column = &column.0;
+        Self {
+            name: column.name.clone(),
+            kind: column.kind.name().to_owned(),
+            unit: column.unit.clone(),
         }
     }
 }

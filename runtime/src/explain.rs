@@ -69,7 +69,7 @@ impl Explanation {
 /// What explanations of one bundle have in common.
 pub(crate) struct Explainer {
     layout: Layout,
-    /// The reference applicant's fields as numbers.
+    /// The reference applicant's fields as numbers, then their cells.
     reference: Vec<f64>,
     /// For each group: where its features lie in a row.
     ranges: Vec<Vec<Range<usize>>>,
@@ -190,7 +190,7 @@ impl Explainer {
         let adds_up = engine
             .adds_up(weights)
             .filter(|&bias| transforms.add_up_exactly(bias));
-        let mut reference = vec![0.0; schema.fields().len()];
+        let mut reference = vec![0.0; transforms.inputs()];
         Record::borrow(&decide.reference)
             .and_then(|record| resolve(&restore(&record, schema)?, &mut reference))
             .map_err(|e| {
@@ -262,6 +262,11 @@ impl Explainer {
                         &self.reference[..]
                     };
                     scratch.numbers[field] = from[field];
+                    #[cfg(feature = "tables")]
+                    {
+                        let cells = transforms.cells(field);
+                        scratch.numbers[cells.clone()].copy_from_slice(&from[cells]);
+                    }
                 }
                 transforms.run_group(group, &mut scratch.numbers, &mut scratch.features);
                 let mut to = start + mask * width;

@@ -87,7 +87,7 @@ const POOL: usize = 16;
 
 /// The memory of one evaluation at a time; nothing of an applicant stays in it.
 pub(crate) struct Scratch {
-    /// Fields, then columns.
+    /// Fields, then their cells and columns.
     pub numbers: Vec<f64>,
     features: Vec<f64>,
     one: Memory,
@@ -210,10 +210,11 @@ impl Inner {
         let decide: DecideParts = cbor::decode(body(SectionKind::DECIDE)?, "section DCDE")?;
         decide.check(|output| engine.output_len(output))?;
         let needed = engine.features() | transforms.parts().features() | decide.features();
+        let needed = needed | schema.features();
         if needed & !container.features != 0 {
             return Err(Error::malformed(
                 "header",
-                "required features that cover the plan's steps, transforms and output",
+                "required features that cover the plan's steps, fields, transforms and output",
             ));
         }
         #[cfg(feature = "outputs")]
@@ -263,6 +264,8 @@ impl Inner {
         flags.set(Flags::MISSING, !found.missing.is_empty());
         flags.set(Flags::OUT_OF_RANGE, !found.out_of_range.is_empty());
         flags.set(Flags::UNLISTED, !found.unknown.is_empty());
+        #[cfg(feature = "tables")]
+        flags.set(Flags::TRUNCATED, found.truncated);
         flags.set(
             Flags::EXPIRED,
             self.meta.not_after.is_some_and(|last| as_of > last),
@@ -341,8 +344,8 @@ impl Inner {
     }
 
     fn score(&self, application: &Application, scratch: &mut Scratch) -> Result<Decision> {
-        let fields = self.schema.fields().len();
-        let found = resolve(application, &mut scratch.numbers[..fields])?;
+        let inputs = self.transforms.inputs();
+        let found = resolve(application, &mut scratch.numbers[..inputs])?;
         self.transforms
             .run(&mut scratch.numbers, &mut scratch.features);
         self.engine
@@ -373,7 +376,7 @@ impl Inner {
         scratch: &mut Scratch,
         out: &mut Vec<Result<Decision>>,
     ) -> Result<()> {
-        let fields = self.schema.fields().len();
+        let inputs = self.transforms.inputs();
         let memory = scratch
             .many
             .get_or_insert_with(|| self.engine.memory(MAX_ROWS));
@@ -385,7 +388,7 @@ impl Inner {
         for application in applications {
             let resolved = self
                 .check(application)
-                .and_then(|()| resolve(application, &mut scratch.numbers[..fields]));
+                .and_then(|()| resolve(application, &mut scratch.numbers[..inputs]));
             match resolved {
                 Err(error) => out.push(Err(error)),
                 Ok(found) => {
@@ -867,8 +870,8 @@ impl Inner {
         scratch: &mut Scratch,
         out: &mut Explanation,
     ) -> Result<()> {
-        let fields = self.schema.fields().len();
-        let found = resolve(application, &mut scratch.numbers[..fields])?;
+        let inputs = self.transforms.inputs();
+        let found = resolve(application, &mut scratch.numbers[..inputs])?;
         let memory = scratch
             .many
             .get_or_insert_with(|| self.engine.memory(MAX_ROWS));
@@ -878,7 +881,7 @@ impl Inner {
         let mut odds = 0;
         let whole = self.explainer.whole();
         self.explainer
-            .prepare(&self.transforms, &scratch.numbers[..fields], explain);
+            .prepare(&self.transforms, &scratch.numbers[..inputs], explain);
         let each = |v: &mut [i64], index: usize, output: f64| {
             let (exact, row_odds) = self.decide.exact(output)?;
             v[index] = exact;

@@ -481,10 +481,11 @@ pub fn draw(scorer: &Scorer, id: &str, random: &mut Random) -> Application {
             FieldKind::Date => {
                 Value::Date(Date::from_days(random.whole(10_000, 20_600)).expect("a date"))
             }
-            FieldKind::Text { .. } => {
+            FieldKind::Text { .. } | FieldKind::Words { .. } => {
                 text = format!("note {}", random.below(50));
                 Value::Text(&text)
             }
+            FieldKind::Table { .. } | FieldKind::Tensor { .. } => Value::Missing,
         };
         application
             .set_at(index, value)

@@ -2,8 +2,14 @@
 
 use fieldscore_runtime::decide::SystemReason;
 use fieldscore_runtime::schema::{Field, FieldKind};
+#[cfg(feature = "tables")]
+use fieldscore_runtime::{Application, DecimalMark, Result, Value, schema::column_of};
 use fieldscore_runtime::{Date, Decision, Explanation, Flags, Outcome, Reason, Scorer};
+#[cfg(feature = "tables")]
+use js_sys::Uint8Array;
 use js_sys::{Array, Object, Reflect};
+#[cfg(feature = "tables")]
+use wasm_bindgen::JsCast;
 use wasm_bindgen::JsValue;
 
 fn set(object: &Object, name: &str, value: impl Into<JsValue>) {
@@ -109,7 +115,58 @@ fn field(about: &Field, group: &str) -> Object {
         }
         _ => {}
     }
+    #[cfg(feature = "tables")]
+    columns(&object, kind);
     object
+}
+
+/// What a table's columns are called, and what they hold.
+#[cfg(feature = "tables")]
+fn columns(object: &Object, kind: &FieldKind) {
+    if let FieldKind::Table {
+        columns, max_rows, ..
+    } = kind
+    {
+        let described = columns.iter().map(|column| field(&column.0, ""));
+        set(object, "columns", list(described));
+        set(object, "maxRows", *max_rows);
+    }
+    if let FieldKind::Tensor { shape } = kind {
+        set(object, "shape", list(shape.iter().copied()));
+    }
+}
+
+/// Sets a field to an array of objects or to bytes.
+#[cfg(feature = "tables")]
+pub fn set_nested(application: &mut Application, index: usize, value: &JsValue) -> Result<()> {
+    if let Some(bytes) = value.dyn_ref::<Uint8Array>() {
+        return application.set_at(index, Value::Bytes(&bytes.to_vec()));
+    }
+    let Some(rows) = value.dyn_ref::<Array>() else {
+        // No field takes it: each answers with what it takes.
+        return application.set_at(index, Value::Number(f64::NAN));
+    };
+    application.start_rows_at(index)?;
+    let schema = std::sync::Arc::clone(application.schema());
+    let about = schema.field_at(index)?;
+    for row in rows.iter() {
+        application.add_row_at(index)?;
+        let cells = row.dyn_ref::<Object>().map(Object::entries);
+        for cell in cells.unwrap_or_default().iter() {
+            let cell = Array::from(&cell);
+            let name = cell.get(0).as_string().unwrap_or_default();
+            let column = column_of(about, &name)?;
+            let value = cell.get(1);
+            if let Some(text) = value.as_string() {
+                application.set_cell_text_at(index, column, &text, DecimalMark::Point)?;
+            } else if !value.is_null() && !value.is_undefined() {
+                let number = || Value::Number(value.as_f64().unwrap_or(f64::NAN));
+                let value = value.as_bool().map_or_else(number, Value::Boolean);
+                application.set_cell_at(index, column, value)?;
+            }
+        }
+    }
+    Ok(())
 }
 
 /// An end of a range: a number in the field's unit, or a date. A whole number of 10^-decimals and

@@ -4,6 +4,8 @@ use fieldscore_runtime::{
     Application, Date, DecimalMark, Error, ErrorKind, Explanation, Result, Scorer,
 };
 use js_sys::Object;
+#[cfg(feature = "tables")]
+use wasm_bindgen::JsValue;
 use wasm_bindgen::prelude::wasm_bindgen;
 
 use crate::error::{Thrown, argument};
@@ -145,6 +147,15 @@ impl Session {
     pub fn set_text(&mut self, field: u32, value: &str) -> bool {
         let mark = DecimalMark::Point;
         let set = self.application.set_text_at(field as usize, value, mark);
+        self.taken(set)
+    }
+
+    /// Sets a field to a table's rows (an array of objects) or a tensor's bytes (a `Uint8Array`); whether
+    /// it was taken.
+    #[cfg(feature = "tables")]
+    #[wasm_bindgen(js_name = setNested)]
+    pub fn set_nested(&mut self, field: u32, value: &JsValue) -> bool {
+        let set = convert::set_nested(&mut self.application, field as usize, value);
         self.taken(set)
     }
 

@@ -233,7 +233,7 @@ impl Build {
         let mut build = toolchain.cargo();
         build
             .args(["build", "-p", "fieldscore-wasm", "--profile", "wasm"])
-            .args(self.full.then_some("--features=tensors,trees"))
+            .args(self.full.then_some("--features=tables,tensors,trees"))
             .args(["--target", TARGET])
             .args(toolchain.arguments())
             .arg("-Zbuild-std-features=optimize_for_size")

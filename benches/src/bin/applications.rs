@@ -24,6 +24,8 @@ fn text(field: &Field, value: &RecordValue) -> String {
             Date::from_days(*days).map_or_else(String::new, |date| date.to_string())
         }
         (RecordValue::Number(raw), kind) => decimal(*raw, kind.decimals()),
+        // They have no cell of their own in CSV.
+        (RecordValue::Bytes(_) | RecordValue::Rows(_), _) => String::new(),
     }
 }
 

@@ -4,6 +4,7 @@ use fieldscore_runtime::schema::{Answer, Schema};
 
 use super::batch::shown;
 use super::reader::ReadOptions;
+use super::tables::Tables;
 use crate::error::{Error, Result};
 
 /// What a column or key holds.
@@ -77,6 +78,7 @@ impl Columns {
         schema: &Schema,
         place: &str,
         options: &ReadOptions,
+        tables: &Tables,
     ) -> Result<Self> {
         let known = Names::new(schema);
         let targets: Vec<Target> = names.iter().map(|name| known.target(name)).collect();
@@ -104,7 +106,7 @@ impl Columns {
         }
         let mut absent = Vec::new();
         for (index, field) in schema.fields().iter().enumerate() {
-            if targets.contains(&Target::Field(index)) {
+            if targets.contains(&Target::Field(index)) || tables.has(index) {
                 continue;
             }
             let column = format!("a column \"{}\"", field.name);
@@ -196,7 +198,13 @@ mod tests {
             ..sample::options()
         };
         let names = header.split(',').map(str::to_owned).collect();
-        Columns::bind(names, &sample::schema(), "in.csv:1", &options)
+        Columns::bind(
+            names,
+            &sample::schema(),
+            "in.csv:1",
+            &options,
+            &Tables::default(),
+        )
     }
 
     #[test]

@@ -44,7 +44,7 @@ pub(super) fn cell(raw: &str) -> Cell<'_> {
         Some(b't') => Cell::Truth(true),
         Some(b'f') => Cell::Truth(false),
         Some(b'n') => Cell::Null,
-        Some(b'{' | b'[') => Cell::Nested,
+        Some(b'{' | b'[') => Cell::Nested(raw),
         _ => Cell::Number(raw),
     }
 }
@@ -57,6 +57,33 @@ pub(super) fn text(raw: &str) -> Cow<'_, str> {
     } else {
         Cow::Borrowed(inner)
     }
+}
+
+/// The items of a raw JSON array that has been found valid; `None` where it is an object.
+pub(super) fn items(raw: &str) -> Option<Vec<&str>> {
+    let mut scan = Scan {
+        bytes: raw.as_bytes(),
+        at: 0,
+    };
+    scan.expect(b'[', "\"[\"").ok()?;
+    let mut items = Vec::new();
+    loop {
+        scan.blank();
+        match scan.peek()? {
+            b']' => return Some(items),
+            b',' => scan.at += 1,
+            _ => items.push(&raw[scan.value(raw).ok()?]),
+        }
+    }
+}
+
+/// The bytes that a raw JSON array of whole numbers from 0 to 255 has, nested or not.
+pub(super) fn bytes(raw: &str) -> Option<Vec<u8>> {
+    let item = |text: &str| text.trim().parse().ok();
+    let flat = raw
+        .split(['[', ']', ','])
+        .filter(|text| !text.trim().is_empty());
+    flat.map(item).collect()
 }
 
 struct Scan<'a> {

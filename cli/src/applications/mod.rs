@@ -13,6 +13,7 @@ mod reader;
 #[cfg(test)]
 pub(crate) mod sample;
 mod source;
+mod tables;
 mod value;
 mod write;
 
@@ -20,4 +21,5 @@ pub use batch::{Batch, Extra, Row, RowError, shown};
 pub use header::Names;
 pub use reader::{InputFormat, ReadOptions, Reader};
 pub use source::{Line, MAX_ROW_BYTES, Source};
+pub use tables::{TableFile, TableRows, Tables};
 pub use write::{Answer, CsvResults, Extras, JsonlResults};

@@ -10,7 +10,8 @@ use super::csv_rows::{CsvRows, Record};
 use super::header::{Columns, Names, Target};
 use super::json_rows::{self, Pair};
 use super::source::{Line, MAX_ROW_BYTES, Source};
-use super::value::Cell;
+use super::tables::Tables;
+use super::value::{Cell, Slot};
 use crate::error::{Error, Result};
 
 /// How a file of applications is written.
@@ -45,6 +46,7 @@ pub struct Reader {
     source: Source,
     schema: Arc<Schema>,
     options: ReadOptions,
+    tables: Tables,
     rows: Rows,
     row: u64,
     undated: u64,
@@ -72,10 +74,24 @@ impl Reader {
     /// # Errors
     /// Where the source cannot be read, or the header does not fit the schema.
     pub fn new(
+        source: Source,
+        format: Option<InputFormat>,
+        schema: Arc<Schema>,
+        options: ReadOptions,
+    ) -> Result<Self> {
+        Self::with_tables(source, format, schema, options, Tables::default())
+    }
+
+    /// As [`Reader::new`], with tables in files of their own.
+    ///
+    /// # Errors
+    /// As [`Reader::new`].
+    pub fn with_tables(
         mut source: Source,
         format: Option<InputFormat>,
         schema: Arc<Schema>,
         options: ReadOptions,
+        tables: Tables,
     ) -> Result<Self> {
         let format = match format {
             Some(format) => format,
@@ -85,7 +101,7 @@ impl Reader {
         let rows = match format {
             InputFormat::Csv => {
                 let mut rows = Box::new(CsvRows::new(options.separator));
-                let columns = header(&mut rows, &mut source, &schema, &options)?;
+                let columns = header(&mut rows, &mut source, &schema, &options, &tables)?;
                 Rows::Csv { rows, columns }
             }
             InputFormat::Jsonl => Rows::Json {
@@ -93,13 +109,16 @@ impl Reader {
                 pairs: Vec::new(),
                 targets: Vec::new(),
                 extras: Vec::new(),
-                given: vec![false; schema.fields().len()],
+                given: (0..schema.fields().len())
+                    .map(|at| tables.has(at))
+                    .collect(),
             },
         };
         Ok(Self {
             source,
             schema,
             options,
+            tables,
             rows,
             row: 0,
             undated: 0,
@@ -248,10 +267,16 @@ impl Reader {
         }
         for (at, target) in columns.targets.iter().enumerate() {
             if let Target::Field(index) = *target {
-                text(cell(at)?).set(application, index, &self.schema, self.options.mark)?;
+                text(cell(at)?).set(
+                    application,
+                    Slot::Field(index),
+                    &self.schema,
+                    &self.options,
+                )?;
             }
         }
-        Ok(())
+        self.tables
+            .fill(application, self.options.mark, |cell| cell.is_empty())
     }
 
     fn json_row(
@@ -325,15 +350,17 @@ impl Reader {
                 given[index] = true;
                 json_rows::cell(&line[value.clone()]).set(
                     application,
-                    index,
+                    Slot::Field(index),
                     &self.schema,
-                    self.options.mark,
+                    &self.options,
                 )?;
             }
         }
+        self.tables
+            .fill(application, self.options.mark, |cell| cell.is_empty())?;
         if self.options.strict {
             for (index, field) in self.schema.fields().iter().enumerate() {
-                if !targets.contains(&Target::Field(index)) {
+                if !targets.contains(&Target::Field(index)) && !self.tables.has(index) {
                     let expected = "this key on every line (null where there is no value)";
                     return Err(RowError::field("field.absent", &field.name, expected));
                 }
@@ -358,6 +385,7 @@ fn header(
     source: &mut Source,
     schema: &Schema,
     options: &ReadOptions,
+    tables: &Tables,
 ) -> Result<Columns> {
     let missing = "a header row with the names of fields, then a row for each application";
     let first = format!("{}:{}", source.name(), source.line());
@@ -371,7 +399,7 @@ fn header(
         .map(|at| rows.cell(at).map(|name| name.trim().to_owned()))
         .collect();
     let names = names.map_err(|error| Error::input(&place, error.expected))?;
-    Columns::bind(names, schema, &place, options)
+    Columns::bind(names, schema, &place, options, tables)
 }
 
 impl std::fmt::Debug for Reader {

@@ -33,7 +33,7 @@ pub(crate) fn options() -> ReadOptions {
     }
 }
 
-fn field(name: &str, code: &str, kind: FieldKind, group: u16) -> Field {
+pub(crate) fn field(name: &str, code: &str, kind: FieldKind, group: u16) -> Field {
     Field {
         name: name.to_owned(),
         kind,

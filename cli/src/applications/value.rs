@@ -2,10 +2,12 @@
 
 use std::borrow::Cow;
 
-use fieldscore_runtime::schema::Schema;
+use fieldscore_runtime::schema::{Field, FieldKind, Schema, column_of};
 use fieldscore_runtime::{Application, Date, DecimalMark, Value};
 
-use super::batch::RowError;
+use super::batch::{RowError, shown};
+use super::json_rows;
+use super::reader::ReadOptions;
 
 /// What stands in a cell.
 #[derive(Clone, PartialEq, Eq)]
@@ -18,8 +20,50 @@ pub(super) enum Cell<'a> {
     Truth(bool),
     /// JSON null.
     Null,
-    /// A JSON array or object.
-    Nested,
+    /// A JSON array or object, as written.
+    Nested(&'a str),
+}
+
+/// What a cell becomes a value of.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Slot {
+    /// The field at this index.
+    Field(usize),
+    /// The last row of the table at the first index: the column at the second.
+    Column(usize, usize),
+}
+
+impl Slot {
+    fn field(self, schema: &Schema) -> Option<&Field> {
+        match self {
+            Self::Field(index) => schema.field_at(index).ok(),
+            Self::Column(index, column) => {
+                let columns = schema.field_at(index).ok()?.kind.columns();
+                columns.get(column).map(|column| &column.0)
+            }
+        }
+    }
+
+    fn set(self, application: &mut Application, value: Value<'_>) -> Result<(), RowError> {
+        let set = match self {
+            Self::Field(index) => application.set_at(index, value),
+            Self::Column(index, column) => application.set_cell_at(index, column, value),
+        };
+        set.map_err(RowError::from)
+    }
+
+    fn set_text(
+        self,
+        application: &mut Application,
+        text: &str,
+        mark: DecimalMark,
+    ) -> Result<(), RowError> {
+        let set = match self {
+            Self::Field(index) => application.set_text_at(index, text, mark),
+            Self::Column(index, column) => application.set_cell_text_at(index, column, text, mark),
+        };
+        set.map_err(RowError::from)
+    }
 }
 
 impl Cell<'_> {
@@ -31,33 +75,44 @@ impl Cell<'_> {
         }
     }
 
-    /// Sets the field at `index`.
+    /// Sets a field, or a column of a table's last row.
     pub fn set(
         &self,
         application: &mut Application,
-        index: usize,
+        slot: Slot,
         schema: &Schema,
-        mark: DecimalMark,
+        options: &ReadOptions,
     ) -> Result<(), RowError> {
-        let numeric = schema
-            .field_at(index)
-            .is_ok_and(|f| f.kind.is_numeric() && f.kind.name() != "date");
-        let done = match self {
-            Self::Text(text) => application.set_text_at(index, text, mark),
+        let numeric = slot
+            .field(schema)
+            .is_some_and(|f| f.kind.is_numeric() && f.kind.name() != "date");
+        match self {
+            Self::Text(text) => slot.set_text(application, text, options.mark),
             // By its text: 0.1 is then the same value as "0.1", digit for digit.
             Self::Number(raw) if numeric && !raw.contains(['e', 'E']) => {
-                application.set_text_at(index, raw, DecimalMark::Point)
+                slot.set_text(application, raw, DecimalMark::Point)
             }
             Self::Number(raw) => {
                 let number = raw.parse().unwrap_or(f64::NAN);
-                application.set_at(index, Value::Number(number))
+                slot.set(application, Value::Number(number))
             }
-            Self::Truth(truth) => application.set_at(index, Value::Boolean(*truth)),
-            Self::Null => application.set_at(index, Value::Missing),
-            // No field takes it, and none takes NaN: each answers with what it takes.
-            Self::Nested => application.set_at(index, Value::Number(f64::NAN)),
-        };
-        done.map_err(RowError::from)
+            Self::Truth(truth) => slot.set(application, Value::Boolean(*truth)),
+            Self::Null => slot.set(application, Value::Missing),
+            Self::Nested(raw) => {
+                let kind = slot.field(schema).map(|field| &field.kind);
+                match (slot, kind) {
+                    (Slot::Field(index), Some(FieldKind::Table { .. })) => {
+                        rows(raw, application, index, schema, options)
+                    }
+                    (_, Some(FieldKind::Tensor { .. })) => {
+                        let bytes = json_rows::bytes(raw).unwrap_or_default();
+                        slot.set(application, Value::Bytes(&bytes))
+                    }
+                    // No other field takes it, and none takes NaN: each answers with what it takes.
+                    _ => slot.set(application, Value::Number(f64::NAN)),
+                }
+            }
+        }
     }
 
     /// An id; `None` where blank.
@@ -107,4 +162,53 @@ impl Cell<'_> {
             _ => Err(wrong()),
         }
     }
+}
+
+/// Sets a table from a JSON array with an object for each row. Keys that no column has are passed over,
+/// or refused where reading is strict.
+fn rows(
+    raw: &str,
+    application: &mut Application,
+    index: usize,
+    schema: &Schema,
+    options: &ReadOptions,
+) -> Result<(), RowError> {
+    let field = schema.field_at(index)?;
+    let place = |row: usize| format!("{}, row {}", field.name, row + 1);
+    application.start_rows_at(index)?;
+    let items = json_rows::items(raw).ok_or_else(|| {
+        RowError::field(
+            "field.type",
+            &field.name,
+            "an array with an object for each row",
+        )
+    })?;
+    let mut pairs = Vec::new();
+    for (row, item) in items.into_iter().enumerate() {
+        json_rows::pairs(item, &mut pairs).map_err(|_| {
+            RowError::field(
+                "field.type",
+                place(row),
+                "an object with a key for each column",
+            )
+        })?;
+        application.add_row_at(index)?;
+        let mut given = Vec::with_capacity(pairs.len());
+        for (key, value) in &pairs {
+            let name = json_rows::text(&item[key.clone()]);
+            let column = match column_of(field, &name) {
+                Ok(column) => column,
+                Err(error) if options.strict => return Err(error.into()),
+                Err(_) => continue,
+            };
+            if given.contains(&column) {
+                let place = format!("{}, column {}", place(row), shown(&name));
+                return Err(RowError::field("row.duplicate", place, "each key once"));
+            }
+            given.push(column);
+            let slot = Slot::Column(index, column);
+            json_rows::cell(&item[value.clone()]).set(application, slot, schema, options)?;
+        }
+    }
+    Ok(())
 }

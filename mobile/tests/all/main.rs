@@ -12,3 +12,6 @@ mod boundary;
 mod common;
 mod errors;
 mod golden;
+// The golden bundle with a table is a net of tensor steps.
+#[cfg(feature = "tensors")]
+mod tables;

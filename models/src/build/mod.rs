@@ -140,6 +140,9 @@ pub struct Provenance {
     pub model_sha256: String,
     /// SHA-256 of the labelled rows.
     pub data_sha256: String,
+    /// SHA-256 of the files with the rows of tables, by field.
+    #[serde(skip_serializing_if = "IndexMap::is_empty")]
+    pub tables_sha256: IndexMap<String, String>,
     /// SHA-256 of the merged recipe.
     pub recipe_sha256: String,
     /// The label column and its bad value, as `evaluate` expects them.
@@ -364,6 +367,12 @@ impl<'r> Workshop<'r> {
             tool: format!("fieldscore {}", env!("CARGO_PKG_VERSION")),
             model_sha256: hex(model),
             data_sha256: hex(&self.table.sha256()),
+            tables_sha256: self
+                .reading
+                .tables
+                .iter()
+                .map(|rows| (rows.field().to_owned(), hex(&rows.sha256())))
+                .collect(),
             recipe_sha256: hex(&loaded.sha256),
             label: [data.label.column.clone(), data.label.bad.clone()],
             missing: data.missing.clone(),

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use fieldscore_runtime::bundle::container::{SectionKind, Version, write_container};
 use fieldscore_runtime::bundle::{Meta, encode};
 use fieldscore_runtime::decide::DecideParts;
-use fieldscore_runtime::schema::{FieldKind, Schema};
+use fieldscore_runtime::schema::{Answer, Field, FieldKind, Schema};
 use fieldscore_runtime::{Application, Date, KnownAnswers, OpenOptions, Scorer, Value};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -175,7 +175,6 @@ pub fn draw(
     as_of: Date,
     random: &mut ChaCha8Rng,
 ) -> Result<Application> {
-    use fieldscore_runtime::schema::Answer;
     let mut application = Application::new(Arc::clone(schema), id, as_of);
     for (index, field) in schema.fields().iter().enumerate() {
         let dice = random.next_u32() % 16;
@@ -183,50 +182,91 @@ pub fn draw(
         if dice == 0 && field.missing != Answer::Refuse {
             continue;
         }
-        let (low, high) = field.range.unwrap_or((0, 100_000));
-        let span = (high - low) as u64 + 1;
-        // Half of the draws near the low end, where most amounts of a wide range lie.
-        let narrow = if dice.is_multiple_of(2) {
-            span
-        } else {
-            (span / 50).max(1)
-        };
-        let inside = low + (draw % narrow) as i64;
-        let outside = high.saturating_add((draw % span) as i64 / 4 + 1);
-        let refuses = field.out_of_range == Answer::Refuse || field.range.is_none();
-        let raw = if dice == 1 && !refuses {
-            outside
-        } else {
-            inside
-        };
         match &field.kind {
-            FieldKind::Integer => application.set_at(index, Value::Integer(raw))?,
-            FieldKind::Decimal { decimals } | FieldKind::Money { decimals, .. } => {
-                let unit = 10f64.powi(i32::from(*decimals));
-                application.set_at(index, Value::Number(raw as f64 / unit))?;
+            FieldKind::Table {
+                columns, max_rows, ..
+            } => {
+                application.start_rows_at(index)?;
+                // Now and then more than are read, where that is taken.
+                let more = if field.out_of_range == Answer::Refuse {
+                    1
+                } else {
+                    4
+                };
+                for _ in 0..draw % (u64::from(*max_rows) + more) {
+                    application.add_row_at(index)?;
+                    for (at, column) in columns.iter().enumerate() {
+                        let (dice, draw) = (random.next_u32() % 16, random.next_u64());
+                        if dice != 0 || column.0.missing == Answer::Refuse {
+                            let set = |value: Value<'_>| application.set_cell_at(index, at, value);
+                            draw_value(&column.0, as_of, (dice, draw), set)?;
+                        }
+                    }
+                }
             }
-            FieldKind::Boolean => {
-                application.set_at(index, Value::Boolean(draw.is_multiple_of(2)))?
+            FieldKind::Tensor { .. } => {
+                let mut bytes = vec![0; field.kind.cells()];
+                random.fill_bytes(&mut bytes);
+                application.set_at(index, Value::Bytes(&bytes))?;
             }
-            FieldKind::Date => {
-                let date = field
-                    .range
-                    .and_then(|_| Date::from_days(inside))
-                    .unwrap_or(as_of);
-                application.set_at(index, Value::Date(date))?;
+            FieldKind::Words { count, .. } => {
+                let words: Vec<String> = (0..=draw % u64::from(*count))
+                    .map(|_| format!("word{}", random.next_u32() % 1000))
+                    .collect();
+                application.set_at(index, Value::Text(&words.join(" ")))?;
             }
-            FieldKind::Category { codes } => {
-                let unlisted = dice == 1 && field.unknown != Answer::Refuse;
-                let code = &codes[(draw % codes.len() as u64) as usize];
-                application.set_at(
-                    index,
-                    Value::Text(if unlisted { "(unlisted)" } else { code }),
-                )?;
-            }
-            FieldKind::Text { .. } => {
-                application.set_at(index, Value::Text(&format!("text {}", draw % 1000)))?;
+            _ => {
+                let set = |value: Value<'_>| application.set_at(index, value);
+                draw_value(field, as_of, (dice, draw), set)?;
             }
         }
     }
     Ok(application)
+}
+
+/// Hands a value for a field, or for a column of a table, to `set`.
+fn draw_value(
+    field: &Field,
+    as_of: Date,
+    (dice, draw): (u32, u64),
+    set: impl FnOnce(Value<'_>) -> fieldscore_runtime::Result<()>,
+) -> Result<()> {
+    let (low, high) = field.range.unwrap_or((0, 100_000));
+    let span = (high - low) as u64 + 1;
+    // Half of the draws near the low end, where most amounts of a wide range lie.
+    let narrow = if dice.is_multiple_of(2) {
+        span
+    } else {
+        (span / 50).max(1)
+    };
+    let inside = low + (draw % narrow) as i64;
+    let outside = high.saturating_add((draw % span) as i64 / 4 + 1);
+    let refuses = field.out_of_range == Answer::Refuse || field.range.is_none();
+    let raw = if dice == 1 && !refuses {
+        outside
+    } else {
+        inside
+    };
+    match &field.kind {
+        FieldKind::Decimal { decimals } | FieldKind::Money { decimals, .. } => {
+            let unit = 10f64.powi(i32::from(*decimals));
+            set(Value::Number(raw as f64 / unit))?;
+        }
+        FieldKind::Boolean => set(Value::Boolean(draw.is_multiple_of(2)))?,
+        FieldKind::Date => {
+            let date = field
+                .range
+                .and_then(|_| Date::from_days(inside))
+                .unwrap_or(as_of);
+            set(Value::Date(date))?;
+        }
+        FieldKind::Category { codes } => {
+            let unlisted = dice == 1 && field.unknown != Answer::Refuse;
+            let code = &codes[(draw % codes.len() as u64) as usize];
+            set(Value::Text(if unlisted { "(unlisted)" } else { code }))?;
+        }
+        FieldKind::Text { .. } => set(Value::Text(&format!("text {}", draw % 1000)))?,
+        _ => set(Value::Integer(raw))?,
+    }
+    Ok(())
 }

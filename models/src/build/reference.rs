@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use fieldscore_runtime::decide::reference_record;
-use fieldscore_runtime::{Application, Date, Value};
+use fieldscore_runtime::schema::{FieldKind, column_of};
+use fieldscore_runtime::{Application, Date, DecimalMark, Value};
 
 use crate::build::Workshop;
 use crate::compile::net::Rows;
@@ -36,22 +37,63 @@ fn given(workshop: &Workshop<'_>, reference: &Reference) -> Result<Application> 
             .index_of(name)
             .map_err(|e| Error::from(e).within(&key))?;
         let field = &workshop.schema.fields()[index];
+        if let (FieldKind::Table { .. }, toml::Value::Array(rows)) = (&field.kind, value) {
+            given_rows(&mut application, index, rows, &key)?;
+            continue;
+        }
         // The same reading as everywhere in a recipe; errors name the key.
         if field.kind.is_numeric() {
             parse_value(&field.kind, value, &key)?;
         }
-        let text = match value {
-            toml::Value::String(text) => text.clone(),
-            other => other.to_string(),
-        };
         application
-            .set_text_at(index, &text, fieldscore_runtime::DecimalMark::Point)
+            .set_text_at(index, &text(value), DecimalMark::Point)
             .map_err(|e| Error::from(e).within(key))?;
     }
     Ok(application)
 }
 
+/// A recipe's value as the text that means it.
+fn text(value: &toml::Value) -> String {
+    match value {
+        toml::Value::String(text) => text.clone(),
+        other => other.to_string(),
+    }
+}
+
+/// The reference applicant's rows of a table.
+fn given_rows(
+    application: &mut Application,
+    index: usize,
+    rows: &[toml::Value],
+    key: &str,
+) -> Result<()> {
+    let schema = Arc::clone(application.schema());
+    let field = schema.field_at(index)?;
+    application.start_rows_at(index)?;
+    for row in rows {
+        let cells = row
+            .as_table()
+            .ok_or_else(|| Error::input(key, "a list of tables, one for each row"))?;
+        application.add_row_at(index)?;
+        for (name, value) in cells {
+            let done = column_of(field, name).and_then(|column| {
+                application.set_cell_text_at(index, column, &text(value), DecimalMark::Point)
+            });
+            done.map_err(|e| Error::from(e).within(key))?;
+        }
+    }
+    Ok(())
+}
+
 fn medoid(workshop: &Workshop<'_>) -> Result<Application> {
+    let mut fields = workshop.schema.fields().iter();
+    if let Some(field) = fields.find(|field| field.kind.cells() > 0) {
+        return Err(Error::input(
+            format!("reference.values.{}", field.name),
+            "a value that is nobody's: a real applicant's rows, bytes or words are not for a bundle",
+        )
+        .hint("give [reference] values for all fields"));
+    }
     let mut good: Vec<usize> = workshop
         .train
         .iter()
@@ -78,7 +120,7 @@ fn medoid(workshop: &Workshop<'_>) -> Result<Application> {
         if workshop.recipe.data.missing.iter().any(|m| m == cell) {
             application.set_at(index, Value::Missing)?;
         } else {
-            application.set_text_at(index, cell, fieldscore_runtime::DecimalMark::Point)?;
+            application.set_text_at(index, cell, DecimalMark::Point)?;
         }
     }
     Ok(application)

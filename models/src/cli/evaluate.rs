@@ -3,12 +3,13 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+use fieldscore_cli::applications::TableFile;
 use fieldscore_runtime::bundle::container::SectionKind;
 
 use crate::build::hex;
 use crate::cli::build::write_whole;
 use crate::cli::{BundleArgs, Exit, Sink, say};
-use crate::data::{Reading, Table, labels};
+use crate::data::{Reading, Table, labels, tables};
 use crate::error::{Error, Result};
 use crate::evaluate::bootstrap::Discrimination;
 use crate::evaluate::curves::cut_off_table;
@@ -29,6 +30,9 @@ pub struct EvaluateArgs {
     bundle: BundleArgs,
     /// Labelled rows (CSV)
     labelled: PathBuf,
+    /// A table's rows in a CSV file of their own, by the same id column as LABELLED; once for each table
+    #[arg(long = "table", value_name = "FIELD=FILE")]
+    tables: Vec<TableFile>,
     /// The column with the label
     #[arg(long, value_name = "COLUMN")]
     label: Option<String>,
@@ -78,11 +82,13 @@ pub fn run(args: EvaluateArgs) -> Result<Exit> {
         .as_str()
         .filter(|id| table.column(id).is_ok())
         .map(str::to_owned);
+    let tables = tables(&args.tables, id.as_deref())?;
     let reading = Reading {
         missing,
         id,
         date: None,
         day: scorer.meta().not_before,
+        tables,
     };
     let others = others(&provenance, &table)?;
     let (bad, others, scored, left_out) = score(scorer, &reading, &table, &bad, &others)?;

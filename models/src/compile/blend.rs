@@ -134,6 +134,7 @@ impl Blend {
                 file: &member.file,
                 features: &member.features,
                 pipeline: member.source.pipeline(),
+                inputs: member.source.named_inputs(),
             })
         });
         readers.collect()

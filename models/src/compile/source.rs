@@ -134,7 +134,10 @@ impl Source {
     pub fn reads<'a>(&'a self, recipe: &'a Recipe) -> Vec<Reads<'a>> {
         match self {
             Self::Blend(blend) => blend.reads(),
-            _ => vec![Reads::model(recipe, self.pipeline())],
+            _ => vec![Reads {
+                inputs: self.named_inputs(),
+                ..Reads::model(recipe, self.pipeline())
+            }],
         }
     }
 
@@ -212,6 +215,17 @@ impl Source {
             Self::Blend(_) => true,
             Self::Net(_) | Self::Graph(_) | Self::Lines(_) | Self::File(_) => false,
             Self::Trees(_) => true,
+        }
+    }
+
+    /// The names and sizes of its inputs, where it has several.
+    pub fn named_inputs(&self) -> Vec<(String, usize)> {
+        match self {
+            Self::Graph(graph) => graph.named_inputs(),
+            // A blend's models have their own.
+            Self::Net(_) | Self::Lines(_) | Self::Trees(_) | Self::Blend(_) | Self::File(_) => {
+                Vec::new()
+            }
         }
     }
 

@@ -8,6 +8,7 @@ pub use table::Table;
 
 use std::sync::Arc;
 
+use fieldscore_cli::applications::{TableFile, TableRows, Tables};
 use fieldscore_runtime::schema::Schema;
 use fieldscore_runtime::{Application, Date, DecimalMark};
 
@@ -28,15 +29,23 @@ pub struct Reading {
     pub date: Option<String>,
     /// `as_of` of rows without a date.
     pub day: Option<Date>,
+    /// Tables in files of their own, by a row's id.
+    pub tables: Vec<Arc<TableRows>>,
 }
 
 impl Reading {
     /// As a recipe says.
     ///
     /// # Errors
-    /// Where `product.not_before` is no date.
+    /// Where `product.not_before` is no date, or a table cannot be read.
     pub fn of(recipe: &Recipe) -> Result<Self> {
         let first = recipe.product.not_before.as_ref();
+        let files = recipe.data.tables.iter();
+        let files = files.map(|(field, file)| TableFile {
+            field: field.clone(),
+            file: file.clone(),
+        });
+        let tables = tables(&files.collect::<Vec<_>>(), recipe.data.id.as_deref())?;
         Ok(Self {
             missing: recipe.data.missing.clone(),
             id: recipe.data.id.clone(),
@@ -44,6 +53,7 @@ impl Reading {
             day: first
                 .map(|day| crate::recipe::to_date(day, "product.not_before"))
                 .transpose()?,
+            tables,
         })
     }
 
@@ -64,10 +74,12 @@ impl Reading {
         table: &'t Table,
         schema: &'t Arc<Schema>,
     ) -> Result<impl Iterator<Item = Result<Application>> + 't> {
+        let tables = Tables::bind(&self.tables, schema, false)?;
         let fields: Vec<(usize, usize)> = schema
             .fields()
             .iter()
             .enumerate()
+            .filter(|(index, _)| !tables.has(*index))
             .map(|(index, field)| Ok((index, table.column(&field.name)?)))
             .collect::<Result<_>>()?;
         let column = |name: &Option<String>| name.as_deref().map(|n| table.column(n)).transpose();
@@ -82,20 +94,48 @@ impl Reading {
                 })?;
             let row_id = id.map_or_else(|| (number + 1).to_string(), |at| row[at].to_owned());
             let mut application = Application::new(Arc::clone(schema), &row_id, as_of);
+            let is_missing = |cell: &str| self.missing.iter().any(|missing| missing == cell);
             for &(field, column) in &fields {
                 let cell = &row[column];
-                let text = if self.missing.iter().any(|m| m == cell) {
-                    ""
-                } else {
-                    cell
-                };
+                let text = if is_missing(cell) { "" } else { cell };
                 application
                     .set_text_at(field, text, DecimalMark::Point)
                     .map_err(|e| Error::from(e).within(table.place(number, "")))?;
             }
+            tables
+                .fill(&mut application, DecimalMark::Point, is_missing)
+                .map_err(|e| {
+                    let field = e.field.unwrap_or_default();
+                    Error::input(
+                        format!("{}, field {field}", table.place(number, "")),
+                        e.expected,
+                    )
+                })?;
             Ok(application)
         }))
     }
+}
+
+/// Reads tables whose column `id` says whose row it is.
+///
+/// # Errors
+/// Where a file cannot be read, or rows have no id.
+pub fn tables(files: &[TableFile], id: Option<&str>) -> Result<Vec<Arc<TableRows>>> {
+    let read = |table: &TableFile| {
+        let id = id.ok_or_else(|| {
+            Error::input(
+                "data.id",
+                "the column that identifies a row, because tables go by it",
+            )
+        })?;
+        Ok(Arc::new(TableRows::read(
+            &table.field,
+            &table.file,
+            id,
+            b',',
+        )?))
+    };
+    files.iter().map(read).collect()
 }
 
 /// Whether each row is bad.

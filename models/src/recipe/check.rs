@@ -216,7 +216,7 @@ fn check_features(recipe: &Recipe) -> Result<()> {
                 }
             }
             Encode::Ordinal => needs(feature.values.is_some(), "values")?,
-            Encode::None | Encode::OneHot => {}
+            Encode::None | Encode::OneHot | Encode::Rows | Encode::Elements | Encode::Ids => {}
         }
     }
     if let Some(name) = recipe

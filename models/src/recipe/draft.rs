@@ -80,6 +80,15 @@ pub fn draft(from: Draft<'_>) -> Result<Drafted> {
              what it was trained on, in its order"
         ));
     }
+    let inputs = source.named_inputs();
+    if !inputs.is_empty() {
+        let shown = inputs.iter().map(|(name, size)| format!("{name} ({size})"));
+        notes.push(format!(
+            "the model has several inputs: {}; say in each of [features.*] which one it feeds, and write fields \
+             that are tables, tensors or words by hand (docs/recipe.md)",
+            shown.collect::<Vec<_>>().join(", ")
+        ));
+    }
     let mut toml = String::new();
     head(
         &mut toml,

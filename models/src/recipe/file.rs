@@ -175,6 +175,17 @@ fn resolve_paths(table: &mut toml::Table, folder: &Path) {
             *path = folder.join(&*path).display().to_string();
         }
     }
+    let data = table.get_mut("data").and_then(toml::Value::as_table_mut);
+    let tables = data.and_then(|data| data.get_mut("tables"));
+    for (_, path) in tables
+        .and_then(toml::Value::as_table_mut)
+        .into_iter()
+        .flatten()
+    {
+        if let toml::Value::String(path) = path {
+            *path = folder.join(&*path).display().to_string();
+        }
+    }
 }
 
 /// The last file in which the key path stands, as far as it stands anywhere.

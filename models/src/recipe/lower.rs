@@ -10,7 +10,8 @@ use fieldscore_runtime::{Date, DecimalMark};
 use crate::compile::pipeline::Pipeline;
 use crate::error::{Error, Result};
 use crate::recipe::{
-    Answer, Condition, Encode, Feature, Field, FieldType, Recipe, RuleOutcome, Sensitivity, Text,
+    Answer, Condition, Encode, Feature, Field, FieldType, Keep, Recipe, RuleOutcome, Sensitivity,
+    Text, inputs,
 };
 
 /// What of a bundle comes from the recipe alone.
@@ -37,7 +38,7 @@ pub fn lower(recipe: &Recipe) -> Result<Lowered> {
 }
 
 /// What one of a plan's inputs reads.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct Reads<'a> {
     /// The model's file, for errors.
     pub file: &'a Path,
@@ -45,6 +46,8 @@ pub struct Reads<'a> {
     pub features: &'a [String],
     /// The preprocessing that the model brings.
     pub pipeline: Option<&'a Pipeline>,
+    /// Names and sizes of the model's own inputs, where it has several.
+    pub inputs: Vec<(String, usize)>,
 }
 
 impl<'a> Reads<'a> {
@@ -54,6 +57,7 @@ impl<'a> Reads<'a> {
             file: &recipe.model.file,
             features: &recipe.model.features,
             pipeline,
+            inputs: Vec::new(),
         }
     }
 }
@@ -115,41 +119,28 @@ fn lower_schema(recipe: &Recipe) -> Result<SchemaParts> {
 fn lower_field(name: &str, field: &Field, group: u16) -> Result<schema::Field> {
     let key = |what: &str| format!("fields.{name}.{what}");
     let needs = |what: &str| Error::input(key(what), format!("{what} for a field of this type"));
-    let kind = match field.kind {
-        FieldType::Integer => FieldKind::Integer,
-        FieldType::Boolean => FieldKind::Boolean,
-        FieldType::Date => FieldKind::Date,
-        FieldType::Decimal => FieldKind::Decimal {
-            decimals: field.decimals.ok_or_else(|| needs("decimals"))?,
+    let plain = Plain {
+        decimals: field.decimals,
+        currency: field.currency.as_ref(),
+        categories: field
+            .categories
+            .as_ref()
+            .map(|all| all.keys().cloned().collect()),
+        buckets: field.buckets,
+    };
+    let kind = match (field.kind, plain.kind(field.kind, needs)?) {
+        (_, Some(kind)) => kind,
+        (FieldType::Tensor, None) => FieldKind::Tensor {
+            shape: field.shape.clone().ok_or_else(|| needs("shape"))?,
         },
-        FieldType::Money => FieldKind::Money {
-            currency: field.currency.clone().ok_or_else(|| needs("currency"))?,
-            decimals: field.decimals.unwrap_or(2),
-        },
-        FieldType::Text => FieldKind::Text {
+        (FieldType::Words, None) => FieldKind::Words {
             buckets: field.buckets.ok_or_else(|| needs("buckets"))?,
+            count: field.count.ok_or_else(|| needs("count"))?,
         },
-        FieldType::Category => {
-            let categories = field
-                .categories
-                .as_ref()
-                .ok_or_else(|| needs("categories"))?;
-            FieldKind::Category {
-                codes: categories.keys().cloned().collect(),
-            }
-        }
+        (_, None) => lower_table(name, field)?,
     };
-    let range = match &field.range {
-        None => None,
-        Some([low, high]) => Some((
-            parse_value(&kind, low, &key("range"))?,
-            parse_value(&kind, high, &key("range"))?,
-        )),
-    };
-    let unit = match (&kind, field.unit.as_str()) {
-        (FieldKind::Money { currency, .. }, "") => currency.clone(),
-        (_, unit) => unit.to_owned(),
-    };
+    let range = lower_range(&kind, field.range.as_ref(), &key("range"))?;
+    let unit = unit(&kind, &field.unit);
     Ok(schema::Field {
         name: name.to_owned(),
         kind,
@@ -158,15 +149,130 @@ fn lower_field(name: &str, field: &Field, group: u16) -> Result<schema::Field> {
         missing: answer(field.missing),
         out_of_range: answer(field.out_of_range),
         unknown: answer(field.unknown),
-        sensitivity: match field.sensitivity {
-            Sensitivity::Ordinary => schema::Sensitivity::Ordinary,
-            Sensitivity::Personal => schema::Sensitivity::Personal,
-            Sensitivity::Special => schema::Sensitivity::Special,
-        },
+        sensitivity: sensitivity(field.sensitivity),
         changeable: field.changeable,
         reason_code: field.reason.code.clone(),
         group,
     })
+}
+
+/// The particulars that fields and columns of tables share.
+struct Plain<'a> {
+    decimals: Option<u8>,
+    currency: Option<&'a String>,
+    categories: Option<Vec<String>>,
+    buckets: Option<u32>,
+}
+
+impl Plain<'_> {
+    /// The kind of one value; `None` of one that has many.
+    fn kind(&self, kind: FieldType, needs: impl Fn(&str) -> Error) -> Result<Option<FieldKind>> {
+        Ok(Some(match kind {
+            FieldType::Integer => FieldKind::Integer,
+            FieldType::Boolean => FieldKind::Boolean,
+            FieldType::Date => FieldKind::Date,
+            FieldType::Decimal => FieldKind::Decimal {
+                decimals: self.decimals.ok_or_else(|| needs("decimals"))?,
+            },
+            FieldType::Money => FieldKind::Money {
+                currency: self.currency.cloned().ok_or_else(|| needs("currency"))?,
+                decimals: self.decimals.unwrap_or(2),
+            },
+            FieldType::Text => FieldKind::Text {
+                buckets: self.buckets.ok_or_else(|| needs("buckets"))?,
+            },
+            FieldType::Category => FieldKind::Category {
+                codes: self.categories.clone().ok_or_else(|| needs("categories"))?,
+            },
+            FieldType::Table | FieldType::Tensor | FieldType::Words => return Ok(None),
+        }))
+    }
+}
+
+fn lower_range(
+    kind: &FieldKind,
+    range: Option<&[toml::Value; 2]>,
+    key: &str,
+) -> Result<Option<(i64, i64)>> {
+    let value = |value| parse_value(kind, value, key);
+    range
+        .map(|[low, high]| Ok((value(low)?, value(high)?)))
+        .transpose()
+}
+
+/// The unit that is shown, which for money is its currency where nothing else is said.
+fn unit(kind: &FieldKind, given: &str) -> String {
+    match (kind, given) {
+        (FieldKind::Money { currency, .. }, "") => currency.clone(),
+        (_, unit) => unit.to_owned(),
+    }
+}
+
+fn lower_table(name: &str, field: &Field) -> Result<FieldKind> {
+    let key = |what: &str| format!("fields.{name}.{what}");
+    let needs = |what: &str| Error::input(key(what), format!("{what} for a field of this type"));
+    let mut columns = Vec::with_capacity(field.columns.len());
+    for (own, column) in &field.columns {
+        let key = |what: &str| key(&format!("columns.{own}.{what}"));
+        let plain = Plain {
+            decimals: column.decimals,
+            currency: column.currency.as_ref(),
+            categories: column.categories.clone(),
+            buckets: column.buckets,
+        };
+        let needs =
+            |what: &str| Error::input(key(what), format!("{what} for a column of this type"));
+        let kind = plain.kind(column.kind, needs)?.ok_or_else(|| {
+            Error::input(
+                key("type"),
+                "a type of one value: a table's cells hold no tables, tensors or words",
+            )
+        })?;
+        columns.push(schema::TableColumn(schema::Field {
+            name: own.clone(),
+            unit: unit(&kind, &column.unit),
+            range: lower_range(&kind, column.range.as_ref(), &key("range"))?,
+            kind,
+            missing: answer(column.missing),
+            out_of_range: answer(column.out_of_range),
+            unknown: answer(column.unknown),
+            sensitivity: sensitivity(field.sensitivity),
+            changeable: field.changeable,
+            reason_code: String::new(),
+            group: 0,
+        }));
+    }
+    if columns.is_empty() {
+        return Err(needs("columns"));
+    }
+    let order = field.order_by.as_ref().map(|wanted| {
+        let at = columns.iter().position(|column| column.0.name == *wanted);
+        at.filter(|&at| columns[at].0.kind.is_numeric())
+            .map(|at| at as u16)
+            .ok_or_else(|| {
+                Error::input(
+                    key("order_by"),
+                    "a column of numbers or dates of this table",
+                )
+            })
+    });
+    Ok(FieldKind::Table {
+        order: order.transpose()?,
+        max_rows: field.max_rows.ok_or_else(|| needs("max_rows"))?,
+        keep: match field.keep {
+            Keep::First => schema::Keep::First,
+            Keep::Last => schema::Keep::Last,
+        },
+        columns,
+    })
+}
+
+fn sensitivity(of: Sensitivity) -> schema::Sensitivity {
+    match of {
+        Sensitivity::Ordinary => schema::Sensitivity::Ordinary,
+        Sensitivity::Personal => schema::Sensitivity::Personal,
+        Sensitivity::Special => schema::Sensitivity::Special,
+    }
 }
 
 fn answer(answer: Answer) -> schema::Answer {
@@ -283,7 +389,8 @@ fn lower_input(
             "names of [features.*], because the model brings no preprocessing",
         ));
     }
-    for name in input.features {
+    let first = parts.blocks.len();
+    for name in inputs::in_order(recipe, input)? {
         let Some(feature) = recipe.features.get(name) else {
             return Err(Error::input(
                 "model.features",
@@ -298,7 +405,7 @@ fn lower_input(
             fields.get(usize::from(source)),
         )?);
     }
-    Ok(())
+    inputs::check(recipe, input, &parts.blocks[first..])
 }
 
 /// The field or column that each input of a model with preprocessing is.
@@ -343,7 +450,7 @@ fn find(names: &[&str], aliases: &[(&str, u16)], wanted: &str, key: &str) -> Res
     })
 }
 
-fn lower_feature(
+pub(super) fn lower_feature(
     name: &str,
     feature: &Feature,
     source: u16,
@@ -396,6 +503,9 @@ fn lower_feature(
             Encoding::Ordinal {
                 values: values.collect::<Result<_>>()?,
             }
+        }
+        Encode::Rows | Encode::Elements | Encode::Ids => {
+            return inputs::of_many(name, feature, source, field);
         }
     };
     let can_be_missing = field.is_none_or(|field| {

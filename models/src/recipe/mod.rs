@@ -3,6 +3,7 @@
 mod check;
 mod draft;
 mod file;
+mod inputs;
 mod lower;
 
 use std::path::PathBuf;
@@ -233,6 +234,10 @@ pub struct Data {
     /// Cells that mean a missing value.
     #[serde(default = "default_missing")]
     pub missing: Vec<String>,
+    /// The rows of fields that are tables, by the field's name: CSV whose column of the same name as
+    /// `id` says whose they are.
+    #[serde(default)]
+    pub tables: IndexMap<String, PathBuf>,
     /// Rows without labels, on which flips are counted too where labelled rows are few.
     pub unlabelled: Option<PathBuf>,
 }
@@ -527,6 +532,34 @@ pub enum Encode {
     OneHot,
     /// One feature, a number for each category.
     Ordinal,
+    /// The features of each row of a table.
+    Rows,
+    /// Each byte of a tensor.
+    Elements,
+    /// The id of each word.
+    Ids,
+}
+
+/// Where rows that a table does not have are filled in, with zeros.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Padding {
+    /// Behind those that it has.
+    #[default]
+    End,
+    /// Before them.
+    Start,
+}
+
+/// In which order the features of rows come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Layout {
+    /// Row by row.
+    #[default]
+    Rows,
+    /// Column by column, or channel by channel.
+    Columns,
 }
 
 /// `[features.NAME]`
@@ -556,6 +589,26 @@ pub struct Feature {
     pub edges: Option<Vec<f64>>,
     /// With `ordinal`.
     pub values: Option<IndexMap<String, f64>>,
+    /// Which of the model's inputs it feeds, where that has several.
+    pub input: Option<String>,
+    /// With `rows`: the features of a row, each from a column.
+    #[serde(default)]
+    pub rows: IndexMap<String, Feature>,
+    /// With `rows` and `ids`.
+    #[serde(default)]
+    pub padding: Padding,
+    /// With `rows` and `elements`.
+    #[serde(default)]
+    pub layout: Layout,
+    /// With `rows`: whether a row's last feature is 1, and 0 where it is filled in.
+    #[serde(default)]
+    pub mask: bool,
+    /// With `elements`: what is taken off a byte, one number or one for each channel.
+    #[serde(default)]
+    pub offset: Vec<f64>,
+    /// With `elements`: what the rest is multiplied with, one number or one for each channel.
+    #[serde(default)]
+    pub scale: Vec<f64>,
 }
 
 /// `[groups.NAME]`
@@ -588,6 +641,54 @@ pub enum FieldType {
     Date,
     /// Text, hashed into `buckets`.
     Text,
+    /// Rows of `columns`.
+    Table,
+    /// Bytes of a `shape`.
+    Tensor,
+    /// Text, its first `count` words hashed into `buckets`.
+    Words,
+}
+
+/// Which rows of a longer table are read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Keep {
+    /// The first ones.
+    First,
+    /// The last ones.
+    #[default]
+    Last,
+}
+
+/// `[fields.NAME.columns.COLUMN]`
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TableColumn {
+    /// Its type: none of many numbers.
+    #[serde(rename = "type")]
+    pub kind: FieldType,
+    /// Its unit.
+    #[serde(default)]
+    pub unit: String,
+    /// With `decimal` and `money`.
+    pub decimals: Option<u8>,
+    /// With `money`.
+    pub currency: Option<String>,
+    /// With `category`: the codes.
+    pub categories: Option<Vec<String>>,
+    /// With `text`.
+    pub buckets: Option<u32>,
+    /// Least and greatest value.
+    pub range: Option<[toml::Value; 2]>,
+    /// What a missing cell means.
+    #[serde(default = "accept")]
+    pub missing: Answer,
+    /// What a value outside the range means.
+    #[serde(default = "clip")]
+    pub out_of_range: Answer,
+    /// What an unlisted category means.
+    #[serde(default = "as_missing")]
+    pub unknown: Answer,
 }
 
 /// What a missing, unlisted or out-of-range value means.
@@ -634,14 +735,28 @@ pub struct Field {
     pub currency: Option<String>,
     /// With `category`.
     pub categories: Option<IndexMap<String, Text>>,
-    /// With `text`.
+    /// With `text` and `words`.
     pub buckets: Option<u32>,
+    /// With `words`: how many the model reads.
+    pub count: Option<u16>,
+    /// With `table`.
+    #[serde(default)]
+    pub columns: IndexMap<String, TableColumn>,
+    /// With `table`: how many rows the model reads.
+    pub max_rows: Option<u16>,
+    /// With `table`: which rows it reads of a longer one.
+    #[serde(default)]
+    pub keep: Keep,
+    /// With `table`: the column that puts rows in rising order; without it they stay as given.
+    pub order_by: Option<String>,
+    /// With `tensor`: the lengths of its axes, the last one running fastest.
+    pub shape: Option<Vec<u32>>,
     /// Least and greatest value.
     pub range: Option<[toml::Value; 2]>,
     /// What a missing value means.
     #[serde(default = "accept")]
     pub missing: Answer,
-    /// What a value outside the range means.
+    /// What a value outside the range means, or more rows or words than the model reads.
     #[serde(default = "clip")]
     pub out_of_range: Answer,
     /// What an unlisted category means.

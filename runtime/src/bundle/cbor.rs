@@ -300,6 +300,22 @@ impl<'b> Read<'b> for String {
     }
 }
 
+/// Any item of an enumeration whose variant's number is at most `LAST`. What may hold others of its own
+/// kind asks for it first, so that how deep items nest is never a file's own choice.
+#[cfg(feature = "tables")]
+pub(crate) struct UpTo<const LAST: u64>;
+
+#[cfg(feature = "tables")]
+impl<const LAST: u64> Read<'_> for UpTo<LAST> {
+    fn read(from: &mut Reader<'_>) -> Option<Self> {
+        let mut ahead = *from;
+        ahead.tuple(2)?;
+        let plain = u64::read(&mut ahead)? <= LAST;
+        from.skip()?;
+        plain.then_some(Self)
+    }
+}
+
 impl Read<'_> for ByteVec {
     fn read(from: &mut Reader<'_>) -> Option<Self> {
         Some(from.string(major::BYTES)?.to_vec().into())
@@ -397,13 +413,13 @@ macro_rules! variants {
             }
         }
     };
-    ($name:ident [ $($(#[$only:meta])? $index:literal: $variant:ident { $($field:tt),* }),* $(,)? ]) => {
+    ($name:ident [ $($(#[$when:meta])* $index:literal: $variant:ident { $($field:tt),* }),* $(,)? ]) => {
         impl<'b> $crate::bundle::cbor::Read<'b> for $name {
             fn read(from: &mut $crate::bundle::cbor::Reader<'b>) -> Option<Self> {
                 use $crate::bundle::cbor::Read;
                 from.tuple(2)?;
                 match u64::read(from)? {
-                    $($(#[$only])? $index => {
+                    $($(#[$when])* $index => {
                         from.tuple(<[&str]>::len(&[$(stringify!($field)),*]) as u64)?;
                         Some(Self::$variant { $($field: Read::read(from)?),* })
                     })*
@@ -617,6 +633,11 @@ mod tests {
     #[test]
     fn every_variant() {
         let currency = "EUR".to_owned();
+        #[cfg(feature = "tables")]
+        let column = {
+            let schema: SchemaParts = read(section(SectionKind::SCHEMA)).unwrap();
+            crate::schema::TableColumn(schema.fields[0].clone())
+        };
         let kinds = vec![
             FieldKind::Integer,
             FieldKind::Decimal { decimals: 200 },
@@ -630,6 +651,22 @@ mod tests {
             },
             FieldKind::Date,
             FieldKind::Text { buckets: 70_000 },
+            #[cfg(feature = "tables")]
+            FieldKind::Table {
+                columns: vec![column],
+                order: Some(300),
+                max_rows: 24,
+                keep: crate::schema::Keep::Last,
+            },
+            #[cfg(feature = "tables")]
+            FieldKind::Tensor {
+                shape: vec![3, 70_000],
+            },
+            #[cfg(feature = "tables")]
+            FieldKind::Words {
+                buckets: 70_000,
+                count: 24,
+            },
         ];
         agrees_when_harmed::<Vec<FieldKind>>(&encode(&kinds));
         let columns = vec![
@@ -645,6 +682,11 @@ mod tests {
         ];
         agrees_when_harmed::<Vec<Column>>(&encode(&columns));
         let values = vec![0.0, -1.5, f64::NAN];
+        #[cfg(feature = "tables")]
+        let block = {
+            let parts: TransformParts = read(section(SectionKind::TRANSFORMS)).unwrap();
+            parts.blocks[0].clone()
+        };
         let encodings = vec![
             Encoding::Plain,
             Encoding::Standardise {
@@ -686,6 +728,14 @@ mod tests {
                     },
                     Operation::OneHot { values },
                 ],
+            },
+            #[cfg(feature = "tables")]
+            Encoding::Rows {
+                columns: vec![crate::schema::transform::RowBlock(block)],
+                rows: 70_000,
+                by_column: true,
+                at_end: false,
+                mask: true,
             },
         ];
         agrees_when_harmed::<Vec<Encoding>>(&encode(&encodings));

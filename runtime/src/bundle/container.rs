@@ -39,6 +39,8 @@ pub mod features {
     pub const TENSORS: u64 = 1 << 1;
     /// A scorecard's points as the model's output, and chains of operations as transforms.
     pub const LINES: u64 = 1 << 2;
+    /// Fields that are tables of rows, tensors or lists of words.
+    pub const TABLES: u64 = 1 << 3;
     /// A model with several inputs or outputs, blends, and probabilities beside the score's.
     pub const OUTPUTS: u64 = 1 << 4;
 }
@@ -52,6 +54,11 @@ pub const KNOWN_FEATURES: u64 = features::LINES
     }
     | if cfg!(feature = "tensors") {
         features::TENSORS
+    } else {
+        0
+    }
+    | if cfg!(feature = "tables") {
+        features::TABLES
     } else {
         0
     }

@@ -12,6 +12,8 @@ mod scale;
 pub use outputs::{Blend, MAX_MEMBERS, MAX_OTHERS, Member, Other, Others};
 pub use policy::{Condition, KnockOut, MAX_RULES, Outcome, Policy, Test};
 pub use reason::{MAX_REASONS, Reason, Reasons, SystemReason};
+#[cfg(feature = "tables")]
+pub use record::RECORD_VERSION_TABLES;
 pub(crate) use record::{Explained, encode_record, restore};
 pub use record::{
     RECORD_VERSION, Record, RecordDecision, RecordExplanation, RecordValue, reference_record,
@@ -179,7 +181,11 @@ impl Flags {
     /// The score was raised to the scale's floor or lowered to its ceiling.
     pub const SCORE_CLAMPED: Self = Self(64);
 
-    const NAMES: [(Self, &'static str); 7] = [
+    /// A table or a text has more rows or words than the model reads.
+    #[cfg(feature = "tables")]
+    pub const TRUNCATED: Self = Self(128);
+
+    const NAMES: &'static [(Self, &'static str)] = &[
         (Self::MISSING, "missing"),
         (Self::OUT_OF_RANGE, "out_of_range"),
         (Self::UNLISTED, "unlisted"),
@@ -187,6 +193,8 @@ impl Flags {
         (Self::NOT_YET_VALID, "not_yet_valid"),
         (Self::AUTOMATION_REFUSED, "automation_refused"),
         (Self::SCORE_CLAMPED, "score_clamped"),
+        #[cfg(feature = "tables")]
+        (Self::TRUNCATED, "truncated"),
     ];
 
     /// The bits, as a record stores them.
@@ -213,9 +221,9 @@ impl Flags {
     /// The names of the flags that are set.
     pub fn names(self) -> impl Iterator<Item = &'static str> {
         Self::NAMES
-            .into_iter()
+            .iter()
             .filter(move |(flag, _)| self.contains(*flag))
-            .map(|(_, name)| name)
+            .map(|(_, name)| *name)
     }
 }
 

@@ -129,7 +129,7 @@ impl Condition {
             Given::Number(raw) => Some(raw),
             Given::Truth(truth) => Some(i64::from(truth)),
             Given::Category(at) => Some(i64::from(at)),
-            Given::Missing | Given::Unlisted { .. } | Given::Text { .. } => None,
+            _ => None,
         };
         match self.test {
             Test::Missing => matches!(given, Given::Missing),

@@ -7,10 +7,13 @@ use crate::bundle::cbor::{self, Read, Reader, major};
 use crate::decide::{Decision, Flags, Other, Outcome, Policy, Reasons};
 use crate::error::{Error, ErrorKind, Result};
 use crate::explain::Explanation;
-use crate::schema::{Application, Date, FieldKind, Given, Schema};
+use crate::schema::{Application, Date, Field, FieldKind, Given, Schema};
 
 /// The version that this runtime writes.
 pub const RECORD_VERSION: u32 = 1;
+/// The version where the schema has tables, tensors or lists of words.
+#[cfg(feature = "tables")]
+pub const RECORD_VERSION_TABLES: u32 = 2;
 
 /// Records are never longer.
 const MAX_RECORD_BYTES: usize = 1 << 20;
@@ -49,6 +52,12 @@ pub enum RecordValue<S = String> {
     Truth(bool),
     /// A category's code, listed or not, or text.
     Text(S),
+    /// A tensor's bytes.
+    #[cfg(feature = "tables")]
+    Bytes(Vec<u8>),
+    /// A table's rows in the order given, each with a cell for every column.
+    #[cfg(feature = "tables")]
+    Rows(Vec<Vec<Option<Self>>>),
 }
 
 /// The decision's part of a record.
@@ -136,9 +145,12 @@ fn write(
     others: &[Other],
 ) -> Encoding {
     let schema = &application.schema;
-    e.array(8)?
-        .u32(RECORD_VERSION)?
-        .bytes(&decision.bundle_id)?;
+    let version = match schema.features() {
+        #[cfg(feature = "tables")]
+        crate::bundle::container::features::TABLES => RECORD_VERSION_TABLES,
+        _ => RECORD_VERSION,
+    };
+    e.array(8)?.u32(version)?.bytes(&decision.bundle_id)?;
     e.str(&application.id)?
         .i32(application.as_of.days())?
         .bool(application.automation)?;
@@ -149,18 +161,9 @@ fn write(
         .count();
     e.map(given as u64)?;
     for (field, given) in schema.fields().iter().zip(&application.given) {
-        match *given {
-            Given::Missing => continue,
-            Given::Number(raw) => e.str(&field.name)?.i64(raw)?,
-            Given::Truth(truth) => e.str(&field.name)?.bool(truth)?,
-            Given::Category(at) => match &field.kind {
-                FieldKind::Category { codes } => e.str(&field.name)?.str(&codes[at as usize])?,
-                _ => e.str(&field.name)?.null()?,
-            },
-            Given::Unlisted { start, len } | Given::Text { start, len } => {
-                e.str(&field.name)?.str(application.text_at(start, len))?
-            }
-        };
+        if *given != Given::Missing {
+            write_value(e.str(&field.name)?, application, field, *given)?;
+        }
     }
     e.array(5 + u64::from(!others.is_empty()))?
         .i32(decision.score)?
@@ -196,6 +199,44 @@ fn write(
     for reason in explained.reasons.iter() {
         e.str(reason.code(schema, policy))?;
     }
+    Ok(())
+}
+
+fn write_value(
+    e: &mut Encoder<&mut Vec<u8>>,
+    application: &Application,
+    field: &Field,
+    given: Given,
+) -> Encoding {
+    match given {
+        Given::Missing => e.null()?,
+        Given::Number(raw) => e.i64(raw)?,
+        Given::Truth(truth) => e.bool(truth)?,
+        Given::Category(at) => match &field.kind {
+            FieldKind::Category { codes } => e.str(&codes[at as usize])?,
+            _ => e.null()?,
+        },
+        #[cfg(feature = "tables")]
+        Given::Text { start, len } if matches!(field.kind, FieldKind::Tensor { .. }) => {
+            e.bytes(application.bytes_at(start, len))?
+        }
+        Given::Unlisted { start, len } | Given::Text { start, len } => {
+            e.str(application.text_at(start, len))?
+        }
+        #[cfg(feature = "tables")]
+        Given::Rows(at) => {
+            let columns = field.kind.columns();
+            let rows = application.given_rows(at, columns.len());
+            e.array(rows.len() as u64)?;
+            for row in rows {
+                e.array(row.len() as u64)?;
+                for (given, column) in row.iter().zip(columns) {
+                    write_value(e, application, &column.0, *given)?;
+                }
+            }
+            e
+        }
+    };
     Ok(())
 }
 
@@ -235,14 +276,17 @@ fn bad(expected: String) -> Error {
 
 fn read<'b, S: From<&'b str>>(from: &mut Reader<'b>) -> Option<Record<S>> {
     from.tuple(8)?;
-    if u32::read(from)? != RECORD_VERSION {
-        return None;
+    match u32::read(from)? {
+        RECORD_VERSION => {}
+        #[cfg(feature = "tables")]
+        RECORD_VERSION_TABLES => {}
+        _ => return None,
     }
     let bundle_id = from.string(major::BYTES)?.try_into().ok()?;
     let id = word(from)?;
     let as_of = Date::read(from)?;
     let automation = bool::read(from)?;
-    let values = pairs(from, value)?;
+    let values = pairs(from, field_value)?;
     #[cfg(feature = "outputs")]
     let others = from
         .head(major::ARRAY)?
@@ -294,8 +338,33 @@ fn value<'b, S: From<&'b str>>(from: &mut Reader<'b>) -> Option<RecordValue<S>> 
     Some(match from.peek()? {
         0xf4 | 0xf5 => RecordValue::Truth(bool::read(from)?),
         first if first & !31 == major::TEXT => RecordValue::Text(word(from)?),
+        #[cfg(feature = "tables")]
+        first if first & !31 == major::BYTES => {
+            RecordValue::Bytes(from.string(major::BYTES)?.to_vec())
+        }
         _ => RecordValue::Number(i64::read(from)?),
     })
+}
+
+/// What a field holds: a value, or a table's rows.
+fn field_value<'b, S: From<&'b str>>(from: &mut Reader<'b>) -> Option<RecordValue<S>> {
+    #[cfg(feature = "tables")]
+    if from.peek()? & !31 == major::ARRAY {
+        let rows = from.head(major::ARRAY)?;
+        let cell = |from: &mut Reader<'b>| match from.null() {
+            true => Some(None),
+            false => value(from).map(Some),
+        };
+        let row = |_| {
+            let cells = from.head(major::ARRAY)?;
+            (0..cells).map(|_| cell(from)).collect()
+        };
+        return (0..rows)
+            .map(row)
+            .collect::<Option<_>>()
+            .map(RecordValue::Rows);
+    }
+    value(from)
 }
 
 // Lists grow as items are read: a stated length allocates nothing.

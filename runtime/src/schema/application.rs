@@ -10,6 +10,8 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::kernels::arch::fp_state::DefaultFpState;
 use crate::memory::wipe;
 use crate::schema::number::{self, DecimalMark, MAX_MAGNITUDE};
+#[cfg(feature = "tables")]
+use crate::schema::rows::{self, GivenTable};
 use crate::schema::{Date, Field, FieldKind, Schema};
 
 /// A typed value handed in by a caller.
@@ -30,6 +32,9 @@ pub enum Value<'a> {
     Date(Date),
     /// A category's code, or text.
     Text(&'a str),
+    /// A tensor's bytes.
+    #[cfg(feature = "tables")]
+    Bytes(&'a [u8]),
 }
 
 impl From<i64> for Value<'_> {
@@ -82,11 +87,14 @@ pub(crate) enum Given {
         start: u32,
         len: u32,
     },
-    /// Where a text lies in the application.
+    /// Where a text, or a tensor's bytes, lie in the application.
     Text {
         start: u32,
         len: u32,
     },
+    /// Which of the application's tables it is.
+    #[cfg(feature = "tables")]
+    Rows(u16),
 }
 
 /// The longest text value, in bytes.
@@ -106,12 +114,20 @@ pub struct Application {
     pub(crate) automation: bool,
     pub(crate) given: Vec<Given>,
     pub(crate) text: Vec<u8>,
+    #[cfg(feature = "tables")]
+    pub(crate) tables: Vec<GivenTable>,
 }
 
 impl Application {
     /// An application for `schema`, every value missing.
     pub fn new(schema: Arc<Schema>, id: &str, as_of: Date) -> Self {
         let given = vec![Given::Missing; schema.fields().len()];
+        #[cfg(feature = "tables")]
+        let tables = {
+            let fields = schema.fields().iter();
+            let tables = fields.filter(|field| !field.kind.columns().is_empty());
+            tables.map(|_| GivenTable::default()).collect()
+        };
         Self {
             schema,
             id: id.to_owned(),
@@ -119,7 +135,14 @@ impl Application {
             automation: true,
             given,
             text: Vec::new(),
+            #[cfg(feature = "tables")]
+            tables,
         }
+    }
+
+    /// The schema that it is for.
+    pub fn schema(&self) -> &Arc<Schema> {
+        &self.schema
     }
 
     /// The application's id.
@@ -170,7 +193,17 @@ impl Application {
     /// As [`Application::set`].
     pub fn set_at(&mut self, index: usize, value: Value<'_>) -> Result<()> {
         let schema = Arc::clone(&self.schema);
-        let field = schema.field_at(index)?;
+        let given = self.typed(schema.field_at(index)?, value)?;
+        #[cfg(feature = "tables")]
+        if let Given::Rows(at) = self.given[index] {
+            self.tables[usize::from(at)].clear();
+        }
+        self.given[index] = given;
+        Ok(())
+    }
+
+    /// A typed value as a field holds it.
+    pub(super) fn typed(&mut self, field: &Field, value: Value<'_>) -> Result<Given> {
         let decimals = field.kind.decimals();
         let unit = number::POWERS_OF_TEN[usize::from(decimals)];
         let bounded = |raw: i64| (raw.unsigned_abs() <= MAX_MAGNITUDE as u64).then_some(raw);
@@ -179,7 +212,7 @@ impl Application {
                 .map(Given::Number)
                 .ok_or_else(|| wrong_type(field))
         };
-        let given = match (&field.kind, value) {
+        Ok(match (&field.kind, value) {
             (_, Value::Missing) => Given::Missing,
             (
                 FieldKind::Integer | FieldKind::Decimal { .. } | FieldKind::Money { .. },
@@ -197,23 +230,26 @@ impl Application {
             (FieldKind::Boolean, Value::Boolean(x)) => Given::Truth(x),
             (FieldKind::Date, Value::Date(date)) => Given::Number(date.days().into()),
             // As in the text form: blanks around it are dropped, and blank is missing.
-            (FieldKind::Category { .. } | FieldKind::Text { .. }, Value::Text(text))
-                if text.trim().is_empty() =>
-            {
+            (kind, Value::Text(text)) if kind.is_words() && text.trim().is_empty() => {
                 Given::Missing
             }
             (FieldKind::Category { codes }, Value::Text(text)) => {
                 self.category(field, codes, text.trim())?
             }
-            (FieldKind::Text { .. }, Value::Text(text)) => {
+            (kind, Value::Text(text)) if kind.is_text() => {
                 let text = text.trim();
                 let (start, len) = self.keep(field, text)?;
                 Given::Text { start, len }
             }
+            #[cfg(feature = "tables")]
+            (FieldKind::Tensor { .. }, Value::Bytes(bytes))
+                if bytes.len() == field.kind.cells() =>
+            {
+                let (start, len) = self.keep_bytes(field, bytes)?;
+                Given::Text { start, len }
+            }
             _ => return Err(wrong_type(field)),
-        };
-        self.given[index] = given;
-        Ok(())
+        })
     }
 
     /// As [`Application::set_text`], by the field's index in the schema.
@@ -222,11 +258,20 @@ impl Application {
     /// As [`Application::set`].
     pub fn set_text_at(&mut self, index: usize, text: &str, mark: DecimalMark) -> Result<()> {
         let schema = Arc::clone(&self.schema);
-        let field = schema.field_at(index)?;
+        let given = self.read(schema.field_at(index)?, text, mark)?;
+        #[cfg(feature = "tables")]
+        if let Given::Rows(at) = self.given[index] {
+            self.tables[usize::from(at)].clear();
+        }
+        self.given[index] = given;
+        Ok(())
+    }
+
+    /// A value's text form as a field holds it.
+    pub(super) fn read(&mut self, field: &Field, text: &str, mark: DecimalMark) -> Result<Given> {
         let trimmed = text.trim();
         if trimmed.is_empty() {
-            self.given[index] = Given::Missing;
-            return Ok(());
+            return Ok(Given::Missing);
         }
         let given = match &field.kind {
             FieldKind::Integer | FieldKind::Decimal { .. } | FieldKind::Money { .. } => {
@@ -234,12 +279,17 @@ impl Application {
             }
             FieldKind::Boolean => truth(trimmed).map(Given::Truth),
             FieldKind::Date => Date::parse(trimmed).map(|d| Given::Number(d.days().into())),
-            FieldKind::Category { .. } | FieldKind::Text { .. } => {
-                return self.set_at(index, Value::Text(trimmed));
+            #[cfg(feature = "tables")]
+            FieldKind::Tensor { .. } => {
+                let mut bytes = Vec::new();
+                let whole = rows::base64(trimmed, &mut bytes);
+                let given = self.typed(field, Value::Bytes(&bytes)).ok();
+                bytes.zeroize();
+                given.filter(|_| whole)
             }
+            _ => return self.typed(field, Value::Text(trimmed)),
         };
-        self.given[index] = given.ok_or_else(|| wrong_type(field))?;
-        Ok(())
+        given.ok_or_else(|| wrong_type(field))
     }
 
     /// Sets a field from a record's value.
@@ -248,23 +298,36 @@ impl Application {
         index: usize,
         value: &RecordValue<S>,
     ) -> Result<()> {
+        #[cfg(feature = "tables")]
+        if let RecordValue::Rows(rows) = value {
+            return self.restore_rows(index, rows);
+        }
         let schema = Arc::clone(&self.schema);
-        let field = schema.field_at(index)?;
+        self.given[index] = self.restored(schema.field_at(index)?, value)?;
+        Ok(())
+    }
+
+    /// A record's value as a field holds it.
+    pub(super) fn restored<S: AsRef<str>>(
+        &mut self,
+        field: &Field,
+        value: &RecordValue<S>,
+    ) -> Result<Given> {
         match value {
-            RecordValue::Text(text) => self.set_at(index, Value::Text(text.as_ref())),
-            RecordValue::Truth(truth) => self.set_at(index, Value::Boolean(*truth)),
+            RecordValue::Text(text) => self.typed(field, Value::Text(text.as_ref())),
+            RecordValue::Truth(truth) => self.typed(field, Value::Boolean(*truth)),
             RecordValue::Number(raw) if field.kind == FieldKind::Date => {
                 let date = Date::from_days(*raw).ok_or_else(|| wrong_type(field))?;
-                self.set_at(index, Value::Date(date))
+                self.typed(field, Value::Date(date))
             }
-            RecordValue::Number(raw) if field.kind.is_numeric() => {
-                if raw.unsigned_abs() > MAX_MAGNITUDE as u64 {
-                    return Err(wrong_type(field));
-                }
-                self.given[index] = Given::Number(*raw);
-                Ok(())
+            RecordValue::Number(raw)
+                if field.kind.is_numeric() && raw.unsigned_abs() <= MAX_MAGNITUDE as u64 =>
+            {
+                Ok(Given::Number(*raw))
             }
-            RecordValue::Number(_) => Err(wrong_type(field)),
+            #[cfg(feature = "tables")]
+            RecordValue::Bytes(bytes) => self.typed(field, Value::Bytes(bytes)),
+            _ => Err(wrong_type(field)),
         }
     }
 
@@ -282,50 +345,80 @@ impl Application {
         if text.len() > MAX_TEXT_BYTES {
             return Err(wrong_type(field));
         }
+        self.keep_bytes(field, text.as_bytes())
+    }
+
+    fn keep_bytes(&mut self, field: &Field, bytes: &[u8]) -> Result<(u32, u32)> {
         // A field that is set over and over must not grow the application without end.
-        if self.text.len() + text.len() > self.text.capacity() {
-            self.make_room(text.len());
+        let room = self.text.capacity();
+        #[cfg(feature = "tables")]
+        let room = room.min(rows::MAX_KEPT_BYTES);
+        if self.text.len() + bytes.len() > room {
+            self.make_room(field, bytes.len())?;
         }
         let start = self.text.len() as u32;
-        self.text.extend_from_slice(text.as_bytes());
-        Ok((start, text.len() as u32))
+        self.text.extend_from_slice(bytes);
+        Ok((start, bytes.len() as u32))
     }
 
     /// Moves the texts that fields still refer to into memory with room for `more` bytes and as
     /// much again, and zeroes what they leave.
-    fn make_room(&mut self, more: usize) {
+    fn make_room(&mut self, field: &Field, more: usize) -> Result<()> {
         let used = |given: &Given| match *given {
             Given::Unlisted { len, .. } | Given::Text { len, .. } => len as usize,
             _ => 0,
         };
         let live: usize = self.given.iter().map(used).sum();
+        #[cfg(feature = "tables")]
+        let live = {
+            let cells = self.tables.iter().flat_map(|table| &table.cells);
+            live + cells.map(used).sum::<usize>()
+        };
+        #[cfg(feature = "tables")]
+        if live + more > rows::MAX_KEPT_BYTES {
+            return Err(wrong_type(field));
+        }
         let mut moved = Vec::with_capacity((live + more) * 2);
-        for given in &mut self.given {
+        let text = &self.text;
+        let mut take_along = |given: &mut Given| {
             if let Given::Unlisted { start, len } | Given::Text { start, len } = given {
                 let from = *start as usize;
                 let to = moved.len() as u32;
-                let bytes = self.text.get(from..from + *len as usize);
+                let bytes = text.get(from..from + *len as usize);
                 moved.extend_from_slice(bytes.unwrap_or_default());
                 *start = to;
             }
+        };
+        self.given.iter_mut().for_each(&mut take_along);
+        #[cfg(feature = "tables")]
+        {
+            let cells = self.tables.iter_mut().flat_map(|table| &mut table.cells);
+            cells.for_each(&mut take_along);
         }
         std::mem::swap(&mut self.text, &mut moved);
         moved.zeroize();
+        #[cfg(not(feature = "tables"))]
+        let _ = field;
+        Ok(())
+    }
+
+    /// The kept bytes at `start`.
+    pub(crate) fn bytes_at(&self, start: u32, len: u32) -> &[u8] {
+        let (start, len) = (start as usize, len as usize);
+        self.text.get(start..start + len).unwrap_or_default()
     }
 
     /// The kept text at `start`.
     pub(crate) fn text_at(&self, start: u32, len: u32) -> &str {
-        let (start, len) = (start as usize, len as usize);
-        self.text
-            .get(start..start + len)
-            .and_then(|bytes| std::str::from_utf8(bytes).ok())
-            .unwrap_or_default()
+        std::str::from_utf8(self.bytes_at(start, len)).unwrap_or_default()
     }
 
     fn clear(&mut self) {
         // Missing alone would leave the numbers in memory: it overwrites no payload.
         wipe(&mut self.given, Given::Number(0));
         self.given.fill(Given::Missing);
+        #[cfg(feature = "tables")]
+        self.tables.iter_mut().for_each(GivenTable::clear);
         self.text.as_mut_slice().zeroize();
         self.text.clear();
         self.id.zeroize();
@@ -357,7 +450,7 @@ fn truth(text: &str) -> Option<bool> {
 }
 
 /// What the field takes; says nothing of what it got.
-fn wrong_type(field: &Field) -> Error {
+pub(super) fn wrong_type(field: &Field) -> Error {
     let expected = match &field.kind {
         FieldKind::Integer => "a whole number of at most 15 digits, without grouping".to_owned(),
         FieldKind::Decimal { decimals } => {
@@ -375,7 +468,14 @@ fn wrong_type(field: &Field) -> Error {
             )
         }
         FieldKind::Date => "a date as YYYY-MM-DD between 1800 and 2399".to_owned(),
-        FieldKind::Text { .. } => format!("text of at most {MAX_TEXT_BYTES} bytes"),
+        #[cfg(feature = "tables")]
+        FieldKind::Table { columns, .. } => rows::expected(columns),
+        #[cfg(feature = "tables")]
+        FieldKind::Tensor { shape } => {
+            let axes: Vec<String> = shape.iter().map(u32::to_string).collect();
+            format!("{} bytes, as base64 in text", axes.join(" × "))
+        }
+        _ => format!("text of at most {MAX_TEXT_BYTES} bytes"),
     };
     Error::new(
         ErrorKind::WrongType,

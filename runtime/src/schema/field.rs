@@ -2,6 +2,8 @@
 
 use minicbor::Encode;
 
+#[cfg(feature = "tables")]
+use crate::bundle::cbor::{Read, Reader, UpTo};
 use crate::bundle::cbor::{structure, variants};
 use crate::error::{Error, Result};
 use crate::schema::in_order;
@@ -50,6 +52,76 @@ pub enum FieldKind {
         #[n(0)]
         buckets: u32,
     },
+    /// A table of rows: transactions, instalments.
+    #[cfg(feature = "tables")]
+    #[n(7)]
+    Table {
+        /// The columns.
+        #[n(0)]
+        columns: Vec<TableColumn>,
+        /// The column whose numbers or dates put the rows in rising order: those without one come
+        /// first, equal ones stay as given. Without it rows stay in the order given.
+        #[n(1)]
+        order: Option<u16>,
+        /// How many rows the model reads, 1 to [`MAX_ROWS`](crate::schema::MAX_ROWS).
+        #[n(2)]
+        max_rows: u16,
+        /// Which rows it reads of a table with more. [`Field::out_of_range`] says what is then done.
+        #[n(3)]
+        keep: Keep,
+    },
+    /// Bytes of an exact shape: an image that the caller has decoded.
+    #[cfg(feature = "tables")]
+    #[n(8)]
+    Tensor {
+        /// The lengths of its axes; the last one runs fastest.
+        #[n(0)]
+        shape: Vec<u32>,
+    },
+    /// Text, which features see as the ids of its first words: 1 + FNV-1a (64 bits) over a word's
+    /// UTF-8, modulo `buckets`. Words are what white space leaves over.
+    #[cfg(feature = "tables")]
+    #[n(9)]
+    Words {
+        /// How many buckets.
+        #[n(0)]
+        buckets: u32,
+        /// How many words the model reads, 1 to [`MAX_ROWS`](crate::schema::MAX_ROWS).
+        #[n(1)]
+        count: u16,
+    },
+}
+
+/// Which rows of a table are read where it has more than the model reads.
+#[cfg(feature = "tables")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Encode)]
+#[cfg_attr(test, derive(minicbor::Decode))]
+#[cbor(index_only)]
+pub enum Keep {
+    /// The first ones.
+    #[n(0)]
+    First,
+    /// The last ones.
+    #[n(1)]
+    Last,
+}
+
+/// A column of a table, described as a field is. Its reason code is empty, its group and sensitivity are
+/// the table's; a table, a tensor or a list of words is none.
+#[cfg(feature = "tables")]
+#[derive(Debug, Clone, PartialEq, Eq, Encode)]
+#[cfg_attr(test, derive(minicbor::Decode))]
+#[cbor(transparent)]
+pub struct TableColumn(#[n(0)] pub Field);
+
+#[cfg(feature = "tables")]
+impl<'b> Read<'b> for TableColumn {
+    fn read(from: &mut Reader<'b>) -> Option<Self> {
+        let mut ahead = *from;
+        let mut entries = ahead.map()?;
+        ahead.entry::<UpTo<6>>(&mut entries, 1)?;
+        Field::read(from).map(Self)
+    }
 }
 
 impl FieldKind {
@@ -71,7 +143,27 @@ impl FieldKind {
             Self::Category { .. } => "category",
             Self::Date => "date",
             Self::Text { .. } => "text",
+            #[cfg(feature = "tables")]
+            Self::Table { .. } => "table",
+            #[cfg(feature = "tables")]
+            Self::Tensor { .. } => "tensor",
+            #[cfg(feature = "tables")]
+            Self::Words { .. } => "words",
         }
+    }
+
+    /// Whether values are text that is kept as it is.
+    pub(crate) fn is_text(&self) -> bool {
+        #[cfg(feature = "tables")]
+        if let Self::Words { .. } = self {
+            return true;
+        }
+        matches!(self, Self::Text { .. })
+    }
+
+    /// Whether values are given as text alone: a category's code, or text.
+    pub(crate) fn is_words(&self) -> bool {
+        self.is_text() || matches!(self, Self::Category { .. })
     }
 
     /// Whether values are ordered numbers (a range makes sense).
@@ -246,7 +338,12 @@ variants!(Sensitivity {
 variants!(FieldKind [
     0: Integer {}, 1: Decimal { decimals }, 2: Money { currency, decimals }, 3: Boolean {},
     4: Category { codes }, 5: Date {}, 6: Text { buckets },
+    #[cfg(feature = "tables")] 7: Table { columns, order, max_rows, keep },
+    #[cfg(feature = "tables")] 8: Tensor { shape },
+    #[cfg(feature = "tables")] 9: Words { buckets, count },
 ]);
+#[cfg(feature = "tables")]
+variants!(Keep { 0: First, 1: Last });
 
 /// No schema has more fields.
 pub const MAX_FIELDS: usize = 256;
@@ -266,6 +363,16 @@ fn any_twice<'a>(words: impl Iterator<Item = &'a String>) -> bool {
 }
 
 impl SchemaParts {
+    /// The feature bits that a bundle of them must require
+    /// ([`features`](crate::bundle::container::features)).
+    pub fn features(&self) -> u64 {
+        #[cfg(feature = "tables")]
+        if self.fields.iter().any(|field| field.kind.cells() > 0) {
+            return crate::bundle::container::features::TABLES;
+        }
+        0
+    }
+
     pub(crate) fn check(&self) -> Result<()> {
         let place = "section SCHM";
         if self.fields.is_empty() || self.fields.len() > MAX_FIELDS {
@@ -274,6 +381,8 @@ impl SchemaParts {
         if self.groups.is_empty() || self.groups.len() > MAX_GROUPS {
             return Err(Error::malformed(place, format!("1 to {MAX_GROUPS} groups")));
         }
+        #[cfg(feature = "tables")]
+        super::rows::check_cells(&self.fields)?;
         let names = self.fields.iter().map(|f| &f.name);
         let reasons = self.fields.iter().map(|f| &f.reason_code);
         let repeated = any_twice(names) || any_twice(reasons);
@@ -348,7 +457,30 @@ impl Field {
             FieldKind::Text { buckets } if *buckets == 0 || *buckets > 1 << 20 => {
                 return fault("1 to 1048576 buckets");
             }
+            #[cfg(feature = "tables")]
+            kind if !super::rows::is_sound(kind, self.out_of_range) => {
+                return fault(super::rows::SOUND);
+            }
             _ => {}
+        }
+        #[cfg(feature = "tables")]
+        if let FieldKind::Table { columns, .. } = &self.kind {
+            let names = columns.iter().map(|column| &column.0.name);
+            if any_twice(names) {
+                return fault("each column once");
+            }
+            for column in columns {
+                column.0.check().map_err(|e| {
+                    Error::malformed(
+                        format!(
+                            "section SCHM, field {}, {}",
+                            self.name.escape_debug(),
+                            e.place().trim_start_matches("section SCHM, ")
+                        ),
+                        e.expected().to_owned(),
+                    )
+                })?;
+            }
         }
         match self.range {
             Some(_) if !self.kind.is_numeric() => fault("a range only on a number or a date"),

@@ -7,6 +7,8 @@ mod date;
 mod field;
 mod number;
 mod resolve;
+#[cfg(feature = "tables")]
+mod rows;
 mod texts;
 pub mod transform;
 
@@ -21,9 +23,15 @@ pub(crate) use texts::LazyTexts;
 pub use texts::{TextEntry, Texts, is_right_to_left};
 
 pub(crate) use application::Given;
+#[cfg(feature = "tables")]
+pub use field::{Keep, TableColumn};
 pub(crate) use number::POWERS_OF_TEN;
 pub use resolve::FieldSet;
 pub(crate) use resolve::{Resolved, resolve};
+#[cfg(feature = "tables")]
+pub use rows::{
+    MAX_CELLS, MAX_COLUMNS, MAX_GIVEN_CELLS, MAX_GIVEN_ROWS, MAX_KEPT_BYTES, MAX_ROWS, column_of,
+};
 
 use crate::bundle::cbor;
 use crate::error::{Error, ErrorKind, Result};
@@ -106,6 +114,11 @@ impl Schema {
                 "an index below the count of fields",
             )
         })
+    }
+
+    /// The feature bits that a bundle of it must require.
+    pub(crate) fn features(&self) -> u64 {
+        self.parts.features()
     }
 
     pub(crate) fn bundle_id(&self) -> &[u8; 32] {

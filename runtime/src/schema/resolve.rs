@@ -61,58 +61,81 @@ pub(crate) struct Resolved {
     pub unknown: FieldSet,
     /// Fields of these sets whose policy refers the application.
     pub referred: FieldSet,
+    /// Whether a table or a text has more than the model reads.
+    #[cfg(feature = "tables")]
+    pub truncated: bool,
 }
 
 /// Writes each field's number into `numbers` (NaN where there is none): the value in the field's
 /// unit, 0 or 1 for booleans, the category's index, the text's bucket, and for a date the whole
 /// months from it to the application's `as_of`, so that an application mixed with the reference
-/// applicant reckons each date from its own `as_of`.
+/// applicant reckons each date from its own `as_of`. The cells of tables, tensors and lists of words
+/// follow, field by field.
 pub(crate) fn resolve(application: &Application, numbers: &mut [f64]) -> Result<Resolved> {
     let mut found = Resolved::default();
     let fields = application.schema.fields();
+    #[cfg(feature = "tables")]
+    let (numbers, mut cells) = numbers.split_at_mut(fields.len());
     for (index, (field, number)) in fields.iter().zip(numbers.iter_mut()).enumerate() {
-        *number = match application.given[index] {
-            Given::Missing => {
-                found.missing.insert(index);
-                answer(field, field.missing, ErrorKind::Missing, index, &mut found)?;
-                f64::NAN
-            }
-            Given::Number(raw) => {
-                let number = in_range(field, raw, index, &mut found)?;
-                match (&field.kind, Date::from_days(number as i64)) {
-                    (FieldKind::Date, Some(date)) if !number.is_nan() => {
-                        date.months_until(application.as_of) as f64
-                    }
-                    (FieldKind::Date, _) => f64::NAN,
-                    _ => number,
-                }
-            }
-            Given::Truth(truth) => f64::from(u8::from(truth)),
-            Given::Category(at) => f64::from(at),
-            Given::Unlisted { .. } => {
-                found.unknown.insert(index);
-                answer(
-                    field,
-                    field.unknown,
-                    ErrorKind::UnknownCategory,
-                    index,
-                    &mut found,
-                )?;
-                f64::NAN
-            }
-            Given::Text { start, len } => match field.kind {
-                FieldKind::Text { buckets } if buckets > 0 => {
-                    let hash = fnv1a(application.text_at(start, len).as_bytes());
-                    (hash % u64::from(buckets)) as f64
-                }
-                _ => f64::NAN,
-            },
-        };
+        let given = application.given[index];
+        #[cfg(feature = "tables")]
+        if field.kind.cells() > 0 {
+            let all = std::mem::take(&mut cells);
+            let (own, rest) = all.split_at_mut(field.kind.cells().min(all.len()));
+            cells = rest;
+            *number = super::rows::resolve(application, (index, field), own, &mut found)?;
+            continue;
+        }
+        *number = number_of(application, field, given, index, &mut found)?;
     }
     Ok(found)
 }
 
-fn in_range(field: &Field, raw: i64, index: usize, found: &mut Resolved) -> Result<f64> {
+/// The number of one value of a field, or of a column of the table that the field at `index` is.
+pub(super) fn number_of(
+    application: &Application,
+    field: &Field,
+    given: Given,
+    index: usize,
+    found: &mut Resolved,
+) -> Result<f64> {
+    Ok(match given {
+        Given::Missing => {
+            found.missing.insert(index);
+            answer(field, field.missing, ErrorKind::Missing, index, found)?;
+            f64::NAN
+        }
+        Given::Number(raw) => {
+            let number = in_range(field, raw, index, found)?;
+            match (&field.kind, Date::from_days(number as i64)) {
+                (FieldKind::Date, Some(date)) if !number.is_nan() => {
+                    date.months_until(application.as_of) as f64
+                }
+                (FieldKind::Date, _) => f64::NAN,
+                _ => number,
+            }
+        }
+        Given::Truth(truth) => f64::from(u8::from(truth)),
+        Given::Category(at) => f64::from(at),
+        Given::Unlisted { .. } => {
+            found.unknown.insert(index);
+            let what = ErrorKind::UnknownCategory;
+            answer(field, field.unknown, what, index, found)?;
+            f64::NAN
+        }
+        Given::Text { start, len } => match field.kind {
+            FieldKind::Text { buckets } if buckets > 0 => {
+                let hash = fnv1a(application.text_at(start, len).as_bytes());
+                (hash % u64::from(buckets)) as f64
+            }
+            _ => f64::NAN,
+        },
+        #[cfg(feature = "tables")]
+        Given::Rows(_) => f64::NAN,
+    })
+}
+
+pub(super) fn in_range(field: &Field, raw: i64, index: usize, found: &mut Resolved) -> Result<f64> {
     let unit = POWERS_OF_TEN[usize::from(field.kind.decimals())] as f64;
     let Some((low, high)) = field.range.filter(|&(low, high)| raw < low || raw > high) else {
         return Ok(raw as f64 / unit);
@@ -182,7 +205,7 @@ fn show_decimal(raw: i64, decimals: u8) -> String {
 }
 
 /// FNV-1a, 64 bits (Fowler, Noll, Vo; RFC 9923): the named function that hashes text.
-fn fnv1a(bytes: &[u8]) -> u64 {
+pub(super) fn fnv1a(bytes: &[u8]) -> u64 {
     bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash, &byte| {
         (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)
     })

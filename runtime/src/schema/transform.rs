@@ -4,6 +4,8 @@
 use minicbor::Encode;
 
 use crate::bundle::cbor;
+#[cfg(feature = "tables")]
+use crate::bundle::cbor::{Read, Reader, UpTo};
 use crate::bundle::cbor::{structure, variants};
 use crate::bundle::container::features;
 use crate::decide::POINT;
@@ -130,6 +132,46 @@ pub enum Encoding {
         #[n(0)]
         operations: Vec<Operation>,
     },
+    /// The features of each row of a table, a tensor or a list of words, the source being that field. A
+    /// row that is not there is 0 all through. The block's own `impute`, `clip`, `log` and
+    /// `missing_flag` are left out beside it.
+    #[cfg(feature = "tables")]
+    #[n(6)]
+    Rows {
+        /// The features of a row: of a source in it, from 0. A tensor's row has one source for each of
+        /// these, words have one.
+        #[n(0)]
+        columns: Vec<RowBlock>,
+        /// How many rows.
+        #[n(1)]
+        rows: u32,
+        /// Whether the features of one column over all rows come before those of the next one.
+        #[n(2)]
+        by_column: bool,
+        /// Whether rows that are not there come before those that are.
+        #[n(3)]
+        at_end: bool,
+        /// Whether a row has a last feature, 1 where it is there, else 0.
+        #[n(4)]
+        mask: bool,
+    },
+}
+
+/// A block of a row's features; its encoding is none of rows again, its `impute` a number.
+#[cfg(feature = "tables")]
+#[derive(Debug, Clone, PartialEq, Encode)]
+#[cfg_attr(test, derive(minicbor::Decode))]
+#[cbor(transparent)]
+pub struct RowBlock(#[n(0)] pub Block);
+
+#[cfg(feature = "tables")]
+impl<'b> Read<'b> for RowBlock {
+    fn read(from: &mut Reader<'b>) -> Option<Self> {
+        let mut ahead = *from;
+        let mut entries = ahead.map()?;
+        ahead.entry::<UpTo<5>>(&mut entries, 6)?;
+        Block::read(from).map(Self)
+    }
 }
 
 /// One operation of an [`Encoding::Chain`]. A missing value passes through all of them but
@@ -238,6 +280,7 @@ structure!(Block {
 variants!(Encoding [
     0: Plain {}, 1: Standardise { mean, deviation }, 2: Piecewise { edges },
     3: OneHot { categories }, 4: Ordinal { values }, 5: Chain { operations },
+    #[cfg(feature = "tables")] 6: Rows { columns, rows, by_column, at_end, mask },
 ]);
 variants!(Operation [
     0: Single {}, 1: Impute { value }, 2: Affine { offset, factor }, 3: Clip { low, high },
@@ -254,18 +297,11 @@ impl TransformParts {
     /// The feature bits that a bundle of them must require
     /// ([`features`](crate::bundle::container::features)).
     pub fn features(&self) -> u64 {
-        let chain = |block: &Block| matches!(block.encode, Encoding::Chain { .. });
-        let lines = match self.blocks.iter().any(chain) {
-            true => features::LINES,
-            false => 0,
-        };
-        let bends = |block: &Block| match &block.encode {
-            Encoding::Chain { operations } => operations.iter().any(Operation::bends),
-            _ => false,
-        };
-        match self.columns.iter().any(Column::is_joined) || self.blocks.iter().any(bends) {
-            true => lines | features::TREES,
-            false => lines,
+        let blocks = self.blocks.iter();
+        let blocks = blocks.fold(0, |all, block| all | block.encode.features());
+        match self.columns.iter().any(Column::is_joined) {
+            true => blocks | features::TREES,
+            false => blocks,
         }
     }
 }
@@ -367,6 +403,23 @@ fn clip(number: f64, low: f64, high: f64) -> f64 {
 }
 
 impl Encoding {
+    fn features(&self) -> u64 {
+        match self {
+            Self::Chain { operations } if operations.iter().any(Operation::bends) => {
+                features::LINES | features::TREES
+            }
+            Self::Chain { .. } => features::LINES,
+            #[cfg(feature = "tables")]
+            Self::Rows { columns, .. } => {
+                let columns = columns.iter();
+                columns.fold(features::TABLES, |all, block| {
+                    all | block.0.encode.features()
+                })
+            }
+            _ => 0,
+        }
+    }
+
     fn width(&self) -> usize {
         match self {
             Self::Plain | Self::Standardise { .. } | Self::Ordinal { .. } => 1,
@@ -376,8 +429,24 @@ impl Encoding {
                 Some(Operation::OneHot { values }) => values.len(),
                 _ => 1,
             },
+            #[cfg(feature = "tables")]
+            Self::Rows {
+                columns,
+                rows,
+                mask,
+                ..
+            } => row_width(columns, *mask).saturating_mul(*rows as usize),
         }
     }
+}
+
+/// How many features a row has.
+#[cfg(feature = "tables")]
+fn row_width(columns: &[RowBlock], mask: bool) -> usize {
+    let columns = columns.iter();
+    columns.fold(mask.into(), |all: usize, block| {
+        all.saturating_add(block.0.width())
+    })
 }
 
 impl Block {
@@ -400,6 +469,12 @@ pub struct Transforms {
     placed: Vec<(u16, usize)>,
     fields: usize,
     features: usize,
+    /// For each field, where its cells start in the numbers; last, where they all end.
+    #[cfg(feature = "tables")]
+    cells: Vec<usize>,
+    /// Features of the widest row.
+    #[cfg(feature = "tables")]
+    spare: usize,
 }
 
 impl Transforms {
@@ -446,6 +521,8 @@ impl Transforms {
         }
         let mut placed = Vec::with_capacity(parts.blocks.len());
         let mut features = 0usize;
+        #[cfg(feature = "tables")]
+        let mut spare = 0;
         for block in &parts.blocks {
             let Some(&group) = groups.get(usize::from(block.source)) else {
                 return fault(format!("a source for feature {}", block.name));
@@ -457,7 +534,11 @@ impl Transforms {
                 ));
             }
             placed.push((group, features));
-            features += block.width();
+            features = features.saturating_add(block.width());
+            #[cfg(feature = "tables")]
+            if let Encoding::Rows { columns, mask, .. } = &block.encode {
+                spare = spare.max(row_width(columns, *mask));
+            }
             if features > MAX_FEATURES {
                 return fault(format!("at most {MAX_FEATURES} features"));
             }
@@ -469,6 +550,17 @@ impl Transforms {
             placed,
             fields: fields.len(),
             features,
+            #[cfg(feature = "tables")]
+            cells: {
+                let mut cells = vec![fields.len()];
+                cells.extend(fields.iter().scan(fields.len(), |at, field| {
+                    *at += field.kind.cells();
+                    Some(*at)
+                }));
+                cells
+            },
+            #[cfg(feature = "tables")]
+            spare,
         })
     }
 
@@ -511,7 +603,7 @@ impl Transforms {
     pub fn features_f64(&self, application: &Application) -> Result<Vec<f64>> {
         let _state = DefaultFpState::enter();
         let mut numbers = vec![0.0; self.sources()];
-        resolve(application, &mut numbers[..self.fields])?;
+        resolve(application, &mut numbers[..self.inputs()])?;
         let mut features = vec![0.0; self.features];
         self.run(&mut numbers, &mut features);
         Ok(features)
@@ -525,9 +617,36 @@ impl Transforms {
             .sum()
     }
 
-    /// How many numbers [`Transforms::run`] works over: fields, then columns.
+    /// How many numbers [`resolve`] gives: fields, then their cells.
+    pub(crate) fn inputs(&self) -> usize {
+        #[cfg(feature = "tables")]
+        return self.cells[self.fields];
+        #[cfg(not(feature = "tables"))]
+        self.fields
+    }
+
+    /// Where the cells of a field lie among the numbers.
+    #[cfg(feature = "tables")]
+    pub(crate) fn cells(&self, field: usize) -> std::ops::Range<usize> {
+        self.cells[field]..self.cells[field + 1]
+    }
+
+    /// How many numbers [`Transforms::run`] works over: fields, their cells, columns, and room for a
+    /// row's features.
     pub(crate) fn sources(&self) -> usize {
-        self.fields + self.parts.columns.len()
+        let sources = self.inputs() + self.parts.columns.len();
+        #[cfg(feature = "tables")]
+        let sources = sources + self.spare;
+        sources
+    }
+
+    /// Where a source lies among the numbers.
+    fn place(&self, source: u16) -> usize {
+        let source = usize::from(source);
+        match source < self.fields {
+            true => source,
+            false => source - self.fields + self.inputs(),
+        }
     }
 
     /// Computes columns behind the fields in `numbers` and writes the features.
@@ -543,15 +662,62 @@ impl Transforms {
     fn run_where(&self, numbers: &mut [f64], features: &mut [f64], wanted: impl Fn(u16) -> bool) {
         for (index, column) in self.parts.columns.iter().enumerate() {
             if wanted(self.column_groups[index]) {
-                numbers[self.fields + index] = column.value(numbers);
+                let at = |source| numbers[self.place(source)];
+                numbers[self.inputs() + index] = column.value(at);
             }
         }
         for (block, &(group, start)) in self.parts.blocks.iter().zip(&self.placed) {
             if wanted(group) {
-                block.write(
-                    numbers[usize::from(block.source)],
-                    &mut features[start..start + block.width()],
-                );
+                let out = &mut features[start..start + block.width()];
+                #[cfg(feature = "tables")]
+                if let Encoding::Rows { .. } = block.encode {
+                    self.write_rows(block, numbers, out);
+                    continue;
+                }
+                block.write(numbers[self.place(block.source)], out);
+            }
+        }
+    }
+
+    /// The features of a block of rows.
+    #[cfg(feature = "tables")]
+    fn write_rows(&self, block: &Block, numbers: &mut [f64], out: &mut [f64]) {
+        let Encoding::Rows {
+            columns,
+            rows,
+            by_column,
+            at_end,
+            mask,
+        } = &block.encode
+        else {
+            return;
+        };
+        let (rows, field) = (*rows as usize, usize::from(block.source));
+        let (numbers, spare) = numbers.split_at_mut(numbers.len() - self.spare);
+        let cells = &numbers[self.cells(field)];
+        // NaN, of a field without a value, is none.
+        let there = rows.min(numbers[field] as usize);
+        let first = if *at_end { rows - there } else { 0 };
+        let (stride, width) = (cells.len() / rows, row_width(columns, *mask));
+        out.fill(0.0);
+        for (row, cells) in cells.chunks_exact(stride).take(there).enumerate() {
+            let mut to = 0;
+            for RowBlock(block) in columns {
+                let end = to + block.width();
+                block.write(cells[usize::from(block.source)], &mut spare[to..end]);
+                to = end;
+            }
+            if *mask {
+                spare[to] = 1.0;
+            }
+            let row = first + row;
+            for (at, &feature) in spare[..width].iter().enumerate() {
+                let to = if *by_column {
+                    at * rows + row
+                } else {
+                    row * width + at
+                };
+                out[to] = feature;
             }
         }
     }
@@ -605,8 +771,7 @@ impl Transforms {
 }
 
 impl Column {
-    fn value(&self, numbers: &[f64]) -> f64 {
-        let at = |source: u16| numbers[usize::from(source)];
+    fn value(&self, at: impl Fn(u16) -> f64) -> f64 {
         match self {
             Self::Ratio(_, b) if at(*b) == 0.0 => f64::NAN,
             Self::Ratio(a, b) => at(*a) / at(*b),
@@ -693,6 +858,21 @@ fn single(x: f64) -> f64 {
     f64::from(x as f32)
 }
 
+/// Whether these are a row's features, of a field that has so many rows.
+#[cfg(feature = "tables")]
+fn are_sound(columns: &[RowBlock], rows: usize, kind: &FieldKind) -> bool {
+    let stride = kind.stride(columns.len());
+    let sound = |RowBlock(block): &RowBlock| {
+        let source = usize::from(block.source);
+        let column = kind.columns().get(source).map(|column| &column.0);
+        source < stride && block.impute.is_none_or(f64::is_finite) && block.is_sound(column)
+    };
+    (1..=MAX_TABLE).contains(&columns.len())
+        && rows > 0
+        && rows.checked_mul(stride) == Some(kind.cells())
+        && columns.iter().all(sound)
+}
+
 impl Block {
     fn is_sound(&self, field: Option<&Field>) -> bool {
         let categories = categories(field);
@@ -715,6 +895,12 @@ impl Block {
                 (self.clip, self.log) == (None, false)
                     && self.impute.is_none_or(f64::is_nan)
                     && is_chain(operations, categories)
+            }
+            #[cfg(feature = "tables")]
+            Encoding::Rows { columns, rows, .. } => {
+                let plain = (self.impute, self.clip, self.log, self.missing_flag);
+                plain == (None, None, false, false)
+                    && field.is_some_and(|field| are_sound(columns, *rows as usize, &field.kind))
             }
         };
         let clip = self
@@ -1001,12 +1187,16 @@ mod tests {
         assert_eq!(features(&kept, 3.0), [4.0]);
     }
 
+    fn of<const N: usize>(column: &Column, numbers: [f64; N]) -> f64 {
+        column.value(|at| numbers[usize::from(at)])
+    }
+
     #[test]
     fn columns_are_missing_where_an_operand_is() {
-        assert!(Column::Ratio(0, 1).value(&[1.0, 0.0]).is_nan());
-        assert!(Column::Sum(vec![0, 1]).value(&[1.0, f64::NAN]).is_nan());
-        assert_eq!(Column::Difference(0, 1).value(&[5.0, 2.0]), 3.0);
-        assert_eq!(Column::Ratio(0, 1).value(&[5.0, 2.0]), 2.5);
+        assert!(of(&Column::Ratio(0, 1), [1.0, 0.0]).is_nan());
+        assert!(of(&Column::Sum(vec![0, 1]), [1.0, f64::NAN]).is_nan());
+        assert_eq!(of(&Column::Difference(0, 1), [5.0, 2.0]), 3.0);
+        assert_eq!(of(&Column::Ratio(0, 1), [5.0, 2.0]), 2.5);
     }
 
     #[cfg(feature = "trees")]
@@ -1050,18 +1240,18 @@ mod tests {
     #[test]
     fn norms_are_those_of_onnx_runtime() {
         let all = vec![0, 1, 2];
-        let norm = |kind: u32, numbers: &[f64]| Column::Norm(kind, all.clone()).value(numbers);
-        assert_eq!(norm(0, &[3.0, -4.0, 5.0]), 12.0);
-        assert_eq!(norm(1, &[3.0, -4.0, 5.0]), 50.0);
+        let norm = |kind: u32, numbers: [f64; 3]| of(&Column::Norm(kind, all.clone()), numbers);
+        assert_eq!(norm(0, [3.0, -4.0, 5.0]), 12.0);
+        assert_eq!(norm(1, [3.0, -4.0, 5.0]), 50.0);
         // The greatest number, not the greatest magnitude.
-        assert_eq!(norm(2, &[3.0, -4.0, 2.0]), 3.0);
-        assert_eq!([0, 1, 2].map(|kind| norm(kind, &[0.0; 3])), [1.0; 3]);
-        assert!((0..3).all(|kind| norm(kind, &[1.0, f64::NAN, 2.0]).is_nan()));
-        assert_eq!(Column::Share(0, 1, false).value(&[-3.0, 12.0]), -0.25);
+        assert_eq!(norm(2, [3.0, -4.0, 2.0]), 3.0);
+        assert_eq!([0, 1, 2].map(|kind| norm(kind, [0.0; 3])), [1.0; 3]);
+        assert!((0..3).all(|kind| norm(kind, [1.0, f64::NAN, 2.0]).is_nan()));
+        assert_eq!(of(&Column::Share(0, 1, false), [-3.0, 12.0]), -0.25);
         let root = f64::from((9.0f32 / 50.0).sqrt());
-        assert_eq!(Column::Share(0, 1, true).value(&[-3.0, 50.0]), -root);
+        assert_eq!(of(&Column::Share(0, 1, true), [-3.0, 50.0]), -root);
         let made = Column::Made(0, vec![Operation::Impute { value: 7.0 }]);
-        assert_eq!(made.value(&[f64::NAN]), 7.0);
+        assert_eq!(of(&made, [f64::NAN]), 7.0);
         let sound = |column: Column| column.is_sound(&[]);
         assert!(sound(made) && sound(Column::Norm(2, vec![0])));
         assert!(!sound(Column::Norm(3, vec![0])) && !sound(Column::Norm(0, Vec::new())));

@@ -1,10 +1,11 @@
 //! Contributions against their definition, by brute force: every order in which fields can join,
 //! groups kept together, averaged in exact integers. Shares no code with the runtime's.
 
-use fieldscore_runtime::decide::{LOG_ODDS_ONE, OutputKind, round_points};
+use fieldscore_runtime::decide::{LOG_ODDS_ONE, OutputKind, RecordValue, round_points};
 use fieldscore_runtime::kernels::Kernels;
 use fieldscore_runtime::plan::ElementType;
-use fieldscore_runtime::{Application, Scorer};
+use fieldscore_runtime::schema::{Field, FieldKind};
+use fieldscore_runtime::{Application, Date, Scorer, Value};
 use fieldscore_tests::fixture::{Arithmetic, Parts, draw};
 use fieldscore_tests::random::Random;
 use proptest::prelude::*;
@@ -129,14 +130,12 @@ const MISSING: i64 = i64::MIN;
 /// `reference`'s.
 fn mixed(
     scorer: &Scorer,
-    application: &[fieldscore_runtime::decide::RecordValue],
+    application: &[RecordValue],
     masks: usize,
-    reference: &[fieldscore_runtime::decide::RecordValue],
+    reference: &[RecordValue],
+    as_of: Date,
 ) -> Application {
-    use fieldscore_runtime::decide::RecordValue;
-    use fieldscore_runtime::schema::FieldKind;
-    use fieldscore_runtime::{Date, Value};
-    let mut out = scorer.application("mixed", fieldscore_tests::fixture::today());
+    let mut out = scorer.application("mixed", as_of);
     let fields = scorer.schema().fields().to_vec();
     for (index, field) in fields.iter().enumerate() {
         let from = if masks >> index & 1 == 1 {
@@ -144,25 +143,41 @@ fn mixed(
         } else {
             reference
         };
-        let value = match &from[index] {
-            RecordValue::Text(text) => Value::Text(text),
-            RecordValue::Truth(truth) => Value::Boolean(*truth),
-            RecordValue::Number(MISSING) => Value::Missing,
-            RecordValue::Number(raw) => match &field.kind {
-                FieldKind::Integer => Value::Integer(*raw),
-                FieldKind::Money { .. } => Value::Minor(*raw),
-                FieldKind::Date => Value::Date(Date::from_days(*raw).unwrap()),
-                kind => Value::Number(*raw as f64 / 10f64.powi(kind.decimals().into())),
-            },
+        let RecordValue::Rows(rows) = &from[index] else {
+            out.set_at(index, typed(field, &from[index])).unwrap();
+            continue;
         };
-        out.set_at(index, value).unwrap();
+        for row in rows {
+            out.add_row_at(index).unwrap();
+            for (at, (cell, column)) in row.iter().zip(field.kind.columns()).enumerate() {
+                let value = cell
+                    .as_ref()
+                    .map_or(Value::Missing, |v| typed(&column.0, v));
+                out.set_cell_at(index, at, value).unwrap();
+            }
+        }
     }
     out
 }
 
+/// A record's value as a caller has it.
+pub(super) fn typed<'a>(field: &Field, value: &'a RecordValue) -> Value<'a> {
+    match value {
+        RecordValue::Text(text) => Value::Text(text),
+        RecordValue::Truth(truth) => Value::Boolean(*truth),
+        RecordValue::Bytes(bytes) => Value::Bytes(bytes),
+        RecordValue::Number(MISSING) | RecordValue::Rows(_) => Value::Missing,
+        RecordValue::Number(raw) => match &field.kind {
+            FieldKind::Integer => Value::Integer(*raw),
+            FieldKind::Money { .. } => Value::Minor(*raw),
+            FieldKind::Date => Value::Date(Date::from_days(*raw).unwrap()),
+            kind => Value::Number(*raw as f64 / 10f64.powi(kind.decimals().into())),
+        },
+    }
+}
+
 /// The values of an application in the schema's order, missing ones as the sentinel.
-fn values(scorer: &Scorer, record: &[u8]) -> Vec<fieldscore_runtime::decide::RecordValue> {
-    use fieldscore_runtime::decide::RecordValue;
+fn values(scorer: &Scorer, record: &[u8]) -> Vec<RecordValue> {
     let record = fieldscore_runtime::Record::decode(record).unwrap();
     scorer
         .schema()
@@ -175,7 +190,7 @@ fn values(scorer: &Scorer, record: &[u8]) -> Vec<fieldscore_runtime::decide::Rec
         .collect()
 }
 
-/// Holds an explanation against the definition, by brute force.
+/// That an explanation is what its definition says, by brute force.
 pub fn check(scorer: &Scorer, application: &Application) {
     let explanation = scorer.explain(application).unwrap();
     let mut record = Vec::new();
@@ -185,7 +200,7 @@ pub fn check(scorer: &Scorer, application: &Application) {
     let fields = scorer.schema().fields();
     let v: Vec<i64> = (0..1usize << fields.len())
         .map(|mask| {
-            let application = mixed(scorer, &own, mask, &reference);
+            let application = mixed(scorer, &own, mask, &reference, application.as_of());
             let v = exact(scorer, &application);
             let decision = scorer.score(&application).unwrap();
             assert_eq!(round_points(v), decision.score, "v is the score's own");

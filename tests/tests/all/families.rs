@@ -12,7 +12,7 @@ use fieldscore_runtime::decide::OutputKind;
 use fieldscore_runtime::kernels::Kernels;
 use fieldscore_runtime::{Application, Scorer};
 
-fn case(family: &str, name: &str) -> PathBuf {
+pub(super) fn case(family: &str, name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR"))
         .join("families")
         .join(family)
@@ -20,7 +20,7 @@ fn case(family: &str, name: &str) -> PathBuf {
 }
 
 /// A case's bundle, opened, and its rows as applications.
-fn opened(folder: &Path) -> (Built, Scorer, Vec<Application>) {
+pub(super) fn opened(folder: &Path) -> (Built, Scorer, Vec<Application>) {
     let key = Signing::development();
     let built = build(folder, &key, &mut |_| {}).unwrap_or_else(|e| {
         panic!("{}: {e} hint: {:?}", folder.display(), e.hint_text());
@@ -35,7 +35,7 @@ fn opened(folder: &Path) -> (Built, Scorer, Vec<Application>) {
 }
 
 /// The last column of a case's expected.csv.
-fn expected(folder: &Path) -> Vec<f64> {
+pub(super) fn expected(folder: &Path) -> Vec<f64> {
     let table = Table::read(&folder.join("expected.csv")).unwrap();
     let last = table.header().len() - 1;
     let rows = table.rows().iter();
@@ -43,7 +43,7 @@ fn expected(folder: &Path) -> Vec<f64> {
 }
 
 /// The model's own output for an application, before anything is decided.
-fn output(scorer: &Scorer, application: &Application) -> f64 {
+pub(super) fn output(scorer: &Scorer, application: &Application) -> f64 {
     let plan = scorer.executable().unwrap();
     let model = plan.model(0).unwrap();
     let weights = scorer.section(SectionKind::WEIGHTS).unwrap();

@@ -20,6 +20,7 @@ mod engines;
 mod families;
 mod forests;
 mod golden;
+mod inputs;
 mod loan;
 mod memory;
 mod phones;

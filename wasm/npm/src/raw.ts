@@ -21,6 +21,8 @@ export interface RawSession {
   setNumber(field: number, value: number): boolean;
   setBoolean(field: number, value: boolean): boolean;
   setText(field: number, value: string): boolean;
+  /** A table's rows or a tensor's bytes, where the module has those. */
+  setNested?(field: number, value: object): boolean;
   refusal(): void;
   score(): Int32Array;
   explain(): Int32Array;
@@ -76,4 +78,7 @@ export interface RawField {
   decimals?: number;
   currency?: string;
   categories?: string[];
+  columns?: RawField[];
+  maxRows?: number;
+  shape?: number[];
 }

@@ -208,8 +208,10 @@ export class Scorer {
             ? session.setText(field, value)
             : typeof value === "boolean"
               ? session.setBoolean(field, value)
-              : // What is not a number either is refused as what no field takes.
-                session.setNumber(field, typeof value === "number" ? value : NaN);
+              : session.setNested && typeof value === "object"
+                ? session.setNested(field, value)
+                : // What is not a number either is refused as what no field takes.
+                  session.setNumber(field, typeof value === "number" ? value : NaN);
         if (!set) session.refusal();
       }
       return [explain ? session.explain() : session.score(), session.record()];

@@ -1,5 +1,18 @@
 /** What a field's values are. */
-export type FieldType = "integer" | "decimal" | "money" | "boolean" | "category" | "date" | "text";
+export type FieldType =
+  | "integer"
+  | "decimal"
+  | "money"
+  | "boolean"
+  | "category"
+  | "date"
+  | "text"
+  /** Rows of {@link Field.columns}; as all that follow, only in the full entry. */
+  | "table"
+  /** Bytes of {@link Field.shape}. */
+  | "tensor"
+  /** Text, whose first words count. */
+  | "words";
 
 /** What happens to a value that is missing, out of range or not in the list. A flag says that it did. */
 export type Answer =
@@ -36,6 +49,12 @@ export interface Field {
   readonly unit?: string;
   /** The codes to choose from, in the order of forms; of categories only. */
   readonly categories?: readonly Category[];
+  /** What each row has; of tables only. */
+  readonly columns?: readonly Column[];
+  /** How many rows the model reads; of tables only. */
+  readonly maxRows?: number;
+  /** The lengths of its axes, the last one running fastest; of tensors only. */
+  readonly shape?: readonly number[];
   /** What happens without a value. */
   readonly missing: Answer;
   /** What happens to a value below `min` or above `max`. */
@@ -52,6 +71,26 @@ export interface Field {
   label(language: string): string;
   /** What helps to fill it in, if the bundle says anything. */
   help(language: string): string | undefined;
+}
+
+/** One column of a table. */
+export interface Column {
+  /** The key in a row. */
+  readonly name: string;
+  /** What its values are. */
+  readonly type: string;
+  /** Least value, as {@link Field.min}. */
+  readonly min?: number | string;
+  /** Greatest value, as {@link Field.min}. */
+  readonly max?: number | string;
+  /** The most digits behind the decimal mark; of decimals and money only. */
+  readonly decimals?: number;
+  /** ISO 4217 code; of money only. */
+  readonly currency?: string;
+  /** The unit as a code, if it has one. */
+  readonly unit?: string;
+  /** The codes to choose from; of categories only. */
+  readonly categories?: readonly string[];
 }
 
 /** One choice of a category field. */
@@ -107,8 +146,12 @@ export interface BundleInfo {
 
 /** A field's value: a number in the field's unit (money: major units), true or false, a category's
  *  code, a date as YYYY-MM-DD, or any value in its text form (ASCII digits, a decimal point, no
- *  grouping). Empty text, null and undefined are no value. */
-export type FieldValue = number | string | boolean | null | undefined;
+ *  grouping). Empty text, null and undefined are no value. In the full entry also a table's rows and a
+ *  tensor's bytes (as text in base64). */
+export type FieldValue = number | string | boolean | null | undefined | readonly TableRow[] | Uint8Array;
+
+/** A row of a table: its cells by the names of their columns. */
+export type TableRow = Readonly<Record<string, number | string | boolean | null | undefined>>;
 
 /** An application. */
 export interface Application {
@@ -134,7 +177,9 @@ export type Flag =
   | "expired"
   | "not_yet_valid"
   | "automation_refused"
-  | "score_clamped";
+  | "score_clamped"
+  /** A table or a text has more rows or words than the model reads. */
+  | "truncated";
 
 /** A decision. */
 export interface Decision {

@@ -9,7 +9,7 @@ import { after, test } from "node:test";
 import { damaged, foreigner, signed, testKey } from "../../test/bundles.mjs";
 import { applications, decided, marks, recorded } from "./golden.mjs";
 import { miscounting, trapping } from "./patch.mjs";
-import { app, application, bundle, csv, digests, dist, families, key, load, run } from "./setup.mjs";
+import { app, application, bundle, csv, digests, dist, families, key, load, run, tables } from "./setup.mjs";
 
 const rows = applications(csv);
 /** The feature bits of trees and of nets beyond dense chains (docs/bundle-format.md). */
@@ -66,6 +66,32 @@ for (const build of ["simd128", "scalar"]) {
       });
     }
   }
+
+  test(`a table is an array of objects, ${build}`, async () => {
+    const { init, openBundle, beside } = await load();
+    await init({ build });
+    await assert.rejects(openBundle(tables.bundle, [key]), thrown("bundle.unsupported"));
+    const full = await beside("full-node");
+    await full.init({ build });
+    const scorer = await full.openBundle(tables.bundle, [key]);
+    const { rows } = tables;
+    for (const [kind, decide] of [["plain", (a) => scorer.score(a)], ["explained", (a) => scorer.explain(a)]]) {
+      const found = sha256(decided(decide, rows));
+      assert.equal(found, recorded(tables.digests, `${kind} ${rows.length}`), kind);
+    }
+    const { columns, maxRows } = scorer.schema.fields.find(({ name }) => name === "history");
+    assert.deepEqual(columns.map(({ name }) => name), ["day", "amount", "kind"]);
+    assert.equal(maxRows, 12);
+    const given = (history) => ({ ...rows[0], values: { ...rows[0].values, history } });
+    const refused = (history, code, field) => assert.throws(() => scorer.score(given(history)), thrown(code, field));
+    refused([{}, { amount: "x-73913" }], "field.type", "history, row 2, column amount");
+    refused({}, "field.type", "history");
+    refused(Uint8Array.of(1), "field.type", "history");
+    refused([{ secret: 1 }], "field.unknown", "history, column secret");
+    const missing = (history) => scorer.score(given(history)).missing.includes("history");
+    assert.ok(missing(null));
+    assert.ok(!missing([]));
+  });
 
   test(`the entries side by side, ${build}`, async () => {
     const first = await load();

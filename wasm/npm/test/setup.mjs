@@ -37,6 +37,19 @@ export const families = readdirSync(join(golden, "../families")).map((name) => {
 });
 if (families.length === 0) throw new Error("no family has a golden bundle");
 
+/** The golden bundle with a table and words, and its applications. */
+export const tables = {
+  bundle: readFileSync(join(golden, "../inputs/inputs.fsb")),
+  digests: readFileSync(join(golden, "../inputs/digests.txt"), "utf8"),
+  rows: readFileSync(join(golden, "../inputs/applications.jsonl"), "utf8")
+    .trim()
+    .split("\n")
+    .map((line) => {
+      const { id, as_of: asOf, ...values } = JSON.parse(line);
+      return { id, asOf, values };
+    }),
+};
+
 export const dist = join(app, "node_modules/fieldscore/dist");
 
 let fresh = 0;

@@ -61,6 +61,10 @@ public enum FieldValue: Sendable, Hashable {
     case text(String)
     /// A value of any type in its text form, as a form or a file has it; empty for none.
     case written(String, mark: DecimalMark = .point)
+    /// A tensor's bytes.
+    case bytes(Data)
+    /// A table's rows: each row's cells in their text form, in the order of the columns; empty for none.
+    case rows([[String]], mark: DecimalMark = .point)
 
     /// What stands before a number's decimals in its text form.
     public enum DecimalMark: Sendable, Hashable {
@@ -102,6 +106,8 @@ extension FieldValue {
         case .boolean(let value): return .boolean(value: value)
         case .text(let value): return .text(value: value)
         case .written(let value, let mark): return .written(value: value, comma: mark == .comma)
+        case .bytes(let value): return .bytes(value: value)
+        case .rows(let rows, let mark): return .rows(rows: rows, comma: mark == .comma)
         }
     }
 }

@@ -83,6 +83,22 @@ public enum FieldType: Sendable, Hashable {
     case date
     /// Any text.
     case text
+    /// Rows with these columns, of which the model reads so many.
+    case table(columns: [TableColumn], maxRows: Int)
+    /// Bytes of an exact shape, the last axis running fastest.
+    case tensor(shape: [Int])
+    /// Text, whose first words count.
+    case words
+}
+
+/// One column of a table.
+public struct TableColumn: Sendable, Hashable {
+    /// Its name.
+    public let name: String
+    /// The name of its type, as in a recipe.
+    public let type: String
+    /// Its unit; empty where it has none.
+    public let unit: String
 }
 
 /// A range, both ends included.
@@ -162,6 +178,11 @@ extension FieldType {
         case .category(let codes): self = .category(codes: codes)
         case .date: self = .date
         case .text: self = .text
+        case .table(let columns, let maxRows):
+            let columns = columns.map { TableColumn(name: $0.name, type: $0.kind, unit: $0.unit) }
+            self = .table(columns: columns, maxRows: Int(maxRows))
+        case .tensor(let shape): self = .tensor(shape: shape.map { Int($0) })
+        case .words: self = .words
         }
     }
 }

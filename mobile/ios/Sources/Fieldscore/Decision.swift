@@ -27,6 +27,8 @@ public enum Flag: String, Sendable, Hashable, CaseIterable {
     case automationRefused
     /// The score was raised to the scale's floor or lowered to its ceiling.
     case scoreClamped
+    /// A table or a text has more rows or words than the model reads.
+    case truncated
 }
 
 /// What comes out of scoring one application. What is printed of it leaves the record out, which holds
@@ -116,6 +118,7 @@ extension Flag {
         case .notYetValid: self = .notYetValid
         case .automationRefused: self = .automationRefused
         case .scoreClamped: self = .scoreClamped
+        case .truncated: self = .truncated
         }
     }
 }

@@ -107,6 +107,21 @@ impl Graph {
         self.widths.iter().sum()
     }
 
+    /// The names and sizes of its inputs, where it has several.
+    pub fn named_inputs(&self) -> Vec<(String, usize)> {
+        let name = |outlet: &OutletId| self.typed.nodes[outlet.node].name.clone();
+        let inputs = self
+            .typed
+            .inputs
+            .iter()
+            .map(name)
+            .zip(self.widths.iter().copied());
+        match self.widths.len() {
+            0 | 1 => Vec::new(),
+            _ => inputs.collect(),
+        }
+    }
+
     /// Its plan in f32.
     pub fn lowered(&self) -> &Lowered {
         &self.lowered

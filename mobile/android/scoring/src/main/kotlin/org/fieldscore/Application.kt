@@ -30,8 +30,8 @@ public class Application internal constructor(
          * Sets a field.
          *
          * @param value a whole number ([Int], [Long]), a decimal ([Double], [BigDecimal]: with no more decimals than the
-         *   field has), an amount as [Minor] units, a [Boolean], a category's code, a text, a day as `YYYY-MM-DD`, or null
-         *   for none. Whether it is of the field's type is seen when it is scored.
+         *   field has), an amount as [Minor] units, a [Boolean], a category's code, a text, a day as `YYYY-MM-DD`, a
+         *   tensor's bytes ([ByteArray]), or null for none. Whether it is of the field's type is seen when it is scored.
          * @throws FieldscoreException.UnknownField where there is no such field
          * @throws FieldscoreException.WrongType for a value of any other class, or a text with half a character
          */
@@ -58,6 +58,23 @@ public class Application internal constructor(
         public fun setText(field: String, text: String, decimalComma: Boolean = false): Builder {
             val slot = scorer.slots[field] ?: throw scorer.unknown(field)
             entries.add(Entry(slot.index, Value.Written(whole(field, text), decimalComma)))
+            return this
+        }
+
+        /**
+         * Sets a table.
+         *
+         * @param rows for each row its cells in their text form, in the order of [FieldType.Table.columns]; null or blank for
+         *   none
+         * @param decimalComma whether the decimal mark is a comma
+         * @throws FieldscoreException.UnknownField where there is no such field
+         * @throws FieldscoreException.WrongType for a text with half a character
+         */
+        @JvmOverloads
+        public fun setRows(field: String, rows: List<List<String?>>, decimalComma: Boolean = false): Builder {
+            val slot = scorer.slots[field] ?: throw scorer.unknown(field)
+            val texts = rows.map { row -> row.map { whole(field, it ?: "") } }
+            entries.add(Entry(slot.index, Value.Rows(texts, decimalComma)))
             return this
         }
 
@@ -90,11 +107,12 @@ internal class Slot(val index: UShort, private val day: Boolean) {
             is BigDecimal -> Value.Written(value.toPlainString(), false)
             is Minor -> Value.Minor(value.units)
             is Boolean -> Value.Boolean(value)
+            is ByteArray -> Value.Bytes(value)
             is CharSequence -> whole(field, value.toString()).let { if (day) Value.Written(it, false) else Value.Text(it) }
             else -> throw FieldscoreException.WrongType(
                 "field.type",
                 "field $field",
-                "a number, a truth value, a text or a day",
+                "a number, a truth value, a text, a day or bytes",
             )
         }
 

@@ -166,6 +166,23 @@ public sealed class FieldType {
     /** Any text. */
     public object Text : FieldType()
 
+    /** Rows. */
+    public class Table internal constructor(
+        /** What each row has. */
+        public val columns: List<Column>,
+        /** How many rows the model reads. */
+        public val maxRows: Int,
+    ) : FieldType()
+
+    /** Bytes of an exact shape. */
+    public class Tensor internal constructor(
+        /** The lengths of its axes, the last one running fastest. */
+        public val shape: List<Int>,
+    ) : FieldType()
+
+    /** Text, whose first words count. */
+    public object Words : FieldType()
+
     internal companion object {
         fun of(field: FieldInfo): FieldType =
             when (val kind = field.kind) {
@@ -177,11 +194,27 @@ public sealed class FieldType {
                 is FieldKind.Category -> Category(kind.codes)
                 is FieldKind.Date -> Day(field.range?.let { day(it.low)..day(it.high) })
                 is FieldKind.Text -> Text
+                is FieldKind.Table ->
+                    Table(kind.columns.map { Column(it.name, it.kind, it.unit) }, kind.maxRows.toInt())
+                is FieldKind.Tensor -> Tensor(kind.shape.map { it.toInt() })
+                is FieldKind.Words -> Words
             }
 
         private fun numbers(field: FieldInfo, decimals: Int): ClosedRange<BigDecimal>? =
             field.range?.let { BigDecimal.valueOf(it.low, decimals)..BigDecimal.valueOf(it.high, decimals) }
     }
+}
+
+/** One column of a table. */
+public class Column internal constructor(
+    /** Its name. */
+    public val name: String,
+    /** The name of its type, as in a recipe. */
+    public val type: String,
+    /** Its unit; empty where it has none. */
+    public val unit: String,
+) {
+    override fun toString(): String = "Column($name)"
 }
 
 /** What happens to a value that is missing, unlisted or out of range. */

@@ -40,6 +40,9 @@ public enum class Flag {
 
     /** The score was raised to the scale's floor or lowered to its ceiling. */
     SCORE_CLAMPED,
+
+    /** A table or a text has more rows or words than the model reads. */
+    TRUNCATED,
 }
 
 /** What comes out of scoring one application. Fields are given by their names. Its [toString] shows nothing of it. */
@@ -180,4 +183,5 @@ private fun GeneratedFlag.public(): Flag =
         GeneratedFlag.NOT_YET_VALID -> Flag.NOT_YET_VALID
         GeneratedFlag.AUTOMATION_REFUSED -> Flag.AUTOMATION_REFUSED
         GeneratedFlag.SCORE_CLAMPED -> Flag.SCORE_CLAMPED
+        GeneratedFlag.TRUNCATED -> Flag.TRUNCATED
     }
