@@ -386,24 +386,24 @@ pub(crate) use structure;
 /// An enumeration whose variants have no fields, or are an array of their number and an array of
 /// their fields.
 macro_rules! variants {
-    ($name:ident { $($index:literal: $variant:ident),* $(,)? }) => {
+    ($name:ident { $($(#[$if:meta])* $index:literal: $variant:ident),* $(,)? }) => {
         impl<'b> $crate::bundle::cbor::Read<'b> for $name {
             #[inline]
             fn read(from: &mut $crate::bundle::cbor::Reader<'b>) -> Option<Self> {
                 match <u64 as $crate::bundle::cbor::Read<'b>>::read(from)? {
-                    $($index => Some(Self::$variant),)*
+                    $($(#[$if])* $index => Some(Self::$variant),)*
                     _ => None,
                 }
             }
         }
     };
-    ($name:ident [ $($index:literal: $variant:ident { $($field:tt),* }),* $(,)? ]) => {
+    ($name:ident [ $($(#[$if:meta])* $index:literal: $variant:ident { $($field:tt),* }),* $(,)? ]) => {
         impl<'b> $crate::bundle::cbor::Read<'b> for $name {
             fn read(from: &mut $crate::bundle::cbor::Reader<'b>) -> Option<Self> {
                 use $crate::bundle::cbor::Read;
                 from.tuple(2)?;
                 match u64::read(from)? {
-                    $($index => {
+                    $($(#[$if])* $index => {
                         from.tuple(<[&str]>::len(&[$(stringify!($field)),*]) as u64)?;
                         Some(Self::$variant { $($field: Read::read(from)?),* })
                     })*
