@@ -88,8 +88,41 @@ fn joined(lines: &[Line], last: bool) -> Vec<Line> {
 pub(super) struct Emitter {
     pub steps: Vec<Step>,
     buffers: Vec<u32>,
+    store: Store,
+    /// The node that is lowered.
+    pub node: String,
+    /// The node that each dense step's weights came from.
+    pub names: HashMap<u64, String>,
+}
+
+/// The bytes of WGTS, each piece stored once.
+#[derive(Debug, Default)]
+pub(super) struct Store {
     weights: Vec<u8>,
     stored: HashMap<Vec<u8>, u64>,
+}
+
+impl Store {
+    /// Of bytes that lie there already.
+    pub fn holding(weights: Vec<u8>) -> Self {
+        Self {
+            weights,
+            stored: HashMap::new(),
+        }
+    }
+
+    /// Where in WGTS they lie.
+    pub fn store(&mut self, bytes: Vec<u8>) -> u64 {
+        if let Some(&at) = self.stored.get(&bytes) {
+            return at;
+        }
+        self.weights
+            .resize(self.weights.len().next_multiple_of(64), 0);
+        let at = self.weights.len() as u64;
+        self.weights.extend(&bytes);
+        self.stored.insert(bytes, at);
+        at
+    }
 }
 
 impl Emitter {
@@ -104,18 +137,6 @@ impl Emitter {
     pub fn is_all(&self, view: &View) -> bool {
         let len = self.buffers[usize::from(view.buffer)] as usize;
         view.is_dense() && view.dims.iter().product::<usize>() == len
-    }
-
-    fn store(&mut self, bytes: Vec<u8>) -> u64 {
-        if let Some(&at) = self.stored.get(&bytes) {
-            return at;
-        }
-        self.weights
-            .resize(self.weights.len().next_multiple_of(64), 0);
-        let at = self.weights.len() as u64;
-        self.weights.extend(&bytes);
-        self.stored.insert(bytes, at);
-        at
     }
 
     /// Writes a step; `None` where it has more axes than a step can have.
@@ -161,8 +182,12 @@ impl Emitter {
         let weights = if bytes.is_empty() {
             0
         } else {
-            self.store(bytes)
+            self.store.store(bytes)
         };
+        if draft.operation == TensorOperation::Dense {
+            let name = || self.node.clone();
+            self.names.entry(weights).or_insert_with(name);
+        }
         self.steps.push(Step::Tensor {
             operation: draft.operation,
             left: draft.left.buffer,
@@ -285,91 +310,111 @@ impl Emitter {
 
     /// The plan, without the steps that no output needs, and its weights; `None` where it has more
     /// steps or values than a plan may have.
-    pub fn finish(mut self, inputs: usize, outputs: &[(String, &View)]) -> Option<Lowered> {
-        if self.buffers.len() > usize::from(u16::MAX) {
-            return None;
-        }
-        let mut needed = vec![false; self.buffers.len()];
-        for (_, view) in outputs {
-            needed[usize::from(view.buffer)] = true;
-        }
-        let mut steps: Vec<Step> = Vec::new();
-        for step in self.steps.drain(..).rev() {
-            if needed[usize::from(step.output())] {
-                for input in step.inputs() {
-                    needed[usize::from(input)] = true;
-                }
-                steps.push(step);
+    pub fn finish(self, outputs: &[(String, &View)]) -> Option<Lowered> {
+        let float = |len: u32| (ElementType::F32, len);
+        let outputs = outputs.iter();
+        finish(
+            self.buffers.into_iter().map(float).collect(),
+            self.steps,
+            self.store,
+            outputs
+                .map(|(name, view)| Port {
+                    name: name.clone(),
+                    buffer: view.buffer,
+                })
+                .collect(),
+        )
+    }
+}
+
+/// A plan of these steps, without those that no output needs; `None` where it has more steps or values
+/// than a plan may have.
+pub(super) fn finish(
+    buffers: Vec<(ElementType, u32)>,
+    all: Vec<Step>,
+    store: Store,
+    mut outputs: Vec<Port>,
+) -> Option<Lowered> {
+    if buffers.len() > usize::from(u16::MAX) {
+        return None;
+    }
+    let mut needed = vec![false; buffers.len()];
+    for port in &outputs {
+        needed[usize::from(port.buffer)] = true;
+    }
+    let mut steps: Vec<Step> = Vec::new();
+    for step in all.into_iter().rev() {
+        if needed[usize::from(step.output())] {
+            for input in step.inputs() {
+                needed[usize::from(input)] = true;
             }
+            steps.push(step);
         }
-        steps.reverse();
-        // Buffers are numbered anew: the input, then those that a step is left for.
-        needed[0] = true;
-        let mut number = 0;
-        let numbers: Vec<u16> = needed
-            .iter()
-            .map(|&needed| {
-                number += u16::from(needed);
-                number.wrapping_sub(1)
-            })
-            .collect();
-        let new = |at: u16| numbers[usize::from(at)];
-        for step in &mut steps {
-            if let Step::Tensor {
+    }
+    steps.reverse();
+    // Buffers are numbered anew: the input, then those that a step is left for.
+    needed[0] = true;
+    let mut number = 0;
+    let numbers: Vec<u16> = needed
+        .iter()
+        .map(|&needed| {
+            number += u16::from(needed);
+            number.wrapping_sub(1)
+        })
+        .collect();
+    let renumber = |at: &mut u16| {
+        if *at != CONSTANT {
+            *at = numbers[usize::from(*at)];
+        }
+    };
+    for step in &mut steps {
+        match step {
+            Step::Tensor {
                 left,
                 right,
                 output,
                 ..
-            } = step
-            {
-                (*left, *output) = (new(*left), new(*output));
-                *right = if *right == CONSTANT {
-                    CONSTANT
-                } else {
-                    new(*right)
-                };
+            } => [left, right, output].into_iter().for_each(renumber),
+            Step::TensorQuantise { input, output, .. }
+            | Step::TensorDense { input, output, .. } => {
+                [input, output].into_iter().for_each(renumber);
             }
+            // A graph has none of the others.
+            _ => return None,
         }
-        let lens = self
-            .buffers
-            .iter()
-            .zip(&needed)
-            .filter(|(_, needed)| **needed);
-        let buffers: Vec<(ElementType, u32)> =
-            lens.map(|(&len, _)| (ElementType::F32, len)).collect();
-        if steps.len() > MAX_STEPS || buffers.len() > MAX_STEPS {
-            return None;
-        }
-        let outputs: Vec<Port> = outputs
-            .iter()
-            .map(|(name, view)| Port {
-                name: name.clone(),
-                buffer: new(view.buffer),
-            })
-            .collect();
-        let kept: Vec<u16> = outputs.iter().map(|port| port.buffer).collect();
-        let (buffers, arena_bytes) = plan_arena(&buffers, &steps, &kept);
-        debug_assert_eq!(buffers.first().map(|b| b.len as usize), Some(inputs));
-        let model = Model {
-            name: "model".to_owned(),
-            inputs: vec![Port {
-                name: "features".to_owned(),
-                buffer: 0,
-            }],
-            outputs,
-            buffers,
-            arena_bytes,
-            steps,
-        };
-        Some(Lowered {
-            plan: Plan {
-                version: PLAN_VERSION,
-                models: vec![model],
-            },
-            weights: self.weights,
-            precisions: Vec::new(),
-        })
     }
+    outputs
+        .iter_mut()
+        .for_each(|port| renumber(&mut port.buffer));
+    let buffers: Vec<(ElementType, u32)> = buffers
+        .into_iter()
+        .zip(&needed)
+        .filter_map(|(buffer, needed)| needed.then_some(buffer))
+        .collect();
+    if steps.len() > MAX_STEPS || buffers.len() > MAX_STEPS {
+        return None;
+    }
+    let kept: Vec<u16> = outputs.iter().map(|port| port.buffer).collect();
+    let (buffers, arena_bytes) = plan_arena(&buffers, &steps, &kept);
+    let model = Model {
+        name: "model".to_owned(),
+        inputs: vec![Port {
+            name: "features".to_owned(),
+            buffer: 0,
+        }],
+        outputs,
+        buffers,
+        arena_bytes,
+        steps,
+    };
+    Some(Lowered {
+        plan: Plan {
+            version: PLAN_VERSION,
+            models: vec![model],
+        },
+        weights: store.weights,
+        precisions: Vec::new(),
+    })
 }
 
 /// The single number `x`.

@@ -4,12 +4,15 @@
 mod element;
 mod emit;
 mod fold;
+mod form;
 mod linear;
 mod pattern;
+mod quantise;
 mod recurrent;
 mod view;
 mod walk;
 
+use std::collections::HashMap;
 use std::path::Path;
 
 use fieldscore_runtime::plan::Executable;
@@ -29,6 +32,7 @@ use crate::compile::lower::Lowered;
 use crate::compile::net::Rows;
 use crate::error::{Error, Result};
 use emit::Emitter;
+pub use quantise::Quantiser;
 use view::{Value, View};
 use walk::{Values, Walk};
 
@@ -49,6 +53,8 @@ pub struct Graph {
     place: String,
     widths: Vec<usize>,
     lowered: Lowered,
+    /// The node that each dense step's weights came from, by their place.
+    names: HashMap<u64, String>,
     /// Whether a sigmoid at the end was taken off, so that the output is log-odds.
     pub sigmoid_removed: bool,
     /// SHA-256 of the file.
@@ -74,7 +80,7 @@ impl Graph {
         if let Some(id) = sigmoid {
             bare.nodes[id].op = Box::new(Identity);
         }
-        let lowered = lower(&bare, &widths, &place, false)?.0;
+        let (lowered, _, names) = lower(&bare, &widths, &place, false)?;
         // What is too large for a plan is known now, not when a bundle is opened.
         Executable::new(lowered.plan.clone(), &lowered.weights).map_err(|e| {
             Error::input(
@@ -89,6 +95,7 @@ impl Graph {
             place,
             widths,
             lowered,
+            names,
             sigmoid_removed: sigmoid.is_some(),
             sha256: Sha256::digest(&bytes).into(),
         })
@@ -170,6 +177,7 @@ impl Graph {
         // All edges, where an arena has room for them all; else the outputs.
         let (lowered, edges) = lower(&self.bare, &self.widths, &self.place, true)
             .ok()
+            .map(|(lowered, edges, _)| (lowered, edges))
             .filter(|(all, _)| Executable::new(all.plan.clone(), &all.weights).is_ok())
             .unwrap_or_else(|| (self.lowered.clone(), self.bare.outputs.to_vec()));
         lowered.observe(rows, |row, ours| {
@@ -333,14 +341,14 @@ fn final_sigmoid(model: &TypedModel) -> Option<usize> {
     (op.0.name() == "Sigmoid" && alone).then_some(node.id)
 }
 
-/// The plan of a model, and the outlets that its outputs are: the model's own, or `all` that are whole
-/// buffers.
+/// The plan of a model, the outlets that its outputs are (the model's own, or `all` that are whole
+/// buffers), and the nodes that dense steps came from.
 fn lower(
     model: &TypedModel,
     widths: &[usize],
     place: &str,
     all: bool,
-) -> Result<(Lowered, Vec<OutletId>)> {
+) -> Result<(Lowered, Vec<OutletId>, HashMap<u64, String>)> {
     let mut emitter = Emitter::default();
     let total = widths.iter().sum();
     let input = emitter.fresh(&[total]);
@@ -391,7 +399,8 @@ fn lower(
         .iter()
         .map(|(outlet, view)| (name(outlet), view))
         .collect();
-    let lowered = walk.emitter.finish(total, &named).ok_or_else(|| {
+    let names = std::mem::take(&mut walk.emitter.names);
+    let lowered = walk.emitter.finish(&named).ok_or_else(|| {
         let most = fieldscore_runtime::plan::MAX_STEPS;
         Error::input(place, format!("a net of at most {most} steps"))
             .hint("shorten the sequence, or take fewer layers: recurrence is unrolled")
@@ -399,6 +408,7 @@ fn lower(
     Ok((
         lowered,
         outputs.into_iter().map(|(outlet, _)| outlet).collect(),
+        names,
     ))
 }
 

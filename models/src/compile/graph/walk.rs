@@ -79,6 +79,7 @@ impl Walk<'_> {
             {
                 continue;
             }
+            self.emitter.node.clone_from(&node.name);
             if let Some(pattern) = patterns.get(&id) {
                 let view = self
                     .pattern(*pattern, &values)

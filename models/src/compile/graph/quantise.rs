@@ -1,0 +1,403 @@
+//! int8 in graphs: dense steps whose values become bytes with static ranges, as `compile::quantise` does
+//! for chains. Steps that share their weights (a layer over positions, a gate at each step in time) are
+//! one layer: one set of ranges, one rounding.
+
+use std::collections::HashMap;
+
+use fieldscore_runtime::kernels::{LANES, pack_dense_i8};
+use fieldscore_runtime::plan::{
+    Buffer, ElementType, Executable, Model, Nest, Port, Step, TensorOperation,
+};
+
+use super::Graph;
+use super::emit::{self, Store};
+use super::form::Form;
+use crate::compile::lower::Lowered;
+use crate::compile::net::{Layer, Rows};
+use crate::compile::quantise::{Codes, Int8Layer, quantise_layer};
+use crate::error::{Error, Result};
+use crate::recipe::Precision;
+
+/// Sums that a layer is fitted on at most, drawn from all rows and positions.
+const SUMS: u64 = 2048;
+/// Shorter sums gain nothing from int8.
+const SHORT: usize = 8;
+/// Longer sums are not fitted: it takes the cube of their length.
+const LONG: usize = 4096;
+
+/// A layer of a graph that int8 can express.
+#[derive(Debug, Clone)]
+pub struct DenseLayer {
+    /// The layer in f32, with the name of its node.
+    pub layer: Layer,
+    int8: Int8Layer,
+    /// Codes of the channels, of which several elements of a sum may share one.
+    codes: Codes,
+}
+
+/// A graph with its int8 layers fitted: each may be taken or left.
+#[derive(Debug)]
+pub struct Quantiser<'g> {
+    float: &'g Lowered,
+    /// The layers, in the order of their first steps.
+    pub layers: Vec<DenseLayer>,
+    /// The steps that are a layer's: which, and how its bytes lie.
+    forms: HashMap<usize, (usize, Form)>,
+    /// Bytes of weights that each step of the float plan reads.
+    sizes: Vec<usize>,
+}
+
+/// A step of a new plan, its weights still open.
+#[derive(Debug)]
+enum Draft {
+    Float(Step, Vec<u8>),
+    Quantise {
+        input: u16,
+        output: u16,
+        nest: Nest,
+        constants: Vec<(f32, f32)>,
+    },
+    Dense {
+        input: u16,
+        output: u16,
+        nest: Nest,
+        layer: usize,
+        /// Of the bytes' order.
+        order: Vec<Option<usize>>,
+        relu: bool,
+        /// For each output, bytes to a unit, where bytes are written.
+        factors: Option<Vec<f32>>,
+    },
+}
+
+impl Graph {
+    /// Fits int8 layers on calibration rows. Layers whose values on these rows are too degenerate to
+    /// fit, or need more arena to be seen than a plan has, stay in f32.
+    ///
+    /// # Errors
+    /// Where the runtime would refuse the float plan.
+    pub fn quantiser(&self, rows: &Rows) -> Result<Quantiser<'_>> {
+        let float = &self.lowered;
+        let executable = Executable::new(float.plan.clone(), &float.weights)?;
+        let sizes: Vec<usize> = executable.costs(0).map(|(bytes, _)| bytes).collect();
+        let steps = &float.plan.models[0].steps;
+        let mut found: Vec<(u64, Vec<(usize, Form)>)> = Vec::new();
+        for (at, step) in steps.iter().enumerate() {
+            let Some((weights, nest)) = dense(step) else {
+                continue;
+            };
+            let form = Form::new(nest).filter(|form| (SHORT..=LONG).contains(&form.shape()[0]));
+            let Some(form) = form else {
+                continue;
+            };
+            match found.iter_mut().find(|(other, _)| *other == weights) {
+                Some((_, forms)) => forms.push((at, form)),
+                None => found.push((weights, vec![(at, form)])),
+            }
+        }
+        let mut quantiser = Quantiser {
+            float,
+            layers: Vec::new(),
+            forms: HashMap::new(),
+            sizes,
+        };
+        let mut named: HashMap<&str, usize> = HashMap::new();
+        for (weights, forms) in found {
+            let node = self.names.get(&weights).map_or("", String::as_str);
+            let times = named.entry(node).or_default();
+            *times += 1;
+            let name = match times {
+                1 => node.to_owned(),
+                n => format!("{node}#{n}"),
+            };
+            let [first, ..] = &forms[..] else { continue };
+            let alike = |form: &Form| form.order == first.1.order && form.channels == first.1.channels;
+            if !forms.iter().all(|(_, form)| alike(form)) {
+                continue;
+            }
+            let [inputs, outputs] = first.1.shape();
+            let layer = unpacked(name, &float.weights[weights as usize..], inputs, outputs);
+            if let Some(layer) = fitted(float, layer, &forms, rows) {
+                for (at, form) in forms {
+                    quantiser.forms.insert(at, (quantiser.layers.len(), form));
+                }
+                quantiser.layers.push(layer);
+            }
+        }
+        Ok(quantiser)
+    }
+}
+
+/// Where a dense step's weights lie, and what it walks.
+const fn dense(step: &Step) -> Option<(u64, &Nest)> {
+    match step {
+        Step::Tensor {
+            operation: TensorOperation::Dense,
+            weights,
+            nest,
+            ..
+        } => Some((*weights, nest)),
+        _ => None,
+    }
+}
+
+/// A layer from its float panels.
+fn unpacked(name: String, panels: &[u8], inputs: usize, outputs: usize) -> Layer {
+    let floats: Vec<f32> = panels.as_chunks().0.iter().map(|&x| f32::from_le_bytes(x)).collect();
+    let panel = LANES * (1 + inputs);
+    let at = |n: usize| (n / LANES) * panel + n % LANES;
+    let row = |n: usize| (0..inputs).map(move |k| at(n) + (1 + k) * LANES);
+    Layer {
+        name,
+        inputs,
+        outputs,
+        weights: (0..outputs).flat_map(row).map(|at| floats[at]).collect(),
+        bias: (0..outputs).map(|n| floats[at(n)]).collect(),
+        relu: false,
+    }
+}
+
+/// A layer in int8, from what it reads on some rows; `None` where that cannot be fitted.
+fn fitted(
+    float: &Lowered,
+    layer: Layer,
+    forms: &[(usize, Form)],
+    rows: &Rows,
+) -> Option<DenseLayer> {
+    let read = gathered(float, forms, rows, layer.inputs).ok()?;
+    let form = &forms.first()?.1;
+    let mut columns = vec![Vec::new(); form.channels];
+    for row in read.iter() {
+        for (x, channel) in row.iter().zip(&form.channel) {
+            columns[*channel].push(*x);
+        }
+    }
+    let count = columns.iter().map(Vec::len).min().filter(|n| *n > 0)?;
+    let values = (0..count).flat_map(|row| columns.iter().map(move |column| column[row]));
+    let codes = Codes::fit(&Rows::new(form.channels, values.collect()));
+    let each = Codes {
+        low: form.channel.iter().map(|&c| codes.low[c]).collect(),
+        step: form.channel.iter().map(|&c| codes.step[c]).collect(),
+    };
+    let target = layer.forward(&read);
+    let int8 = quantise_layer(&layer, &each, &each.bytes(&read), &target).ok()?;
+    let sound = |x: &f32| (f32::MIN_POSITIVE..1e20).contains(x);
+    int8.scale.iter().all(sound).then_some(DenseLayer { layer, int8, codes })
+}
+
+/// What sums of a layer read on some rows, in the order of the float panels.
+fn gathered(float: &Lowered, forms: &[(usize, Form)], rows: &Rows, depth: usize) -> Result<Rows> {
+    let model = &float.plan.models[0];
+    let last = forms.iter().map(|(at, _)| *at).max().unwrap_or(0);
+    let mut inputs: Vec<u16> = forms.iter().map(|(at, _)| model.steps[*at].input()).collect();
+    inputs.sort_unstable();
+    inputs.dedup();
+    let seen = seen(model, &inputs, last, float)?;
+    // For each step, the value that it reads and where each of its sums starts.
+    let mut reads = Vec::new();
+    for (at, _) in forms {
+        let step = &model.steps[*at];
+        let value = inputs.iter().position(|&input| input == step.input());
+        let (Some(value), Some((_, nest))) = (value, dense(step)) else {
+            continue;
+        };
+        let split = nest.axes.len() - usize::from(nest.inner);
+        let starts = places(i64::from(nest.start[0]), &nest.axes[..split.saturating_sub(1)]);
+        reads.push((value, starts, places(0, &nest.axes[split..])));
+    }
+    let sums: usize = reads.iter().map(|(_, starts, _)| starts.len()).sum();
+    let all = (sums * rows.len()) as u64;
+    let mut number = 0u64;
+    let mut values = Vec::new();
+    seen.observe(rows, |_, buffers| {
+        for (value, starts, taps) in &reads {
+            for start in starts {
+                // Spread over rows and positions alike (Knuth, multiplicative hashing).
+                let random = number.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32;
+                number += 1;
+                if random * all < SUMS << 32 {
+                    values.extend(taps.iter().map(|tap| buffers[*value][(start + tap) as usize]));
+                }
+            }
+        }
+        Ok(())
+    })?;
+    Ok(Rows::new(depth, values))
+}
+
+/// All places of some axes in the left operand, the last axis fastest.
+fn places(start: i64, axes: &[fieldscore_runtime::plan::Axis]) -> Vec<i64> {
+    axes.iter().fold(vec![start], |all, axis| {
+        let next = |base: i64| {
+            let step = i64::from(axis.left);
+            (0..i64::from(axis.count)).map(move |i| base + i * step)
+        };
+        all.into_iter().flat_map(next).collect()
+    })
+}
+
+/// The float plan up to step `last`, its outputs the buffers `shown`.
+fn seen(model: &Model, shown: &[u16], last: usize, float: &Lowered) -> Result<Lowered> {
+    let outputs = shown.iter().map(|&buffer| Port {
+        name: buffer.to_string(),
+        buffer,
+    });
+    let store = Store::holding(float.weights.clone());
+    let steps = model.steps[..last].to_vec();
+    emit::finish(lens(&model.buffers), steps, store, outputs.collect())
+        .ok_or_else(|| Error::check("quantising", "a plan whose values can be seen"))
+}
+
+fn lens(buffers: &[Buffer]) -> Vec<(ElementType, u32)> {
+    buffers.iter().map(|b| (b.element, b.len)).collect()
+}
+
+impl Quantiser<'_> {
+    /// The plan with the layers that `precisions` has in int8; all others stay in f32.
+    ///
+    /// # Errors
+    /// Where that needs more buffers than a plan may have.
+    pub fn lower(&self, precisions: &[Precision]) -> Result<Lowered> {
+        let model = &self.float.plan.models[0];
+        let mut buffers = lens(&model.buffers);
+        let mut drafts = Vec::new();
+        // The bytes that a value has become already.
+        let mut known: Vec<(u16, Nest, Vec<(f32, f32)>, u16)> = Vec::new();
+        for (at, step) in model.steps.iter().enumerate() {
+            let form = self.forms.get(&at);
+            match form.filter(|(layer, _)| precisions.get(*layer) == Some(&Precision::Int8)) {
+                Some((layer, form)) => {
+                    let constants = self.layers[*layer].constants(form);
+                    let input = step.input();
+                    let bytes = known.iter().find(|(buffer, nest, own, _)| {
+                        *buffer == input && *nest == form.quantise && *own == constants
+                    });
+                    let bytes = bytes.map(|known| known.3).unwrap_or_else(|| {
+                        buffers.push((ElementType::Bytes, form.len as u32));
+                        let output = (buffers.len() - 1) as u16;
+                        known.push((input, form.quantise, constants.clone(), output));
+                        drafts.push(Draft::Quantise {
+                            input,
+                            output,
+                            nest: form.quantise,
+                            constants,
+                        });
+                        output
+                    });
+                    drafts.push(Draft::Dense {
+                        input: bytes,
+                        output: step.output(),
+                        nest: form.dense,
+                        layer: *layer,
+                        order: form.order.clone(),
+                        relu: false,
+                        factors: None,
+                    });
+                }
+                None => drafts.push(Draft::Float(*step, self.weights_of(at, step))),
+            }
+            known.retain(|known| known.0 != step.output());
+        }
+        self.finish(buffers, drafts, precisions)
+    }
+
+    /// The bytes of WGTS that a step of the float plan reads.
+    fn weights_of(&self, at: usize, step: &Step) -> Vec<u8> {
+        match step {
+            Step::Tensor { weights, .. } => {
+                self.float.weights[*weights as usize..][..self.sizes[at]].to_vec()
+            }
+            _ => Vec::new(),
+        }
+    }
+
+    fn finish(
+        &self,
+        buffers: Vec<(ElementType, u32)>,
+        drafts: Vec<Draft>,
+        precisions: &[Precision],
+    ) -> Result<Lowered> {
+        let mut store = Store::default();
+        let mut place = |bytes: Vec<u8>| match bytes.is_empty() {
+            true => 0,
+            false => store.store(bytes),
+        };
+        let mut steps = Vec::with_capacity(drafts.len());
+        for draft in drafts {
+            steps.push(match draft {
+                Draft::Float(mut step, bytes) => {
+                    if let Step::Tensor { weights, .. } = &mut step {
+                        *weights = place(bytes);
+                    }
+                    step
+                }
+                Draft::Quantise {
+                    input,
+                    output,
+                    nest,
+                    constants,
+                } => {
+                    let factors = constants.iter().map(|c| c.0);
+                    let all = factors.chain(constants.iter().map(|c| c.1));
+                    Step::TensorQuantise {
+                        input,
+                        output,
+                        weights: place(all.flat_map(f32::to_le_bytes).collect()),
+                        high: 127,
+                        nest,
+                    }
+                }
+                Draft::Dense {
+                    input,
+                    output,
+                    nest,
+                    layer,
+                    order,
+                    relu,
+                    factors,
+                } => Step::TensorDense {
+                    input,
+                    output,
+                    weights: place(self.layers[layer].panels(&order, factors.as_deref())),
+                    input_high: 127,
+                    relu,
+                    zero: 0,
+                    low: 0,
+                    high: if factors.is_some() { 127 } else { 0 },
+                    nest,
+                },
+            });
+        }
+        let outputs = self.float.plan.models[0].outputs.clone();
+        let lowered = emit::finish(buffers, steps, store, outputs)
+            .ok_or_else(|| Error::check("quantising", "a plan of at most 4096 steps and buffers"))?;
+        Ok(Lowered {
+            precisions: precisions.to_vec(),
+            ..lowered
+        })
+    }
+}
+
+impl DenseLayer {
+    /// For each element of the last axis that its values are quantised along, factor and offset.
+    fn constants(&self, form: &Form) -> Vec<(f32, f32)> {
+        let width = form.quantise.axes.last().map_or(1, |axis| axis.count as usize);
+        let channel = |i: usize| if form.channels == 1 { 0 } else { i };
+        (0..width).map(|i| self.codes.constants(channel(i))).collect()
+    }
+
+    /// Its panels, sums in the order of the bytes.
+    fn panels(&self, order: &[Option<usize>], factors: Option<&[f32]>) -> Vec<u8> {
+        let int8 = &self.int8;
+        let row = |n: usize| {
+            let own = &int8.weights[n * int8.inputs..][..int8.inputs];
+            order.iter().map(move |k| k.map_or(0, |k| own[k]))
+        };
+        let weights: Vec<i8> = (0..int8.outputs).flat_map(row).collect();
+        let scale: Vec<f32> = match factors {
+            Some(factors) => int8.scale.iter().zip(factors).map(|(s, f)| s * f).collect(),
+            None => int8.scale.clone(),
+        };
+        pack_dense_i8(order.len(), &weights, &int8.bias, &scale)
+    }
+}
