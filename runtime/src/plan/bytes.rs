@@ -1,5 +1,8 @@
 //! Tensor steps in int8: their validation, and how they run.
 
+#[cfg(test)]
+mod tests;
+
 use crate::error::Result;
 use crate::kernels::arch::gather::Taps;
 use crate::kernels::tensor::{self, bytes};
@@ -60,6 +63,7 @@ pub(super) fn check(
             input,
             output,
             weights: at,
+            zero,
             high,
             ref nest,
         } => {
@@ -69,8 +73,8 @@ pub(super) fn check(
             if nest.inner != 0 || !reaches(nest, from, to) {
                 return fault("no inner axes, and operands that hold every place");
             }
-            if high != 127 && high != 255 {
-                return fault("an output range of 127 or 255");
+            if !(high == 127 || high == 255) || zero > high {
+                return fault("an output range of 127 or 255 that holds its zero point");
             }
             let all = counted(points)?;
             let len = width(nest) * 8;
@@ -81,6 +85,31 @@ pub(super) fn check(
                 &[(input, ElementType::F32)],
                 (output, ElementType::Bytes),
                 (covers(nest, &nest.axes, to.len), high),
+            )?;
+            Ok((found(len, points), all))
+        }
+        Step::TensorDequantise {
+            input,
+            output,
+            weights: at,
+            ref nest,
+            ..
+        } => {
+            let from = written.read(input, ElementType::Bytes)?;
+            let to = written.buffer(output)?;
+            let points = points(nest)?;
+            if nest.inner != 0 || !reaches(nest, from, to) {
+                return fault("no inner axes, and operands that hold every place");
+            }
+            let all = counted(points)?;
+            let len = width(nest) * 4;
+            if !slice(weights, at, len).is_some_and(all_finite) {
+                return fault("finite factors inside section WGTS");
+            }
+            written.write_part(
+                &[(input, ElementType::Bytes)],
+                (output, ElementType::F32),
+                (covers(nest, &nest.axes, to.len), 0),
             )?;
             Ok((found(len, points), all))
         }
@@ -197,8 +226,9 @@ pub(super) struct Call {
 
 #[derive(Debug, Clone)]
 enum Kind {
-    /// With the greatest byte.
-    Quantise(u8),
+    Quantise(Requantise),
+    /// With the byte that stands for 0.0.
+    Dequantise(u8),
     ToF32(Sums, bool),
     ToU8(Sums, Requantise),
 }
@@ -224,7 +254,16 @@ impl Call {
     /// Buffers are where validation has found them.
     pub fn new(step: &Step, model: &Model) -> Option<Self> {
         let (nest, kind) = match *step {
-            Step::TensorQuantise { high, ref nest, .. } => (nest, Kind::Quantise(high)),
+            Step::TensorQuantise {
+                zero,
+                high,
+                ref nest,
+                ..
+            } => {
+                let to = Requantise { zero, low: 0, high };
+                (nest, Kind::Quantise(to))
+            }
+            Step::TensorDequantise { zero, ref nest, .. } => (nest, Kind::Dequantise(zero)),
             Step::TensorDense {
                 output,
                 input_high,
@@ -267,9 +306,13 @@ impl Call {
         for row in 0..shape.rows {
             let (from, to) = (row * shape.input_stride, row * shape.output_stride);
             match &self.kind {
-                Kind::Quantise(high) => {
+                Kind::Quantise(range) => {
                     let input = &bytemuck::cast_slice(input)[from..];
-                    bytes::quantise(kernels, nest, weights, *high, input, &mut output[to..]);
+                    bytes::quantise(kernels, nest, weights, *range, input, &mut output[to..]);
+                }
+                Kind::Dequantise(zero) => {
+                    let output = &mut bytemuck::cast_slice_mut(output)[to..];
+                    bytes::dequantise(nest, weights, *zero, &input[from..], output);
                 }
                 Kind::ToU8(sums, range) => {
                     sums.over(nest, weights).to_u8(

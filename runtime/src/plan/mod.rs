@@ -275,7 +275,9 @@ impl Call {
                 (Operation::Tensor(call), weights, found.bytes, 0)
             }
             #[cfg(feature = "tensors")]
-            Step::TensorQuantise { weights, .. } | Step::TensorDense { weights, .. } => {
+            Step::TensorQuantise { weights, .. }
+            | Step::TensorDense { weights, .. }
+            | Step::TensorDequantise { weights, .. } => {
                 let call = bytes::Call::new(step, model).map(Box::new);
                 (Operation::Bytes(call), weights, found.bytes, 0)
             }

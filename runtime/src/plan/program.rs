@@ -283,11 +283,14 @@ pub enum Step {
         /// Factors, then offsets, f32 each.
         #[n(2)]
         weights: u64,
-        /// The greatest byte written: 127 or 255.
+        /// The byte that is added after rounding.
         #[n(3)]
+        zero: u8,
+        /// The greatest byte written: 127 or 255.
+        #[n(4)]
         high: u8,
         /// What it walks; no inner axes.
-        #[n(4)]
+        #[n(5)]
         nest: Nest,
     },
     /// int8 sums of products over the inner axes, the last of which runs over neighbouring bytes: dense
@@ -322,6 +325,26 @@ pub enum Step {
         high: u8,
         /// What it walks.
         #[n(8)]
+        nest: Nest,
+    },
+    /// Bytes to f32 through strides, with a factor for each element of the last axis.
+    #[cfg(feature = "tensors")]
+    #[n(19)]
+    TensorDequantise {
+        /// Bytes.
+        #[n(0)]
+        input: u16,
+        /// f32. As for [`Self::TensorQuantise`].
+        #[n(1)]
+        output: u16,
+        /// Factors, f32 each.
+        #[n(2)]
+        weights: u64,
+        /// The byte that stands for 0.0.
+        #[n(3)]
+        zero: u8,
+        /// What it walks; no inner axes.
+        #[n(4)]
         nest: Nest,
     },
 }
@@ -393,9 +416,11 @@ variants!(Step [
     5: Trees { input, output, weights, trees, last },
     16: Tensor { operation, left, right, output, weights, size, nest },
     #[cfg(feature = "tensors")]
-    17: TensorQuantise { input, output, weights, high, nest },
+    17: TensorQuantise { input, output, weights, zero, high, nest },
     #[cfg(feature = "tensors")]
     18: TensorDense { input, output, weights, input_high, relu, zero, low, high, nest },
+    #[cfg(feature = "tensors")]
+    19: TensorDequantise { input, output, weights, zero, nest },
 ]);
 structure!(Nest [inner, start, axes]);
 structure!(Axis [count, left, right, output]);
@@ -420,7 +445,9 @@ impl Step {
             Self::Rank { .. } | Self::Trees { .. } => features::TREES,
             Self::Tensor { .. } => features::TENSORS,
             #[cfg(feature = "tensors")]
-            Self::TensorQuantise { .. } | Self::TensorDense { .. } => features::TENSORS,
+            Self::TensorQuantise { .. }
+            | Self::TensorDense { .. }
+            | Self::TensorDequantise { .. } => features::TENSORS,
         }
     }
 
@@ -442,7 +469,9 @@ impl Step {
             | Self::Rank { input, .. }
             | Self::Trees { input, .. } => input,
             #[cfg(feature = "tensors")]
-            Self::TensorQuantise { input, .. } | Self::TensorDense { input, .. } => input,
+            Self::TensorQuantise { input, .. }
+            | Self::TensorDense { input, .. }
+            | Self::TensorDequantise { input, .. } => input,
             Self::Tensor { left, .. } => left,
         }
     }
@@ -458,7 +487,9 @@ impl Step {
             | Self::Trees { output, .. }
             | Self::Tensor { output, .. } => output,
             #[cfg(feature = "tensors")]
-            Self::TensorQuantise { output, .. } | Self::TensorDense { output, .. } => output,
+            Self::TensorQuantise { output, .. }
+            | Self::TensorDense { output, .. }
+            | Self::TensorDequantise { output, .. } => output,
         }
     }
 
@@ -476,6 +507,8 @@ impl Step {
             Self::TensorQuantise { .. } => "quantise",
             #[cfg(feature = "tensors")]
             Self::TensorDense { .. } => "dense int8",
+            #[cfg(feature = "tensors")]
+            Self::TensorDequantise { .. } => "dequantise",
         }
     }
 }

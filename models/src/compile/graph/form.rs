@@ -104,7 +104,9 @@ impl<'n> Operand<'n> {
     /// As they lie, overlapping: all have one code.
     fn overlapping(&self) -> Option<Form> {
         let len = self.reach as usize + self.count();
-        let width = (1..=len.min(REPEATED)).rev().find(|w| len % w == 0)?;
+        let width = (1..=len.min(REPEATED))
+            .rev()
+            .find(|width| len.is_multiple_of(*width))?;
         let axes = [
             axis(len / width, width as i64, width as i64)?,
             axis(width, 1, 1)?,
@@ -114,7 +116,10 @@ impl<'n> Operand<'n> {
 
     /// The run's values brought together: they lie further apart than all others reach.
     fn turned(&self) -> Option<Form> {
-        let (apart, run) = (i64::from(self.nest.axes[self.run].left), self.count() as i64);
+        let (apart, run) = (
+            i64::from(self.nest.axes[self.run].left),
+            self.count() as i64,
+        );
         let rows = self.reach as usize + 1;
         let axes = [axis(rows, 1, run)?, axis(run as usize, apart, 1)?];
         self.form(&axes, rows * run as usize, run as usize, |left| left * run)
@@ -210,7 +215,11 @@ impl Form {
             let left = if axis.count > 1 { axis.left } else { 0 };
             divisor(apart, u64::from(left.unsigned_abs()))
         });
-        let apart = if apart == 0 { u64::from(axis.count) } else { apart };
+        let apart = if apart == 0 {
+            u64::from(axis.count)
+        } else {
+            apart
+        };
         match axis.left {
             1 if apart >= u64::from(axis.count) => operand.rows(apart),
             1 => operand.overlapping(),

@@ -5,6 +5,7 @@ mod element;
 mod emit;
 mod fold;
 mod form;
+mod fuse;
 mod linear;
 mod pattern;
 mod quantise;

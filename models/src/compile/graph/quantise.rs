@@ -12,16 +12,17 @@ use fieldscore_runtime::plan::{
 use super::Graph;
 use super::emit::{self, Store};
 use super::form::Form;
+use super::fuse;
 use crate::compile::lower::Lowered;
 use crate::compile::net::{Layer, Rows};
-use crate::compile::quantise::{Codes, Int8Layer, quantise_layer};
+use crate::compile::quantise::{Codes, HIGH, Int8Layer, quantise_layer};
 use crate::error::{Error, Result};
 use crate::recipe::Precision;
 
 /// Sums that a layer is fitted on at most, drawn from all rows and positions.
 const SUMS: u64 = 2048;
-/// Shorter sums gain nothing from int8.
-const SHORT: usize = 8;
+/// Shorter sums gain nothing from int8: four products are one instruction.
+const SHORT: usize = 4;
 /// Longer sums are not fitted: it takes the cube of their length.
 const LONG: usize = 4096;
 
@@ -47,9 +48,17 @@ pub struct Quantiser<'g> {
     sizes: Vec<usize>,
 }
 
+/// Bytes that a value has become.
+struct Known {
+    input: u16,
+    nest: Nest,
+    constants: Vec<(f32, f32)>,
+    bytes: u16,
+}
+
 /// A step of a new plan, its weights still open.
 #[derive(Debug)]
-enum Draft {
+pub(super) enum Draft {
     Float(Step, Vec<u8>),
     Quantise {
         input: u16,
@@ -111,13 +120,17 @@ impl Graph {
                 n => format!("{node}#{n}"),
             };
             let [first, ..] = &forms[..] else { continue };
-            let alike = |form: &Form| form.order == first.1.order && form.channels == first.1.channels;
+            let alike =
+                |form: &Form| form.order == first.1.order && form.channels == first.1.channels;
             if !forms.iter().all(|(_, form)| alike(form)) {
                 continue;
             }
             let [inputs, outputs] = first.1.shape();
             let layer = unpacked(name, &float.weights[weights as usize..], inputs, outputs);
-            if let Some(layer) = fitted(float, layer, &forms, rows) {
+            let input = steps[first.0].input();
+            let above = steps[..first.0].iter().rfind(|step| step.output() == input);
+            let relu = above.is_some_and(|step| fuse::relu(step, &float.weights));
+            if let Some(layer) = fitted(float, layer, (&forms, relu), rows) {
                 for (at, form) in forms {
                     quantiser.forms.insert(at, (quantiser.layers.len(), form));
                 }
@@ -143,7 +156,12 @@ const fn dense(step: &Step) -> Option<(u64, &Nest)> {
 
 /// A layer from its float panels.
 fn unpacked(name: String, panels: &[u8], inputs: usize, outputs: usize) -> Layer {
-    let floats: Vec<f32> = panels.as_chunks().0.iter().map(|&x| f32::from_le_bytes(x)).collect();
+    let floats: Vec<f32> = panels
+        .as_chunks()
+        .0
+        .iter()
+        .map(|&x| f32::from_le_bytes(x))
+        .collect();
     let panel = LANES * (1 + inputs);
     let at = |n: usize| (n / LANES) * panel + n % LANES;
     let row = |n: usize| (0..inputs).map(move |k| at(n) + (1 + k) * LANES);
@@ -157,11 +175,12 @@ fn unpacked(name: String, panels: &[u8], inputs: usize, outputs: usize) -> Layer
     }
 }
 
-/// A layer in int8, from what it reads on some rows; `None` where that cannot be fitted.
+/// A layer in int8, from what it reads on some rows, of a ReLU or not; `None` where that cannot be
+/// fitted.
 fn fitted(
     float: &Lowered,
     layer: Layer,
-    forms: &[(usize, Form)],
+    (forms, relu): (&[(usize, Form)], bool),
     rows: &Rows,
 ) -> Option<DenseLayer> {
     let read = gathered(float, forms, rows, layer.inputs).ok()?;
@@ -174,7 +193,13 @@ fn fitted(
     }
     let count = columns.iter().map(Vec::len).min().filter(|n| *n > 0)?;
     let values = (0..count).flat_map(|row| columns.iter().map(move |column| column[row]));
-    let codes = Codes::fit(&Rows::new(form.channels, values.collect()));
+    let mut codes = Codes::fit(&Rows::new(form.channels, values.collect()));
+    if relu {
+        // Its zero is byte 0: so it can be part of the requantisation before.
+        for (low, step) in codes.low.iter_mut().zip(&mut codes.step) {
+            *step += std::mem::take(low) / HIGH;
+        }
+    }
     let each = Codes {
         low: form.channel.iter().map(|&c| codes.low[c]).collect(),
         step: form.channel.iter().map(|&c| codes.step[c]).collect(),
@@ -182,14 +207,20 @@ fn fitted(
     let target = layer.forward(&read);
     let int8 = quantise_layer(&layer, &each, &each.bytes(&read), &target).ok()?;
     let sound = |x: &f32| (f32::MIN_POSITIVE..1e20).contains(x);
-    int8.scale.iter().all(sound).then_some(DenseLayer { layer, int8, codes })
+    int8.scale
+        .iter()
+        .all(sound)
+        .then_some(DenseLayer { layer, int8, codes })
 }
 
 /// What sums of a layer read on some rows, in the order of the float panels.
 fn gathered(float: &Lowered, forms: &[(usize, Form)], rows: &Rows, depth: usize) -> Result<Rows> {
     let model = &float.plan.models[0];
     let last = forms.iter().map(|(at, _)| *at).max().unwrap_or(0);
-    let mut inputs: Vec<u16> = forms.iter().map(|(at, _)| model.steps[*at].input()).collect();
+    let mut inputs: Vec<u16> = forms
+        .iter()
+        .map(|(at, _)| model.steps[*at].input())
+        .collect();
     inputs.sort_unstable();
     inputs.dedup();
     let seen = seen(model, &inputs, last, float)?;
@@ -202,7 +233,10 @@ fn gathered(float: &Lowered, forms: &[(usize, Form)], rows: &Rows, depth: usize)
             continue;
         };
         let split = nest.axes.len() - usize::from(nest.inner);
-        let starts = places(i64::from(nest.start[0]), &nest.axes[..split.saturating_sub(1)]);
+        let starts = places(
+            i64::from(nest.start[0]),
+            &nest.axes[..split.saturating_sub(1)],
+        );
         reads.push((value, starts, places(0, &nest.axes[split..])));
     }
     let sums: usize = reads.iter().map(|(_, starts, _)| starts.len()).sum();
@@ -216,7 +250,10 @@ fn gathered(float: &Lowered, forms: &[(usize, Form)], rows: &Rows, depth: usize)
                 let random = number.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32;
                 number += 1;
                 if random * all < SUMS << 32 {
-                    values.extend(taps.iter().map(|tap| buffers[*value][(start + tap) as usize]));
+                    values.extend(
+                        taps.iter()
+                            .map(|tap| buffers[*value][(start + tap) as usize]),
+                    );
                 }
             }
         }
@@ -262,20 +299,27 @@ impl Quantiser<'_> {
         let mut buffers = lens(&model.buffers);
         let mut drafts = Vec::new();
         // The bytes that a value has become already.
-        let mut known: Vec<(u16, Nest, Vec<(f32, f32)>, u16)> = Vec::new();
+        let mut known: Vec<Known> = Vec::new();
         for (at, step) in model.steps.iter().enumerate() {
             let form = self.forms.get(&at);
             match form.filter(|(layer, _)| precisions.get(*layer) == Some(&Precision::Int8)) {
                 Some((layer, form)) => {
                     let constants = self.layers[*layer].constants(form);
                     let input = step.input();
-                    let bytes = known.iter().find(|(buffer, nest, own, _)| {
-                        *buffer == input && *nest == form.quantise && *own == constants
+                    let bytes = known.iter().find(|known| {
+                        known.input == input
+                            && known.nest == form.quantise
+                            && known.constants == constants
                     });
-                    let bytes = bytes.map(|known| known.3).unwrap_or_else(|| {
+                    let bytes = bytes.map(|known| known.bytes).unwrap_or_else(|| {
                         buffers.push((ElementType::Bytes, form.len as u32));
                         let output = (buffers.len() - 1) as u16;
-                        known.push((input, form.quantise, constants.clone(), output));
+                        known.push(Known {
+                            input,
+                            nest: form.quantise,
+                            constants: constants.clone(),
+                            bytes: output,
+                        });
                         drafts.push(Draft::Quantise {
                             input,
                             output,
@@ -296,8 +340,10 @@ impl Quantiser<'_> {
                 }
                 None => drafts.push(Draft::Float(*step, self.weights_of(at, step))),
             }
-            known.retain(|known| known.0 != step.output());
+            known.retain(|known| known.input != step.output());
         }
+        let outputs: Vec<u16> = model.outputs.iter().map(|port| port.buffer).collect();
+        fuse::join(&mut drafts, &buffers, &outputs);
         self.finish(buffers, drafts, precisions)
     }
 
@@ -343,6 +389,7 @@ impl Quantiser<'_> {
                         input,
                         output,
                         weights: place(all.flat_map(f32::to_le_bytes).collect()),
+                        zero: 0,
                         high: 127,
                         nest,
                     }
@@ -369,8 +416,9 @@ impl Quantiser<'_> {
             });
         }
         let outputs = self.float.plan.models[0].outputs.clone();
-        let lowered = emit::finish(buffers, steps, store, outputs)
-            .ok_or_else(|| Error::check("quantising", "a plan of at most 4096 steps and buffers"))?;
+        let lowered = emit::finish(buffers, steps, store, outputs).ok_or_else(|| {
+            Error::check("quantising", "a plan of at most 4096 steps and buffers")
+        })?;
         Ok(Lowered {
             precisions: precisions.to_vec(),
             ..lowered
@@ -381,9 +429,15 @@ impl Quantiser<'_> {
 impl DenseLayer {
     /// For each element of the last axis that its values are quantised along, factor and offset.
     fn constants(&self, form: &Form) -> Vec<(f32, f32)> {
-        let width = form.quantise.axes.last().map_or(1, |axis| axis.count as usize);
+        let width = form
+            .quantise
+            .axes
+            .last()
+            .map_or(1, |axis| axis.count as usize);
         let channel = |i: usize| if form.channels == 1 { 0 } else { i };
-        (0..width).map(|i| self.codes.constants(channel(i))).collect()
+        (0..width)
+            .map(|i| self.codes.constants(channel(i)))
+            .collect()
     }
 
     /// Its panels, sums in the order of the bytes.

@@ -236,14 +236,17 @@ pub(super) fn quantise_each(input: &[f32], factors: &[u8], offsets: &[u8], outpu
         .zip(factors.chunks_exact(4))
         .zip(offsets.chunks_exact(4))
     {
-        *out = quantised(x, word(factor), word(offset), 127);
+        *out = round(clamp(x * word(factor) + word(offset), 0.0, 127.0)) as u8;
     }
 }
 
-/// `round(clamp(x · factor + offset, 0, high))`
+/// `zero + round(clamp(x · factor + offset, low − zero, high − zero))`
+#[cfg(feature = "tensors")]
 #[inline(always)]
-pub(crate) fn quantised(x: f32, factor: f32, offset: f32, high: u8) -> u8 {
-    round(clamp(x * factor + offset, 0.0, f32::from(high))) as u8
+pub(crate) fn quantised(x: f32, factor: f32, offset: f32, to: Requantise) -> u8 {
+    let zero = i32::from(to.zero);
+    let (low, high) = (i32::from(to.low) - zero, i32::from(to.high) - zero);
+    (round(clamp(x * factor + offset, low as f32, high as f32)) + zero) as u8
 }
 
 /// Dense in f32: for each output the products are added over the inputs in rising order, starting

@@ -8,19 +8,24 @@ use crate::arch::gather::{Block, Gather, PANELS, PLACES, Results, Taps};
 use crate::arch::scalar::quantised;
 use crate::{Kernels, LANES, Requantise, Shape, panel_bytes};
 
-/// `round(clamp(x · factor + offset, 0, high))`, with a factor and an offset for each element of the last
+/// `zero + round(clamp(x · factor + offset, low − zero, high − zero))`, with a factor and an offset for each element of the last
 /// outer axis: `constants` are the factors, then the offsets.
 pub fn quantise(
     kernels: &Kernels,
     nest: &Nest,
     constants: &[u8],
-    high: u8,
+    to: Requantise,
     input: &[f32],
     output: &mut [u8],
 ) {
     let last = &nest.last;
     let width = last.count;
-    if high == 127 && last.left == 1 && last.output == 1 {
+    let own = Requantise {
+        zero: 0,
+        low: 0,
+        high: 127,
+    };
+    if to == own && last.left == 1 && last.output == 1 {
         let mut rows = |axes, rows: &Axis, start| {
             walk(axes, start, &mut |at| {
                 let shape = Shape {
@@ -51,7 +56,18 @@ pub fn quantise(
         let constants = factors.chunks_exact(4).zip(offsets.chunks_exact(4));
         for (i, (factor, offset)) in constants.enumerate() {
             let at = at.step(last, i);
-            output[at.output] = quantised(input[at.left], float(factor), float(offset), high);
+            output[at.output] = quantised(input[at.left], float(factor), float(offset), to);
+        }
+    });
+}
+
+/// `(q − zero) · factor`, with a factor for each element of the last outer axis.
+pub fn dequantise(nest: &Nest, factors: &[u8], zero: u8, input: &[u8], output: &mut [f32]) {
+    walk(&nest.outer, nest.start, &mut |at| {
+        for (i, factor) in factors.chunks_exact(4).enumerate() {
+            let at = at.step(&nest.last, i);
+            let q = i32::from(input[at.left]) - i32::from(zero);
+            output[at.output] = q as f32 * float(factor);
         }
     });
 }

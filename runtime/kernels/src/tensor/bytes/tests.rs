@@ -177,7 +177,8 @@ proptest! {
 
     #[test]
     fn every_path_quantises_through_strides_alike(
-        rows in 1usize..9, width in 1usize..40, turned: bool, high in prop_oneof![Just(127u8), Just(255)],
+        rows in 1usize..9, width in 1usize..40, turned: bool,
+        high in prop_oneof![Just(127u8), Just(255)], zero in prop_oneof![Just(0u8), 0u8..=127],
         values in proptest::collection::vec(prop_oneof![-400f32..400.0, any::<f32>()], 9 * 40),
         constants in proptest::collection::vec((0.001f32..3.0, -50f32..200.0), 40),
     ) {
@@ -197,14 +198,26 @@ proptest! {
             for (k, (factor, offset)) in constants.iter().enumerate() {
                 let x = values[if turned { k * rows + row } else { row * width + k }];
                 let y = x * factor + offset;
-                let y = if y.is_nan() { 0.0 } else { y.clamp(0.0, f32::from(high)) };
-                expected[row * width + k] = y.round_ties_even() as u8;
+                let least = -f32::from(zero);
+                let y = if y.is_nan() { least } else { y.clamp(least, f32::from(high) + least) };
+                expected[row * width + k] = (y.round_ties_even() - least) as u8;
             }
         }
         for path in Kernels::available() {
             let mut found = vec![0u8; rows * width];
-            quantise(&path, &nest, &packed, high, &values, &mut found);
+            let to = Requantise { zero, low: 0, high };
+            quantise(&path, &nest, &packed, to, &values, &mut found);
             prop_assert_eq!(&found, &expected, "{}", path.name);
+        }
+        // Back again.
+        let mut back = vec![0f32; rows * width];
+        let factors: Vec<u8> = constants.iter().flat_map(|c| (1.0 / c.0).to_le_bytes()).collect();
+        let straight = [axis(rows, w, w), axis(width, 1, 1)];
+        let nest = Nest::new(&straight, 0, At { left: 0, right: 0, output: 0 });
+        dequantise(&nest, &factors, zero, &expected, &mut back);
+        for (at, (back, q)) in back.iter().zip(&expected).enumerate() {
+            let step = 1.0 / constants[at % width].0;
+            prop_assert_eq!(*back, (f32::from(*q) - f32::from(zero)) * step);
         }
     }
 }
