@@ -12,6 +12,8 @@ use crate::compile::lower::{Lowered, plan_arena};
 
 /// Axes that a step has.
 const AXES: usize = 6;
+/// No more constants are repeated for values that share one.
+pub(super) const REPEATED: usize = 1024;
 
 /// Strides of one axis in left operand, right operand and output, and its count.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -83,11 +85,63 @@ fn joined(lines: &[Line], last: bool) -> Vec<Line> {
     out
 }
 
+/// The axes of a step.
+fn axes(lines: &[Line]) -> Option<[Axis; AXES]> {
+    let mut axes = [Axis::default(); AXES];
+    for (axis, line) in axes.iter_mut().zip(lines) {
+        *axis = Axis {
+            count: u32::try_from(line.count).ok()?,
+            left: i32::try_from(line.left).ok()?,
+            right: i32::try_from(line.right).ok()?,
+            output: i32::try_from(line.output).ok()?,
+        };
+    }
+    Some(axes)
+}
+
+/// The nest of an element-wise step, and the count of its last axis, at most [`REPEATED`].
+fn element_wise(x: &View, output: &View) -> Option<(Nest, usize)> {
+    let all = (0..output.dims.len()).map(|axis| Line {
+        count: output.dims[axis],
+        left: x.stride(axis),
+        right: 0,
+        output: output.stride(axis),
+    });
+    let mut lines = joined(&all.collect::<Vec<_>>(), false);
+    let last = lines.pop().unwrap_or(Line::ONE);
+    let fits = |width: &usize| last.count.is_multiple_of(*width);
+    let width = (1..=last.count.min(REPEATED)).rev().find(fits)?;
+    if width < last.count {
+        lines.push(Line {
+            count: last.count / width,
+            left: last.left * width as isize,
+            right: 0,
+            output: last.output * width as isize,
+        });
+    }
+    lines.push(Line {
+        count: width,
+        ..last
+    });
+    let mut whole = vec![Line::ONE; AXES.checked_sub(lines.len())?];
+    whole.extend(lines);
+    let nest = Nest {
+        inner: 0,
+        start: [
+            u32::try_from(x.start).ok()?,
+            0,
+            u32::try_from(output.start).ok()?,
+        ],
+        axes: axes(&whole)?,
+    };
+    Some((nest, width))
+}
+
 /// Steps, buffers and weights so far.
 #[derive(Debug, Default)]
 pub(super) struct Emitter {
     pub steps: Vec<Step>,
-    buffers: Vec<u32>,
+    buffers: Vec<(ElementType, u32)>,
     store: Store,
     /// The node that is lowered.
     pub node: String,
@@ -128,14 +182,58 @@ impl Store {
 impl Emitter {
     /// A new value of this shape.
     pub fn fresh(&mut self, dims: &[usize]) -> View {
+        self.fresh_of(ElementType::F32, dims)
+    }
+
+    fn fresh_of(&mut self, element: ElementType, dims: &[usize]) -> View {
         let len: usize = dims.iter().product();
-        self.buffers.push(u32::try_from(len).unwrap_or(u32::MAX));
+        let len = u32::try_from(len).unwrap_or(u32::MAX);
+        self.buffers.push((element, len));
         View::whole((self.buffers.len() - 1) as u16, dims)
+    }
+
+    /// Whether a value is bytes.
+    pub fn is_bytes(&self, view: &View) -> bool {
+        self.buffers[usize::from(view.buffer)].0 == ElementType::Bytes
+    }
+
+    /// `zero + round(x · factor)` as bytes.
+    pub fn quantise(&mut self, x: &View, factor: f32, zero: u8) -> Option<View> {
+        let output = self.fresh_of(ElementType::Bytes, &x.dims);
+        let (nest, width) = element_wise(x, &output)?;
+        let constants = [vec![factor; width], vec![0.0; width]].concat();
+        let bytes = constants.into_iter().flat_map(f32::to_le_bytes).collect();
+        let weights = self.store.store(bytes);
+        self.steps.push(Step::TensorQuantise {
+            input: x.buffer,
+            output: output.buffer,
+            weights,
+            zero,
+            high: u8::MAX,
+            nest,
+        });
+        Some(output)
+    }
+
+    /// `(q − zero) · factor` of bytes.
+    pub fn dequantise(&mut self, x: &View, factor: f32, zero: u8) -> Option<View> {
+        let output = self.fresh(&x.dims);
+        let (nest, width) = element_wise(x, &output)?;
+        let bytes = vec![factor; width].into_iter().flat_map(f32::to_le_bytes);
+        let weights = self.store.store(bytes.collect());
+        self.steps.push(Step::TensorDequantise {
+            input: x.buffer,
+            output: output.buffer,
+            weights,
+            zero,
+            nest,
+        });
+        Some(output)
     }
 
     /// Whether a view is a whole buffer, in order.
     pub fn is_all(&self, view: &View) -> bool {
-        let len = self.buffers[usize::from(view.buffer)] as usize;
+        let len = self.buffers[usize::from(view.buffer)].1 as usize;
         view.is_dense() && view.dims.iter().product::<usize>() == len
     }
 
@@ -160,15 +258,7 @@ impl Emitter {
         lines.extend(outer);
         lines.extend(&inner);
         lines.resize(AXES, Line::ONE);
-        let mut axes = [Axis::default(); AXES];
-        for (axis, line) in axes.iter_mut().zip(lines) {
-            *axis = Axis {
-                count: u32::try_from(line.count).ok()?,
-                left: i32::try_from(line.left).ok()?,
-                right: i32::try_from(line.right).ok()?,
-                output: i32::try_from(line.output).ok()?,
-            };
-        }
+        let axes = axes(&lines)?;
         let (right, right_start, size, bytes) = match draft.right {
             Right::None => (draft.left.buffer, 0, draft.rows, draft.weights),
             Right::View(view) => (view.buffer, view.start, 0, draft.weights),
@@ -311,10 +401,9 @@ impl Emitter {
     /// The plan, without the steps that no output needs, and its weights; `None` where it has more
     /// steps or values than a plan may have.
     pub fn finish(self, outputs: &[(String, &View)]) -> Option<Lowered> {
-        let float = |len: u32| (ElementType::F32, len);
         let outputs = outputs.iter();
         finish(
-            self.buffers.into_iter().map(float).collect(),
+            self.buffers,
             self.steps,
             self.store,
             outputs
@@ -376,6 +465,7 @@ pub(super) fn finish(
                 ..
             } => [left, right, output].into_iter().for_each(renumber),
             Step::TensorQuantise { input, output, .. }
+            | Step::TensorDequantise { input, output, .. }
             | Step::TensorDense { input, output, .. } => {
                 [input, output].into_iter().for_each(renumber);
             }

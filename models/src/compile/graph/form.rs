@@ -4,10 +4,10 @@
 use fieldscore_runtime::kernels::DEPTH;
 use fieldscore_runtime::plan::{Axis, Nest};
 
+use super::emit::REPEATED;
+
 /// Axes that a step has.
 const AXES: usize = 6;
-/// No more codes are repeated for values that share one.
-const REPEATED: usize = 1024;
 
 /// One step's bytes.
 #[derive(Debug, Clone, PartialEq, Eq)]

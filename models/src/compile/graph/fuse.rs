@@ -2,7 +2,7 @@
 
 use fieldscore_runtime::plan::{Axis, ElementType, Nest, Step, TensorOperation};
 
-use super::quantise::Draft;
+use super::quantise::{Draft, ToBytes};
 
 /// Whether a step is a ReLU.
 pub(super) fn relu(step: &Step, weights: &[u8]) -> bool {
@@ -30,7 +30,7 @@ fn long(nest: &Nest) -> impl Iterator<Item = &Axis> {
 }
 
 /// Whether a nest without inner axes reads and writes as many elements in the same places, all of `len`.
-fn straight(nest: &Nest, len: u32) -> bool {
+pub(super) fn straight(nest: &Nest, len: u32) -> bool {
     let same = long(nest).all(|axis| axis.left == axis.output);
     let all = long(nest)
         .map(|axis| u64::from(axis.count))
@@ -92,7 +92,7 @@ pub(super) fn join(drafts: &mut Vec<Draft>, buffers: &[(ElementType, u32)], outp
             output,
             nest,
             relu,
-            factors,
+            bytes,
             ..
         }) = head.last_mut()
         else {
@@ -134,14 +134,14 @@ pub(super) fn join(drafts: &mut Vec<Draft>, buffers: &[(ElementType, u32)], outp
                     input,
                     output: to,
                     nest: own,
-                    constants,
+                    codes,
                 } if input == output => {
                     let split = nest.axes.len() - usize::from(nest.inner);
                     let outer = &nest.axes[..split];
                     let Some((last, positions)) = outer.split_last() else {
                         break;
                     };
-                    let width = constants.len();
+                    let width = codes.constants.len();
                     let evenly = |axis: &Axis| {
                         axis.count == 1
                             || (axis.output.unsigned_abs() as usize).is_multiple_of(width)
@@ -150,18 +150,25 @@ pub(super) fn join(drafts: &mut Vec<Draft>, buffers: &[(ElementType, u32)], outp
                         .iter()
                         .map(|axis| u64::from(axis.count))
                         .product::<u64>();
-                    // A unit for each of the width, one behind the other, and zero is byte 0.
-                    let fits = *relu
-                        && last.count as usize == width
+                    let single = codes.constants.iter().all(|c| *c == codes.constants[0]);
+                    // Codes of each unit need the width's units one behind the other.
+                    let each = last.count as usize == width
                         && last.output == 1
-                        && positions.iter().all(evenly)
                         && nest.start[2] == 0
+                        && positions.iter().all(evenly);
+                    let fits = (single || each)
                         && all == u64::from(len(*output))
                         && len(*to) == len(*output)
                         && straight(own, len(*to))
-                        && constants.iter().all(|(_, offset)| *offset == 0.0);
+                        && codes.constants.iter().all(|(_, offset)| *offset == 0.0);
                     if fits {
-                        *factors = Some(constants.iter().map(|c| c.0).collect());
+                        let each = codes.constants.iter().map(|c| c.0).cycle();
+                        *bytes = Some(ToBytes {
+                            factors: each.take(last.count as usize).collect(),
+                            zero: codes.zero,
+                            low: if *relu { codes.zero } else { 0 },
+                            high: codes.high,
+                        });
                         (*output, *relu) = (*to, false);
                         gone[at + 1 + next] = true;
                     }
@@ -178,6 +185,7 @@ pub(super) fn join(drafts: &mut Vec<Draft>, buffers: &[(ElementType, u32)], outp
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::compile::graph::quantise::ByteCodes;
 
     fn nest(axes: &[(u32, i32, i32)]) -> Nest {
         let mut all = [Axis {
@@ -220,14 +228,18 @@ mod tests {
                 layer: 0,
                 order: Vec::new(),
                 relu: false,
-                factors: None,
+                bytes: None,
             },
             Draft::Float(clip, parameters.collect()),
             Draft::Quantise {
                 input: 2,
                 output: 4,
                 nest: nest(&[(3, 4, 4), (4, 1, 1)]),
-                constants: vec![(2.0, offset); 4],
+                codes: ByteCodes {
+                    constants: vec![(2.0, offset); 4],
+                    zero: 3,
+                    high: 127,
+                },
             },
         ]
     }
@@ -247,7 +259,7 @@ mod tests {
         let [
             Draft::Dense {
                 output,
-                factors,
+                bytes,
                 relu,
                 ..
             },
@@ -255,10 +267,13 @@ mod tests {
         else {
             unreachable!("one step: {all:?}");
         };
-        assert_eq!(
-            (*output, factors.as_deref(), *relu),
-            (4, Some(&[2.0; 4][..]), false)
-        );
+        let expected = ToBytes {
+            factors: vec![2.0; 4],
+            zero: 3,
+            low: 3,
+            high: 127,
+        };
+        assert_eq!((*output, bytes, *relu), (4, &Some(expected), false));
     }
 
     #[test]
@@ -268,7 +283,7 @@ mod tests {
         let [
             Draft::Dense {
                 output,
-                factors,
+                bytes,
                 relu,
                 ..
             },
@@ -277,7 +292,7 @@ mod tests {
         else {
             unreachable!("two steps: {all:?}");
         };
-        assert_eq!((*output, factors.as_deref(), *relu), (2, None, true));
+        assert_eq!((*output, bytes, *relu), (2, &None, true));
     }
 
     #[test]

@@ -12,7 +12,7 @@ use fieldscore_runtime::plan::{
 use super::Graph;
 use super::emit::{self, Store};
 use super::form::Form;
-use super::fuse;
+use super::{fuse, own};
 use crate::compile::lower::Lowered;
 use crate::compile::net::{Layer, Rows};
 use crate::compile::quantise::{Codes, HIGH, Int8Layer, quantise_layer};
@@ -31,9 +31,22 @@ const LONG: usize = 4096;
 pub struct DenseLayer {
     /// The layer in f32, with the name of its node.
     pub layer: Layer,
-    int8: Int8Layer,
-    /// Codes of the channels, of which several elements of a sum may share one.
-    codes: Codes,
+    pub(super) int8: Int8Layer,
+    /// Of its channels, of which several elements of a sum may share one.
+    pub(super) codes: ByteCodes,
+    /// Whether they are the file's.
+    pub(super) own: bool,
+}
+
+/// How values become bytes: `zero + round(clamp(x · factor + offset, −zero, high − zero))`.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct ByteCodes {
+    /// Factor and offset of each channel.
+    pub constants: Vec<(f32, f32)>,
+    /// The byte that is added after rounding.
+    pub zero: u8,
+    /// The greatest byte.
+    pub high: u8,
 }
 
 /// A graph with its int8 layers fitted: each may be taken or left.
@@ -52,7 +65,7 @@ pub struct Quantiser<'g> {
 struct Known {
     input: u16,
     nest: Nest,
-    constants: Vec<(f32, f32)>,
+    codes: ByteCodes,
     bytes: u16,
 }
 
@@ -64,7 +77,8 @@ pub(super) enum Draft {
         input: u16,
         output: u16,
         nest: Nest,
-        constants: Vec<(f32, f32)>,
+        /// A constant for each of the last axis.
+        codes: ByteCodes,
     },
     Dense {
         input: u16,
@@ -74,9 +88,22 @@ pub(super) enum Draft {
         /// Of the bytes' order.
         order: Vec<Option<usize>>,
         relu: bool,
-        /// For each output, bytes to a unit, where bytes are written.
-        factors: Option<Vec<f32>>,
+        /// With a factor for each output, where bytes are written.
+        bytes: Option<ToBytes>,
     },
+}
+
+/// What a step writes that writes bytes.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct ToBytes {
+    /// For each output, bytes to a unit.
+    pub factors: Vec<f32>,
+    /// The byte that stands for 0.0.
+    pub zero: u8,
+    /// The least byte.
+    pub low: u8,
+    /// The greatest byte.
+    pub high: u8,
 }
 
 impl Graph {
@@ -130,7 +157,10 @@ impl Graph {
             let input = steps[first.0].input();
             let above = steps[..first.0].iter().rfind(|step| step.output() == input);
             let relu = above.is_some_and(|step| fuse::relu(step, &float.weights));
-            if let Some(layer) = fitted(float, layer, (&forms, relu), rows) {
+            // A model that comes quantised keeps its own numbers.
+            let own = own::codes(float, &forms).and_then(|codes| own::layer(&layer, codes));
+            let fitted = || fitted(float, layer, (&forms, relu), rows);
+            if let Some(layer) = own.or_else(fitted) {
                 for (at, form) in forms {
                     quantiser.forms.insert(at, (quantiser.layers.len(), form));
                 }
@@ -207,10 +237,16 @@ fn fitted(
     let target = layer.forward(&read);
     let int8 = quantise_layer(&layer, &each, &each.bytes(&read), &target).ok()?;
     let sound = |x: &f32| (f32::MIN_POSITIVE..1e20).contains(x);
-    int8.scale
-        .iter()
-        .all(sound)
-        .then_some(DenseLayer { layer, int8, codes })
+    int8.scale.iter().all(sound).then_some(DenseLayer {
+        layer,
+        int8,
+        codes: ByteCodes {
+            constants: (0..form.channels).map(|c| codes.constants(c)).collect(),
+            zero: 0,
+            high: 127,
+        },
+        own: false,
+    })
 }
 
 /// What sums of a layer read on some rows, in the order of the float panels.
@@ -304,29 +340,30 @@ impl Quantiser<'_> {
             let form = self.forms.get(&at);
             match form.filter(|(layer, _)| precisions.get(*layer) == Some(&Precision::Int8)) {
                 Some((layer, form)) => {
-                    let constants = self.layers[*layer].constants(form);
+                    let own = &self.layers[*layer];
+                    let codes = own.codes(form);
                     let input = step.input();
-                    let bytes = known.iter().find(|known| {
-                        known.input == input
-                            && known.nest == form.quantise
-                            && known.constants == constants
-                    });
-                    let bytes = bytes.map(|known| known.bytes).unwrap_or_else(|| {
+                    let same = |known: &&Known| {
+                        known.input == input && known.nest == form.quantise && known.codes == codes
+                    };
+                    let there = own::bytes(model, input, form).filter(|_| own.own);
+                    let there = there.or_else(|| known.iter().find(same).map(|known| known.bytes));
+                    let bytes = there.unwrap_or_else(|| {
                         buffers.push((ElementType::Bytes, form.len as u32));
-                        let output = (buffers.len() - 1) as u16;
+                        let bytes = (buffers.len() - 1) as u16;
                         known.push(Known {
                             input,
                             nest: form.quantise,
-                            constants: constants.clone(),
-                            bytes: output,
+                            codes: codes.clone(),
+                            bytes,
                         });
                         drafts.push(Draft::Quantise {
                             input,
-                            output,
+                            output: bytes,
                             nest: form.quantise,
-                            constants,
+                            codes,
                         });
-                        output
+                        bytes
                     });
                     drafts.push(Draft::Dense {
                         input: bytes,
@@ -335,10 +372,10 @@ impl Quantiser<'_> {
                         layer: *layer,
                         order: form.order.clone(),
                         relu: false,
-                        factors: None,
+                        bytes: None,
                     });
                 }
-                None => drafts.push(Draft::Float(*step, self.weights_of(at, step))),
+                None => drafts.push(self.as_it_is(at, step)),
             }
             known.retain(|known| known.input != step.output());
         }
@@ -347,13 +384,36 @@ impl Quantiser<'_> {
         self.finish(buffers, drafts, precisions)
     }
 
-    /// The bytes of WGTS that a step of the float plan reads.
-    fn weights_of(&self, at: usize, step: &Step) -> Vec<u8> {
-        match step {
-            Step::Tensor { weights, .. } => {
-                self.float.weights[*weights as usize..][..self.sizes[at]].to_vec()
+    /// A step of the float plan, with the bytes of WGTS that it reads.
+    fn as_it_is(&self, at: usize, step: &Step) -> Draft {
+        let own = |weights: u64| &self.float.weights[weights as usize..][..self.sizes[at]];
+        match *step {
+            Step::TensorQuantise {
+                input,
+                output,
+                weights,
+                zero,
+                high,
+                nest,
+            } => {
+                let floats = own::floats(own(weights));
+                let (factors, offsets) = floats.split_at(floats.len() / 2);
+                let constants = factors.iter().copied().zip(offsets.iter().copied());
+                Draft::Quantise {
+                    input,
+                    output,
+                    nest,
+                    codes: ByteCodes {
+                        constants: constants.collect(),
+                        zero,
+                        high,
+                    },
+                }
             }
-            _ => Vec::new(),
+            Step::Tensor { weights, .. } | Step::TensorDequantise { weights, .. } => {
+                Draft::Float(*step, own(weights).to_vec())
+            }
+            _ => Draft::Float(*step, Vec::new()),
         }
     }
 
@@ -372,7 +432,9 @@ impl Quantiser<'_> {
         for draft in drafts {
             steps.push(match draft {
                 Draft::Float(mut step, bytes) => {
-                    if let Step::Tensor { weights, .. } = &mut step {
+                    if let Step::Tensor { weights, .. } | Step::TensorDequantise { weights, .. } =
+                        &mut step
+                    {
                         *weights = place(bytes);
                     }
                     step
@@ -381,16 +443,16 @@ impl Quantiser<'_> {
                     input,
                     output,
                     nest,
-                    constants,
+                    codes,
                 } => {
-                    let factors = constants.iter().map(|c| c.0);
-                    let all = factors.chain(constants.iter().map(|c| c.1));
+                    let factors = codes.constants.iter().map(|c| c.0);
+                    let all = factors.chain(codes.constants.iter().map(|c| c.1));
                     Step::TensorQuantise {
                         input,
                         output,
                         weights: place(all.flat_map(f32::to_le_bytes).collect()),
-                        zero: 0,
-                        high: 127,
+                        zero: codes.zero,
+                        high: codes.high,
                         nest,
                     }
                 }
@@ -401,18 +463,23 @@ impl Quantiser<'_> {
                     layer,
                     order,
                     relu,
-                    factors,
-                } => Step::TensorDense {
-                    input,
-                    output,
-                    weights: place(self.layers[layer].panels(&order, factors.as_deref())),
-                    input_high: 127,
-                    relu,
-                    zero: 0,
-                    low: 0,
-                    high: if factors.is_some() { 127 } else { 0 },
-                    nest,
-                },
+                    bytes,
+                } => {
+                    let factors = bytes.as_ref().map(|to| &to.factors[..]);
+                    let range = bytes.as_ref().map(|to| (to.zero, to.low, to.high));
+                    let (zero, low, high) = range.unwrap_or((0, 0, 0));
+                    Step::TensorDense {
+                        input,
+                        output,
+                        weights: place(self.layers[layer].panels(&order, factors)),
+                        input_high: self.layers[layer].codes.high,
+                        relu,
+                        zero,
+                        low,
+                        high,
+                        nest,
+                    }
+                }
             });
         }
         let outputs = self.float.plan.models[0].outputs.clone();
@@ -427,17 +494,17 @@ impl Quantiser<'_> {
 }
 
 impl DenseLayer {
-    /// For each element of the last axis that its values are quantised along, factor and offset.
-    fn constants(&self, form: &Form) -> Vec<(f32, f32)> {
-        let width = form
-            .quantise
-            .axes
-            .last()
-            .map_or(1, |axis| axis.count as usize);
-        let channel = |i: usize| if form.channels == 1 { 0 } else { i };
-        (0..width)
-            .map(|i| self.codes.constants(channel(i)))
-            .collect()
+    /// With a constant for each element of the last axis that its values are quantised along.
+    fn codes(&self, form: &Form) -> ByteCodes {
+        let last = form.quantise.axes.last();
+        let width = last.map_or(1, |axis| axis.count as usize);
+        // A file's own codes are the same for all channels, as are those of overlapping values.
+        let count = self.codes.constants.len();
+        let constants = (0..width).map(|i| self.codes.constants[i % count]);
+        ByteCodes {
+            constants: constants.collect(),
+            ..self.codes
+        }
     }
 
     /// Its panels, sums in the order of the bytes.
