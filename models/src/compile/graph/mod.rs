@@ -1,6 +1,7 @@
 //! Nets beyond chains of dense layers: tract's decluttered graph, lowered node by node to tensor steps in
 //! f32. The batch axis is one element: a plan scores a row at a time.
 
+mod dynamic;
 mod element;
 mod emit;
 mod fold;
@@ -262,6 +263,7 @@ fn read(bytes: &[u8], place: &str) -> Result<TypedModel> {
         .proto_model_for_read(&mut std::io::Cursor::new(bytes))
         .map_err(|e| fault("a readable ONNX model", &e))?;
     known_faults(&proto, place)?;
+    let proto = dynamic::in_float(proto, place)?;
     let mut model = onnx
         .model_for_proto_model(&proto)
         .map_err(|e| fault("a readable ONNX model", &e))?;
