@@ -80,6 +80,29 @@ fn a_net_with_other_activations_builds_scores_and_explains() {
     assert_eq!(calls.0, 0);
 }
 
+#[test]
+fn a_recipe_says_which_layers_of_a_graph_go_to_int8() {
+    let built = |compile: &str| {
+        let folder = tempfile::tempdir().unwrap();
+        let project = Project::new(folder.path());
+        project.write("model.onnx", model().finish(&[1]));
+        project.change("output = \"logit\"", "output = \"probability\"");
+        project.change("[compile]\n", &format!("[compile]\n{compile}\n"));
+        project.build().map(|built| built.summary)
+    };
+    let all = built("").unwrap();
+    let precisions: Vec<&str> = all.layers.iter().map(|layer| layer.precision).collect();
+    assert_eq!(precisions, ["int8"; 3], "{:?}", all.layers);
+    let one = &all.layers[1].name;
+    let kept = built(&format!("layers = {{ \"{one}\" = \"f32\" }}")).unwrap();
+    let precisions: Vec<&str> = kept.layers.iter().map(|layer| layer.precision).collect();
+    assert_eq!(precisions, ["int8", "f32", "int8"]);
+    let float = built("precision = \"f32\"").unwrap();
+    assert!(float.layers.is_empty() && float.gates.is_empty());
+    let error = built("precision = \"f16\"").unwrap_err();
+    assert!(error.to_string().contains("int8, f32 or auto"), "{error}");
+}
+
 /// `[2, 3]` through a softmax along its rows, times a constant row, summed up.
 pub(crate) fn sound() -> (Plan, Vec<u8>) {
     let buffer = |len, offset| Buffer {
