@@ -1,5 +1,6 @@
 //! Nets beyond chains of dense layers, as their exporters write them: the plan gives what ONNX Runtime
-//! gives. `models/train/fixtures/nets.py` wrote the fixtures, and `tflite_cases.py` those of TensorFlow Lite.
+//! gives. `models/train/fixtures/nets.py` wrote the fixtures, `torch_nets.py` those named `torch_…`, which PyTorch
+//! itself exported, and `tflite_cases.py` those of TensorFlow Lite.
 #![allow(
     clippy::unwrap_used,
     clippy::panic,
@@ -279,6 +280,42 @@ cases! { "nets":
     lstm_two_ways: 1e-4,
     cnn_2d: 1e-4,
     multi_task: 1e-5,
+    torch_efficientnet_dynamo_21: 1e-4,
+    torch_efficientnet_script_17: 1e-4,
+    torch_embeddings_dynamo_18: 1e-5,
+    torch_embeddings_script_13: 1e-5,
+    torch_ft_transformer_dynamo_18: 1e-5,
+    torch_ft_transformer_dynamo_20: 1e-5,
+    torch_ft_transformer_dynamo_21: 1e-5,
+    torch_ft_transformer_script_13: 1e-5,
+    torch_ft_transformer_script_17: 1e-5,
+    torch_gated_dynamo_20: 1e-5,
+    torch_gated_script_15: 1e-5,
+    torch_gru_dynamo_18: 1e-4,
+    torch_gru_script_13: 1e-4,
+    torch_gru_two_ways_dynamo_20: 1e-4,
+    torch_gru_two_ways_script_17: 1e-4,
+    torch_lstm_dynamo_18: 1e-4,
+    torch_lstm_script_13: 1e-4,
+    torch_lstm_two_ways_dynamo_21: 1e-4,
+    torch_lstm_two_ways_script_17: 1e-4,
+    torch_many_inputs_dynamo_18: 1e-4,
+    torch_many_inputs_script_16: 1e-4,
+    torch_mlp_dynamo_18: 1e-5,
+    torch_mlp_dynamo_21: 1e-5,
+    torch_mlp_script_13: 1e-5,
+    torch_mlp_script_17: 1e-5,
+    torch_mobilenet_dynamo_18: 1e-4,
+    torch_mobilenet_script_13: 1e-4,
+    torch_series_transformer_dynamo_21: 1e-5,
+    torch_series_transformer_script_17: 1e-5,
+    torch_tab_transformer_dynamo_19: 1e-5,
+    torch_tab_transformer_script_14: 1e-5,
+    torch_codes_among_numbers_script_17: 1e-5,
+    torch_masked_dynamo_20: 1e-5,
+    torch_rounded_up_dynamo_20: 1e-4,
+    torch_tcn_dynamo_18: 1e-5,
+    torch_tcn_script_13: 1e-5,
 }
 
 mod tflite {

@@ -1,11 +1,13 @@
 //! Element by element: activations, powers, sums, choices.
 
+use std::sync::Arc;
+
 use fieldscore_runtime::plan::TensorOperation;
 use tract_onnx::tract_core::ops::element_wise::ElementWiseOp;
 use tract_onnx::tract_core::ops::math::PowConst;
 use tract_onnx::tract_core::ops::nn::LeakyRelu;
 
-use super::view::{Value, View};
+use super::view::{Fixed, Value, View};
 use super::walk::{Lowered, Walk};
 
 impl Walk<'_> {
@@ -25,6 +27,7 @@ impl Walk<'_> {
             "Ln" => self.map(T::Ln, &[], x),
             "Abs" => self.map(T::Absolute, &[], x),
             "Neg" => self.map(T::Affine, &[-1.0, 0.0], x),
+            "Not" => self.map(T::Affine, &[-1.0, 1.0], x),
             "Square" => self.power(2.0, x),
             "Sqrt" => self.power(0.5, x),
             "Rsqrt" => self.power(-0.5, x),
@@ -61,15 +64,22 @@ impl Walk<'_> {
     }
 
     pub(super) fn binary(&mut self, name: &str, inputs: &[Value]) -> Lowered<View> {
-        use TensorOperation as T;
         let [a, b] = inputs else {
             return Err("other than two operands".to_owned());
         };
-        for value in inputs {
-            if matches!(value, Value::Held(view) if view.whole) {
-                return Err("whole numbers serve as indices alone".to_owned());
-            }
+        let whole = inputs.iter().any(Value::is_whole);
+        // Tables that lie one behind the other in one: exact in f32 below 2²⁴, and no table is longer.
+        if whole && !matches!(name, "Add" | "Sub" | "Mul") {
+            return Err("whole numbers serve as indices alone".to_owned());
         }
+        Ok(View {
+            whole,
+            ..self.of_two(name, a, b)?
+        })
+    }
+
+    fn of_two(&mut self, name: &str, a: &Value, b: &Value) -> Lowered<View> {
+        use TensorOperation as T;
         // The computed operand first.
         let (x, y, turned) = match (a, b) {
             (Value::Held(x), _) => (x.clone(), b, false),
@@ -114,15 +124,30 @@ impl Walk<'_> {
         self.zip(operation, &x, y)
     }
 
-    /// `condition · a + (1 − condition) · b`: exact, because a condition is 0 or 1.
+    /// `condition · a + (1 − condition) · b`: exact, because a condition is 0 or 1. What masks as an infinity
+    /// does so as the greatest number.
     pub(super) fn select(&mut self, inputs: &[Value]) -> Lowered<View> {
         use TensorOperation as T;
         let [Value::Held(condition), a, b] = inputs else {
             return Err("a choice that is the same for every row".to_owned());
         };
         let other = self.map(T::Affine, &[-1.0, 1.0], condition)?;
-        let a = self.zip(T::Multiply, condition, a)?;
-        let b = self.zip(T::Multiply, &other, b)?;
+        let a = self.zip(T::Multiply, condition, &finite(a))?;
+        let b = self.zip(T::Multiply, &other, &finite(b))?;
         self.zip(T::Add, &a, &Value::Held(b))
+    }
+}
+
+/// Without infinities, which 0 makes no number of.
+fn finite(value: &Value) -> Value {
+    match value {
+        Value::Fixed(fixed) if fixed.values.iter().any(|x| x.is_infinite()) => {
+            let values = fixed.values.iter().map(|x| x.clamp(f32::MIN, f32::MAX));
+            Value::Fixed(Fixed {
+                dims: fixed.dims.clone(),
+                values: Arc::new(values.collect()),
+            })
+        }
+        other => other.clone(),
     }
 }

@@ -317,7 +317,13 @@ impl Walk<'_> {
         let pool = Pool::new(&op.pool_spec, x)?;
         let size: usize = op.pool_spec.kernel_shape.iter().product();
         let padded = self.pad(x, &pool.pads, 0.0)?;
-        let even = op.count_include_pad || pool.pads.iter().all(|pads| *pads == (0, 0));
+        // A window may reach past the padding that was asked for: that counts never.
+        let asked = |at: usize, &axis: &usize| {
+            pool.ends[at] == pool.pads[axis].0 + x.dims[axis] + pool.pads[axis].1
+        };
+        let mut axes = pool.axes.iter().enumerate();
+        let even = (op.count_include_pad && axes.all(|(at, axis)| asked(at, axis)))
+            || pool.pads.iter().all(|pads| *pads == (0, 0));
         let factor = if op.normalize && even {
             1.0 / size as f32
         } else {
@@ -328,17 +334,22 @@ impl Walk<'_> {
         if !op.normalize || even {
             return Ok(sums);
         }
-        // How much of each window lies on the input itself.
+        // How much of each window counts.
         let mut shares = Fixed {
             dims: vec![1; x.dims.len()],
             values: Arc::new(vec![1.0]),
         };
         for (at, &axis) in pool.axes.iter().enumerate() {
             let before = pool.pads[axis].0;
+            let counted = if op.count_include_pad {
+                0..pool.ends[at]
+            } else {
+                before..before + x.dims[axis]
+            };
             let inside = |i: usize| {
                 (0..op.pool_spec.kernel_shape[at])
                     .map(|k| i * pool.strides[at] + k * pool.dilations[at])
-                    .filter(|place| (before..before + x.dims[axis]).contains(place))
+                    .filter(|place| counted.contains(place))
                     .count()
             };
             let own: Vec<f32> = (0..pool.outputs[at])
@@ -390,8 +401,10 @@ struct Pool {
     channel: usize,
     /// The spatial axes.
     axes: Vec<usize>,
-    /// What each axis of the input is padded with.
+    /// What each axis of the input is padded with, so that every window has its values.
     pads: Vec<(usize, usize)>,
+    /// For each spatial axis, where the padding that was asked for ends.
+    ends: Vec<usize>,
     /// Windows along each spatial axis.
     outputs: Vec<usize>,
     kernel: Vec<usize>,
@@ -407,15 +420,23 @@ impl Pool {
             .map_err(|_| "a shape that is not its format's".to_owned())?;
         let axes: Vec<usize> = shape.hw_axes().collect();
         let mut pads = vec![(0, 0); x.dims.len()];
-        let mut outputs = Vec::new();
-        for (&axis, padded) in axes.iter().zip(spec.computed_padding(shape.hw_dims())) {
-            pads[axis] = (padded.pad_before, padded.pad_after);
+        let (mut ends, mut outputs) = (Vec::new(), Vec::new());
+        let padding = spec.computed_padding(shape.hw_dims());
+        for (at, (&axis, padded)) in axes.iter().zip(padding).enumerate() {
+            let end = padded.pad_before + x.dims[axis] + padded.pad_after;
+            let field = (spec.kernel_shape[at] - 1) * spec.dilation(at) + 1;
+            // Rounded up, the last window may lie past the end.
+            let reach = padded.convoluted.saturating_sub(1) * spec.stride(at) + field;
+            let more = reach.saturating_sub(end);
+            pads[axis] = (padded.pad_before, padded.pad_after + more);
+            ends.push(end);
             outputs.push(padded.convoluted);
         }
         Ok(Self {
             channel: shape.c_axis(),
             axes,
             pads,
+            ends,
             outputs,
             kernel: spec.kernel_shape.to_vec(),
             strides: spec.strides().to_vec(),

@@ -13,7 +13,7 @@ pub(super) struct View {
     pub dims: Vec<usize>,
     /// For each axis, elements from one to the next.
     pub strides: Vec<isize>,
-    /// Whether it stands for whole numbers, which only an index may use.
+    /// Whether it stands for whole numbers, which only an index may use, and what it is the sum of.
     pub whole: bool,
 }
 
@@ -42,6 +42,11 @@ impl Value {
             Self::Held(view) => &view.dims,
             Self::Fixed(fixed) => &fixed.dims,
         }
+    }
+
+    /// Whether it is computed and stands for whole numbers.
+    pub fn is_whole(&self) -> bool {
+        matches!(self, Self::Held(view) if view.whole)
     }
 }
 

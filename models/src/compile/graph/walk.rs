@@ -151,6 +151,7 @@ impl Walk<'_> {
         let moves = node.op_is::<AxisOp>()
             || node.op_is::<Slice>()
             || node.op_is::<Cast>()
+            || node.op_is::<TypedConcat>()
             || node.op_is::<Gather>();
         if x.whole && !moves {
             return Err("whole numbers serve as indices alone".to_owned());
@@ -206,7 +207,7 @@ impl Walk<'_> {
             return Ok(one(x.broadcast(&dims.ok_or("a shape that is not fixed")?)));
         }
         if let Some(op) = node.op_as::<Cast>() {
-            let whole = op.to.is_integer();
+            let whole = op.to.is_integer() || op.to == TDim::datum_type();
             if !whole && op.to != f32::datum_type() {
                 return Err(format!("numbers as {:?}", op.to));
             }
@@ -356,7 +357,8 @@ impl Walk<'_> {
             .map(|v| v.dims().to_vec())
             .unwrap_or_default();
         dims[axis] = inputs.iter().map(|value| value.dims()[axis]).sum();
-        let output = self.emitter.fresh(&dims);
+        let mut output = self.emitter.fresh(&dims);
+        output.whole = inputs.iter().any(Value::is_whole);
         let any = self.input.clone();
         // What parts are written to must hold something before.
         self.emitter.fill(&number(0.0), &any, &output).ok_or(AXES)?;
@@ -365,7 +367,6 @@ impl Walk<'_> {
             let part = output.clone().slice(axis, at, at + value.dims()[axis]);
             at += value.dims()[axis];
             match value {
-                Value::Held(x) if x.whole => return Err("indices joined".to_owned()),
                 Value::Held(x) => {
                     self.emitter
                         .write(TensorOperation::Copy, x, Right::None, &[], &part)
