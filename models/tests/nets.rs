@@ -75,7 +75,7 @@ fn outputs(lowered: &Lowered, rows: &Rows) -> Vec<f32> {
 /// Holds a case's plan in int8, fitted on its rows, against the one in f32; `share` is of the spread of
 /// what that gives. So many layers are in int8.
 fn int8_holds(case: &str, layers: usize, share: f32) {
-    let folder = folder(case);
+    let folder = folder(&format!("nets/{case}"));
     let graph = Graph::import(&folder.join("model.onnx")).unwrap();
     let rows = Rows::new(graph.inputs(), floats(&folder.join("rows.f32")));
     let quantiser = graph.quantiser(&rows).unwrap();
@@ -110,7 +110,7 @@ fn int8_holds(case: &str, layers: usize, share: f32) {
 /// Holds a case that comes quantised against ONNX Runtime, in f32 and on whole numbers: no further apart
 /// than two steps of its output. So many layers run on the file's own bytes, so many steps are no dense ones.
 fn quantised_holds(case: &str, layers: usize, others: usize) {
-    let folder = folder(case);
+    let folder = folder(&format!("nets/{case}"));
     let graph = Graph::import(&folder.join("model.onnx"))
         .unwrap_or_else(|e| panic!("{case}: {e} {:?}", e.hint_text()));
     let rows = Rows::new(graph.inputs(), floats(&folder.join("rows.f32")));
@@ -161,7 +161,7 @@ fn quantised_holds(case: &str, layers: usize, others: usize) {
 
 #[test]
 fn whole_numbers_of_a_chain_are_exact() {
-    let integers = folder("qdq_mlp").join("integers.f32");
+    let integers = folder("nets/qdq_mlp").join("integers.f32");
     assert_eq!(floats(&integers).len(), 24);
     quantised_holds("qdq_mlp", 3, 2);
 }
@@ -183,7 +183,7 @@ fn weights_trained_for_their_codes_keep_them() {
 
 #[test]
 fn what_is_quantised_row_by_row_gets_ranges() {
-    let folder = folder("dynamic_mlp");
+    let folder = folder("nets/dynamic_mlp");
     let graph = Graph::import(&folder.join("model.onnx")).unwrap();
     let rows = Rows::new(graph.inputs(), floats(&folder.join("rows.f32")));
     graph.check(&rows).unwrap();
@@ -206,7 +206,7 @@ fn what_is_quantised_row_by_row_gets_ranges() {
 /// A net of every activation, in which errors grow from layer to layer: each layer by itself.
 #[test]
 fn int8_in_one_layer_at_a_time() {
-    let folder = folder("mlp_activations");
+    let folder = folder("nets/mlp_activations");
     let graph = Graph::import(&folder.join("model.onnx")).unwrap();
     let rows = Rows::new(graph.inputs(), floats(&folder.join("rows.f32")));
     let quantiser = graph.quantiser(&rows).unwrap();
