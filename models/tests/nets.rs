@@ -11,7 +11,10 @@
 use std::path::{Path, PathBuf};
 
 use fieldscore_models::compile::graph::Graph;
+use fieldscore_models::compile::lower::Lowered;
 use fieldscore_models::compile::net::Rows;
+use fieldscore_models::recipe::Precision;
+use fieldscore_runtime::plan::Step;
 
 fn folder(case: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -38,12 +41,7 @@ fn holds(case: &str, tolerance: f32) {
     let rows = Rows::new(graph.inputs(), floats(&folder.join("rows.f32")));
     let theirs = floats(&folder.join("outputs.f32"));
     assert_eq!(rows.len(), 24, "{case}");
-    let mut ours = Vec::new();
-    let collect = |_: usize, outputs: &[&[f32]]| {
-        ours.extend(outputs.concat());
-        Ok(())
-    };
-    graph.lowered().observe(&rows, collect).unwrap();
+    let ours = outputs(graph.lowered(), &rows);
     assert_eq!(ours.len(), theirs.len(), "{case}");
     let mut most = 0.0f32;
     for (at, (ours, theirs)) in ours.iter().zip(&theirs).enumerate() {
@@ -61,6 +59,192 @@ fn holds(case: &str, tolerance: f32) {
     let spread = theirs.iter().copied().fold(f32::MIN, f32::max)
         - theirs.iter().copied().fold(f32::MAX, f32::min);
     assert!(spread > 1e-3, "{case}: its rows are all the same");
+}
+
+/// All outputs of a plan on some rows.
+fn outputs(lowered: &Lowered, rows: &Rows) -> Vec<f32> {
+    let mut all = Vec::new();
+    let collect = |_: usize, outputs: &[&[f32]]| {
+        all.extend(outputs.concat());
+        Ok(())
+    };
+    lowered.observe(rows, collect).unwrap();
+    all
+}
+
+/// Holds a case's plan in int8, fitted on its rows, against the one in f32; `share` is of the spread of
+/// what that gives. So many layers are in int8.
+fn int8_holds(case: &str, layers: usize, share: f32) {
+    let folder = folder(&format!("nets/{case}"));
+    let graph = Graph::import(&folder.join("model.onnx")).unwrap();
+    let rows = Rows::new(graph.inputs(), floats(&folder.join("rows.f32")));
+    let quantiser = graph.quantiser(&rows).unwrap();
+    let names: Vec<&str> = quantiser
+        .layers
+        .iter()
+        .map(|own| own.layer.name.as_str())
+        .collect();
+    assert_eq!(names.len(), layers, "{case}: {names:?}");
+    let float = outputs(graph.lowered(), &rows);
+    let spread = float.iter().copied().fold(f32::MIN, f32::max)
+        - float.iter().copied().fold(f32::MAX, f32::min);
+    let none = quantiser.lower(&vec![Precision::F32; layers]).unwrap();
+    assert_eq!(outputs(&none, &rows), float, "{case}: no layer in int8");
+    let all = quantiser.lower(&vec![Precision::Int8; layers]).unwrap();
+    let int8 = |step: &&Step| matches!(step, Step::TensorDense { .. });
+    let steps = &all.plan.models[0].steps;
+    assert!(steps.iter().filter(int8).count() >= layers, "{case}");
+    assert!(all.weights.len() < graph.lowered().weights.len(), "{case}");
+    let apart = outputs(&all, &rows)
+        .iter()
+        .zip(&float)
+        .fold(0.0f32, |most, (a, b)| most.max((a - b).abs()));
+    assert!(
+        apart <= share * spread && apart > 0.0,
+        "{case}: {apart} of {spread}, {} steps for {}",
+        steps.len(),
+        graph.lowered().plan.models[0].steps.len()
+    );
+}
+
+/// Holds a case that comes quantised against ONNX Runtime, in f32 and on whole numbers: no further apart
+/// than two steps of its output. So many layers run on the file's own bytes, so many steps are no dense ones.
+fn quantised_holds(case: &str, layers: usize, others: usize) {
+    let folder = folder(&format!("nets/{case}"));
+    let graph = Graph::import(&folder.join("model.onnx"))
+        .unwrap_or_else(|e| panic!("{case}: {e} {:?}", e.hint_text()));
+    let rows = Rows::new(graph.inputs(), floats(&folder.join("rows.f32")));
+    graph.check(&rows).unwrap_or_else(|e| panic!("{case}: {e}"));
+    let theirs = floats(&folder.join("outputs.f32"));
+    let [step] = floats(&folder.join("step.f32"))[..] else {
+        panic!("{case}: a step");
+    };
+    // Fitted on one row of zeros: a file's own numbers need none.
+    let none = Rows::new(rows.width, vec![0.0; rows.width]);
+    let quantiser = graph.quantiser(&none).unwrap();
+    let int8 = quantiser
+        .lower(&vec![Precision::Int8; quantiser.layers.len()])
+        .unwrap();
+    for (name, plan) in [("f32", graph.lowered()), ("int8", &int8)] {
+        let ours = outputs(plan, &rows);
+        assert_eq!(ours.len(), theirs.len(), "{case}");
+        for (ours, theirs) in ours.iter().zip(&theirs) {
+            assert!(
+                (ours - theirs).abs() <= 2.001 * step,
+                "{case}, {name}: {ours} beside {theirs}, {step} a step"
+            );
+        }
+    }
+    let steps = &int8.plan.models[0].steps;
+    let names: Vec<&str> = steps.iter().map(Step::name).collect();
+    let bytes = |step: &&Step| {
+        matches!(
+            step,
+            Step::TensorDense {
+                input_high: 255,
+                ..
+            }
+        )
+    };
+    let dense = steps.iter().filter(bytes).count();
+    assert_eq!(
+        (dense, steps.len() - dense),
+        (layers, others),
+        "{case}: {names:?}"
+    );
+    let integers = folder.join("integers.f32");
+    if integers.exists() {
+        let exact = floats(&integers);
+        assert_eq!(outputs(&int8, &rows), exact, "{case}: whole numbers alone");
+    }
+}
+
+#[test]
+fn whole_numbers_of_a_chain_are_exact() {
+    let integers = folder("nets/qdq_mlp").join("integers.f32");
+    assert_eq!(floats(&integers).len(), 24);
+    quantised_holds("qdq_mlp", 3, 2);
+}
+
+#[test]
+fn a_convolution_keeps_its_own_bytes() {
+    quantised_holds("qdq_cnn", 3, 14);
+}
+
+#[test]
+fn one_scale_for_a_whole_tensor_of_weights_serves() {
+    quantised_holds("qdq_cnn_tensor", 3, 14);
+}
+
+#[test]
+fn weights_trained_for_their_codes_keep_them() {
+    quantised_holds("qat_mlp", 3, 5);
+}
+
+#[test]
+fn what_is_quantised_row_by_row_gets_ranges() {
+    let folder = folder("nets/dynamic_mlp");
+    let graph = Graph::import(&folder.join("model.onnx")).unwrap();
+    let rows = Rows::new(graph.inputs(), floats(&folder.join("rows.f32")));
+    graph.check(&rows).unwrap();
+    let theirs = floats(&folder.join("outputs.f32"));
+    let spread = theirs.iter().copied().fold(f32::MIN, f32::max)
+        - theirs.iter().copied().fold(f32::MAX, f32::min);
+    let quantiser = graph.quantiser(&rows).unwrap();
+    let int8 = quantiser.lower(&[Precision::Int8; 3]).unwrap();
+    assert_eq!(quantiser.layers.len(), 3);
+    for plan in [graph.lowered(), &int8] {
+        for (ours, theirs) in outputs(plan, &rows).iter().zip(&theirs) {
+            assert!(
+                (ours - theirs).abs() <= 0.03 * spread,
+                "{ours} beside {theirs}"
+            );
+        }
+    }
+}
+
+/// A net of every activation, in which errors grow from layer to layer: each layer by itself.
+#[test]
+fn int8_in_one_layer_at_a_time() {
+    let folder = folder("nets/mlp_activations");
+    let graph = Graph::import(&folder.join("model.onnx")).unwrap();
+    let rows = Rows::new(graph.inputs(), floats(&folder.join("rows.f32")));
+    let quantiser = graph.quantiser(&rows).unwrap();
+    let float = outputs(graph.lowered(), &rows);
+    let spread = float.iter().copied().fold(f32::MIN, f32::max)
+        - float.iter().copied().fold(f32::MAX, f32::min);
+    let apart: Vec<f32> = (0..quantiser.layers.len())
+        .map(|at| {
+            let mut precisions = vec![Precision::F32; quantiser.layers.len()];
+            precisions[at] = Precision::Int8;
+            let one = outputs(&quantiser.lower(&precisions).unwrap(), &rows);
+            let pairs = one.iter().zip(&float);
+            pairs.fold(0.0f32, |most, (a, b)| most.max((a - b).abs())) / spread
+        })
+        .collect();
+    assert_eq!(apart.len(), 13);
+    assert!(apart.iter().all(|apart| *apart < 0.3), "{apart:?}");
+}
+
+macro_rules! int8_cases {
+    ($($name:ident: $case:literal, $layers:literal, $share:literal;)*) => {$(
+        #[test]
+        fn $name() {
+            int8_holds($case, $layers, $share);
+        }
+    )*};
+}
+
+int8_cases! {
+    int8_mlp_opset20: "mlp_opset20", 7, 0.05;
+    int8_embeddings: "embeddings_18", 5, 0.05;
+    int8_ft_transformer: "ft_transformer_17", 13, 0.05;
+    int8_tab_transformer: "tab_transformer", 8, 0.05;
+    int8_tcn: "tcn", 6, 0.05;
+    int8_gru: "gru", 4, 0.05;
+    int8_lstm_two_ways: "lstm_two_ways", 14, 0.05;
+    int8_cnn_2d: "cnn_2d", 8, 0.05;
+    int8_multi_task: "multi_task", 3, 0.05;
 }
 
 macro_rules! cases {

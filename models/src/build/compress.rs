@@ -4,7 +4,8 @@
 use serde::Serialize;
 
 use super::{Bench, Stages, gate};
-use crate::compile::lower;
+use crate::compile::graph::Graph;
+use crate::compile::lower::{self, Lowered};
 use crate::compile::net::{Layer, Net};
 use crate::compile::source;
 use crate::compile::{Program, Size, Source, prune};
@@ -68,13 +69,7 @@ pub(super) fn compress(
             layers: Vec::new(),
             size: file.size(),
         }),
-        // In the arithmetic that it came in.
-        Source::Graph(graph) => Ok(Compressed {
-            pruned: None,
-            quantised: None,
-            layers: Vec::new(),
-            size: graph.size(graph.lowered().bytes()),
-        }),
+        Source::Graph(graph) => self::graph(bench, graph, progress),
         Source::Lines(lines) => Ok(Compressed {
             pruned: None,
             quantised: None,
@@ -108,26 +103,55 @@ pub(super) fn compress(
 fn net(bench: &Bench<'_>, net: &Net, progress: &mut dyn FnMut(&str)) -> Result<Compressed> {
     progress("pruning");
     let pruned = prune::prune(net, bench.rows, bench.workshop.recipe.compile.prune)?;
-    let trial = NetTrial {
-        bench,
-        net: &pruned,
-        float: source::float(&pruned)?.into(),
-    };
     progress("quantising");
-    let layers = trial.layer_costs()?;
-    let precisions = trial.precisions(&layers)?;
-    let quantised = trial.lower(&precisions)?;
-    let layers = layers.into_iter().zip(&precisions);
+    let layers: Vec<&Layer> = pruned.layers.iter().collect();
+    let trial = Trial {
+        bench,
+        layers: &layers,
+        float: source::float(&pruned)?.into(),
+        others: &[Precision::F16, Precision::F32],
+        lower: &|precisions| lower::lower(&pruned, bench.rows, precisions),
+    };
+    let (quantised, layers) = trial.run()?;
     Ok(Compressed {
-        layers: layers
-            .map(|(cost, &precision)| LayerCost {
-                precision: name_of(precision),
-                ..cost
-            })
-            .collect(),
+        layers,
         size: Size::of_net(&pruned, quantised.bytes()),
         pruned: Some(trial.float),
         quantised: Some(quantised),
+    })
+}
+
+/// A graph is not pruned; its dense layers go to int8 where the recipe does not keep them in f32.
+fn graph(bench: &Bench<'_>, graph: &Graph, progress: &mut dyn FnMut(&str)) -> Result<Compressed> {
+    let compile = &bench.workshop.recipe.compile;
+    let float = Compressed {
+        pruned: None,
+        quantised: None,
+        layers: Vec::new(),
+        size: graph.size(graph.lowered().bytes()),
+    };
+    if compile.precision == Precision::F32 && compile.layers.is_empty() {
+        return Ok(float);
+    }
+    progress("quantising");
+    let quantiser = graph.quantiser(bench.rows)?;
+    if quantiser.layers.is_empty() {
+        return Ok(float);
+    }
+    let layers: Vec<&Layer> = quantiser.layers.iter().map(|own| &own.layer).collect();
+    let trial = Trial {
+        bench,
+        layers: &layers,
+        float: graph.lowered().clone().into(),
+        others: &[Precision::F32],
+        lower: &|precisions| quantiser.lower(precisions),
+    };
+    let (quantised, layers) = trial.run()?;
+    Ok(Compressed {
+        layers,
+        size: graph.size(quantised.bytes()),
+        quantised: Some(quantised),
+        ..float
     })
 }
 
@@ -139,16 +163,33 @@ fn name_of(precision: Precision) -> &'static str {
     }
 }
 
-/// A pruned net, tried in several precisions.
-struct NetTrial<'b> {
+/// A net, tried in several precisions.
+struct Trial<'b> {
     bench: &'b Bench<'b>,
-    net: &'b Net,
+    layers: &'b [&'b Layer],
     float: Program,
+    /// What a layer may have instead of int8, the lesser change first.
+    others: &'b [Precision],
+    /// The plan of layers in these precisions.
+    lower: &'b dyn Fn(&[Precision]) -> Result<Lowered>,
 }
 
-impl NetTrial<'_> {
+impl Trial<'_> {
+    /// The plan in the precisions that the recipe asks for, and what int8 costs in each layer.
+    fn run(&self) -> Result<(Program, Vec<LayerCost>)> {
+        let costs = self.layer_costs()?;
+        let precisions = self.precisions(&costs)?;
+        let quantised = self.lower(&precisions)?;
+        let layers = costs.into_iter().zip(&precisions);
+        let named = layers.map(|(cost, &precision)| LayerCost {
+            precision: name_of(precision),
+            ..cost
+        });
+        Ok((quantised, named.collect()))
+    }
+
     fn lower(&self, precisions: &[Precision]) -> Result<Program> {
-        lower::lower(self.net, self.bench.rows, precisions).map(Program::Plan)
+        (self.lower)(precisions).map(Program::Plan)
     }
 
     /// What it says of the validation part.
@@ -160,11 +201,11 @@ impl NetTrial<'_> {
     /// What int8 costs in each layer alone, on the validation part.
     fn layer_costs(&self) -> Result<Vec<LayerCost>> {
         let bad = self.bench.workshop.labels(&self.bench.workshop.validation);
-        let all_float = vec![Precision::F32; self.net.layers.len()];
+        let all_float = vec![Precision::F32; self.layers.len()];
         let float = self.score(&self.float)?;
         let auc = |scored: &Scored| Ok::<_, Error>(scored.measure(&bad)?.auc.value);
         let mut costs = Vec::new();
-        for (at, layer) in self.net.layers.iter().enumerate() {
+        for (at, layer) in self.layers.iter().enumerate() {
             let mut precisions = all_float.clone();
             precisions[at] = Precision::Int8;
             let int8 = self.score(&self.lower(&precisions)?)?;
@@ -185,16 +226,16 @@ impl NetTrial<'_> {
         Ok(costs)
     }
 
-    /// The arithmetic of each layer: as the recipe says, and with `auto` f16 for the costliest
-    /// layers until the int8 gate holds on the validation part.
+    /// The arithmetic of each layer: as the recipe says, and with `auto` a finer one for the
+    /// costliest layers until the int8 gate holds on the validation part.
     fn precisions(&self, costs: &[LayerCost]) -> Result<Vec<Precision>> {
         let compile = &self.bench.workshop.recipe.compile;
         if let Some(name) = compile
             .layers
             .keys()
-            .find(|name| !self.net.layers.iter().any(|l| l.name == **name))
+            .find(|name| !self.layers.iter().any(|l| l.name == **name))
         {
-            let names: Vec<&str> = self.net.layers.iter().map(|l| l.name.as_str()).collect();
+            let names: Vec<&str> = self.layers.iter().map(|l| l.name.as_str()).collect();
             return Err(Error::input(
                 format!("compile.layers.{name}"),
                 format!("a layer of the model: {}", names.join(", ")),
@@ -207,24 +248,32 @@ impl NetTrial<'_> {
         };
         let given = |layer: &Layer| compile.layers.get(&layer.name).copied();
         let mut precisions: Vec<Precision> = self
-            .net
             .layers
             .iter()
             .map(|layer| given(layer).unwrap_or(start))
             .collect();
+        let can = |precision: &Precision| {
+            *precision == Precision::Int8 || self.others.contains(precision)
+        };
+        if !precisions.iter().all(can) {
+            return Err(Error::input(
+                "compile.precision",
+                "int8, f32 or auto, because the model is more than a chain of dense layers",
+            ));
+        }
         if compile.precision != Precision::Auto {
             return Ok(precisions);
         }
         let bad = self.bench.workshop.labels(&self.bench.workshop.validation);
         let float = self.score(&self.float)?;
         let mut order: Vec<usize> = (0..costs.len())
-            .filter(|&at| given(&self.net.layers[at]).is_none())
+            .filter(|&at| given(self.layers[at]).is_none())
             .collect();
         order.sort_by(|&a, &b| costs[b].flips.total_cmp(&costs[a].flips));
-        let steps = order
+        let steps = self
+            .others
             .iter()
-            .map(|&at| (at, Precision::F16))
-            .chain(order.iter().map(|&at| (at, Precision::F32)));
+            .flat_map(|&other| order.iter().map(move |&at| (at, other)));
         for (at, precision) in steps {
             let scored = self.score(&self.lower(&precisions)?)?;
             let limits = self.bench.workshop.recipe.gates.int8;

@@ -511,6 +511,24 @@ fn moved(mut step: Step, places: &[u16], start: u64) -> Step {
             output,
             weights,
             ..
+        }
+        | Step::TensorQuantise {
+            input,
+            output,
+            weights,
+            ..
+        }
+        | Step::TensorDense {
+            input,
+            output,
+            weights,
+            ..
+        }
+        | Step::TensorDequantise {
+            input,
+            output,
+            weights,
+            ..
         } => {
             [input, output].into_iter().for_each(place);
             *weights += start;

@@ -83,6 +83,9 @@ pub struct Kernels {
     pub dense_u8: DenseU8,
     /// int8 dense to f32: accumulator times scale; negative results become 0 where the flag says so.
     pub dense_f32: DenseF32,
+    /// Both over bytes that lie apart.
+    #[cfg(feature = "tensors")]
+    pub gather: arch::gather::Gather,
     /// The first half of both: the products' sums, without bias. Rows and panels may be added.
     pub sums: Sums,
     /// The second half of `dense_u8`: bias, scale, range. The shape's input stride is the sums'.
@@ -144,6 +147,8 @@ impl Kernels {
             name: "scalar",
             dense_u8: arch::scalar::dense_u8,
             dense_f32: arch::scalar::dense_f32,
+            #[cfg(feature = "tensors")]
+            gather: arch::scalar::GATHER,
             sums: arch::scalar::sums,
             requantise: arch::scalar::requantise,
             dequantise: arch::scalar::dequantise,

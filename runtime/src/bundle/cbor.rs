@@ -402,12 +402,12 @@ pub(crate) use structure;
 /// An enumeration whose variants have no fields, or are an array of their number and an array of
 /// their fields.
 macro_rules! variants {
-    ($name:ident { $($index:literal: $variant:ident),* $(,)? }) => {
+    ($name:ident { $($(#[$if:meta])* $index:literal: $variant:ident),* $(,)? }) => {
         impl<'b> $crate::bundle::cbor::Read<'b> for $name {
             #[inline]
             fn read(from: &mut $crate::bundle::cbor::Reader<'b>) -> Option<Self> {
                 match <u64 as $crate::bundle::cbor::Read<'b>>::read(from)? {
-                    $($index => Some(Self::$variant),)*
+                    $($(#[$if])* $index => Some(Self::$variant),)*
                     _ => None,
                 }
             }

@@ -2,6 +2,8 @@
 #![forbid(unsafe_code)]
 
 mod arena;
+#[cfg(feature = "tensors")]
+mod bytes;
 pub mod ensemble;
 mod operation;
 mod partial;
@@ -78,6 +80,9 @@ enum Operation {
     /// A tensor step; none where this runtime has none.
     #[cfg(feature = "tensors")]
     Tensor(Option<Box<tensor::Call>>),
+    /// A tensor step in int8.
+    #[cfg(feature = "tensors")]
+    Bytes(Option<Box<bytes::Call>>),
 }
 
 impl Executable {
@@ -269,6 +274,13 @@ impl Call {
                 let call = tensor::Call::new(step, model, all).map(Box::new);
                 (Operation::Tensor(call), weights, found.bytes, 0)
             }
+            #[cfg(feature = "tensors")]
+            Step::TensorQuantise { weights, .. }
+            | Step::TensorDense { weights, .. }
+            | Step::TensorDequantise { weights, .. } => {
+                let call = bytes::Call::new(step, model).map(Box::new);
+                (Operation::Bytes(call), weights, found.bytes, 0)
+            }
             // Validation has refused it.
             #[cfg(not(feature = "tensors"))]
             Step::Tensor { .. } => (Operation::Quantise, 0, 0, 0),
@@ -307,6 +319,13 @@ fn run_calls(calls: &[Call], kernels: &Kernels, weights: &[u8], rows: usize, are
             continue;
         }
         let (input, output) = arena.two(&call.input, &call.output);
+        #[cfg(feature = "tensors")]
+        if let Operation::Bytes(call) = &call.operation {
+            if let Some(call) = call {
+                call.run(kernels, shape, weights, input, output);
+            }
+            continue;
+        }
         match call.operation {
             Operation::Quantise => {
                 (kernels.quantise)(shape, weights, bytemuck::cast_slice(input), output);
@@ -327,7 +346,7 @@ fn run_calls(calls: &[Call], kernels: &Kernels, weights: &[u8], rows: usize, are
                 table.run(kernels, shape, element, weights, input, output);
             }
             #[cfg(feature = "tensors")]
-            Operation::Tensor(_) => {}
+            Operation::Tensor(_) | Operation::Bytes(_) => {}
         }
     }
 }

@@ -76,16 +76,31 @@ pub enum ElementType {
     /// 64-bit floats.
     #[n(3)]
     F64,
+    /// Unsigned bytes with three behind the last that tensor steps may read, whatever they are.
+    #[cfg(feature = "tensors")]
+    #[n(4)]
+    Bytes,
 }
 
 impl ElementType {
     /// Bytes of one element.
     pub const fn size(self) -> usize {
         match self {
+            #[cfg(feature = "tensors")]
+            Self::Bytes => 1,
             Self::U8 => 1,
             Self::U16 => 2,
             Self::F32 => 4,
             Self::F64 => 8,
+        }
+    }
+
+    /// Bytes behind the last element that belong to a buffer.
+    pub const fn tail(self) -> usize {
+        match self {
+            #[cfg(feature = "tensors")]
+            Self::Bytes => 3,
+            _ => 0,
         }
     }
 }
@@ -108,7 +123,7 @@ pub struct Buffer {
 impl Buffer {
     /// Bytes that one row of it occupies.
     pub const fn row_bytes(&self) -> usize {
-        (self.len as usize * self.element.size()).next_multiple_of(64)
+        (self.len as usize * self.element.size() + self.element.tail()).next_multiple_of(64)
     }
 
     /// Elements from one row to the next.
@@ -254,6 +269,84 @@ pub enum Step {
         #[n(6)]
         nest: Nest,
     },
+    /// f32 to bytes in 0..=`high` through strides, with a factor and an offset for each element of the
+    /// last axis.
+    #[cfg(feature = "tensors")]
+    #[n(17)]
+    TensorQuantise {
+        /// f32.
+        #[n(0)]
+        input: u16,
+        /// Bytes. Where the step writes only part of them, an earlier one has written them all.
+        #[n(1)]
+        output: u16,
+        /// Factors, then offsets, f32 each.
+        #[n(2)]
+        weights: u64,
+        /// The byte that is added after rounding.
+        #[n(3)]
+        zero: u8,
+        /// The greatest byte written: 127 or 255.
+        #[n(4)]
+        high: u8,
+        /// What it walks; no inner axes.
+        #[n(5)]
+        nest: Nest,
+    },
+    /// int8 sums of products over the inner axes, the last of which runs over neighbouring bytes: dense
+    /// layers over positions, convolutions.
+    #[cfg(feature = "tensors")]
+    #[n(18)]
+    TensorDense {
+        /// Bytes.
+        #[n(0)]
+        input: u16,
+        /// f32 or bytes. As for [`Self::TensorQuantise`].
+        #[n(1)]
+        output: u16,
+        /// Panels of [`crate::kernels`] for 16 of the last outer axis; each run of the last inner axis
+        /// padded to four bytes, with zeros.
+        #[n(2)]
+        weights: u64,
+        /// The greatest byte that the input holds: 127 or 255.
+        #[n(3)]
+        input_high: u8,
+        /// Whether negative results become 0, of f32.
+        #[n(4)]
+        relu: bool,
+        /// The byte that stands for 0.0 in an output of bytes.
+        #[n(5)]
+        zero: u8,
+        /// The least byte written.
+        #[n(6)]
+        low: u8,
+        /// The greatest byte written.
+        #[n(7)]
+        high: u8,
+        /// What it walks.
+        #[n(8)]
+        nest: Nest,
+    },
+    /// Bytes to f32 through strides, with a factor for each element of the last axis.
+    #[cfg(feature = "tensors")]
+    #[n(19)]
+    TensorDequantise {
+        /// Bytes.
+        #[n(0)]
+        input: u16,
+        /// f32. As for [`Self::TensorQuantise`].
+        #[n(1)]
+        output: u16,
+        /// Factors, f32 each.
+        #[n(2)]
+        weights: u64,
+        /// The byte that stands for 0.0.
+        #[n(3)]
+        zero: u8,
+        /// What it walks; no inner axes.
+        #[n(4)]
+        nest: Nest,
+    },
 }
 
 /// Stands for a right operand that lies in WGTS.
@@ -310,6 +403,8 @@ variants!(ElementType {
     1: F32,
     2: U16,
     3: F64,
+    #[cfg(feature = "tensors")]
+    4: Bytes,
 });
 structure!(Buffer [element, len, offset]);
 variants!(Step [
@@ -320,6 +415,12 @@ variants!(Step [
     4: Rank { input, output, weights },
     5: Trees { input, output, weights, trees, last },
     16: Tensor { operation, left, right, output, weights, size, nest },
+    #[cfg(feature = "tensors")]
+    17: TensorQuantise { input, output, weights, zero, high, nest },
+    #[cfg(feature = "tensors")]
+    18: TensorDense { input, output, weights, input_high, relu, zero, low, high, nest },
+    #[cfg(feature = "tensors")]
+    19: TensorDequantise { input, output, weights, zero, nest },
 ]);
 structure!(Nest [inner, start, axes]);
 structure!(Axis [count, left, right, output]);
@@ -351,6 +452,10 @@ impl Step {
             | Self::DenseFloat { .. } => 0,
             Self::Rank { .. } | Self::Trees { .. } => features::TREES,
             Self::Tensor { .. } => features::TENSORS,
+            #[cfg(feature = "tensors")]
+            Self::TensorQuantise { .. }
+            | Self::TensorDense { .. }
+            | Self::TensorDequantise { .. } => features::TENSORS,
         }
     }
 
@@ -371,6 +476,10 @@ impl Step {
             | Self::DenseFloat { input, .. }
             | Self::Rank { input, .. }
             | Self::Trees { input, .. } => input,
+            #[cfg(feature = "tensors")]
+            Self::TensorQuantise { input, .. }
+            | Self::TensorDense { input, .. }
+            | Self::TensorDequantise { input, .. } => input,
             Self::Tensor { left, .. } => left,
         }
     }
@@ -385,6 +494,10 @@ impl Step {
             | Self::Rank { output, .. }
             | Self::Trees { output, .. }
             | Self::Tensor { output, .. } => output,
+            #[cfg(feature = "tensors")]
+            Self::TensorQuantise { output, .. }
+            | Self::TensorDense { output, .. }
+            | Self::TensorDequantise { output, .. } => output,
         }
     }
 
@@ -398,6 +511,12 @@ impl Step {
             Self::Rank { .. } => "rank",
             Self::Trees { .. } => "trees",
             Self::Tensor { operation, .. } => operation.name(),
+            #[cfg(feature = "tensors")]
+            Self::TensorQuantise { .. } => "quantise",
+            #[cfg(feature = "tensors")]
+            Self::TensorDense { .. } => "dense int8",
+            #[cfg(feature = "tensors")]
+            Self::TensorDequantise { .. } => "dequantise",
         }
     }
 }

@@ -33,7 +33,7 @@ pub(super) struct Checked {
     pub covers: bool,
 }
 
-fn fault<T>(what: &str) -> Result<T> {
+pub(super) fn fault<T>(what: &str) -> Result<T> {
     Err(Error::malformed("section PLAN", what.to_owned()))
 }
 
@@ -48,13 +48,13 @@ fn reach(nest: &Nest, operand: usize, axes: &[crate::plan::Axis]) -> (i64, i64) 
 }
 
 /// Whether `len` elements hold all that an operand reaches.
-fn holds(nest: &Nest, operand: usize, axes: &[crate::plan::Axis], len: u32) -> bool {
+pub(super) fn holds(nest: &Nest, operand: usize, axes: &[crate::plan::Axis], len: u32) -> bool {
     let (low, high) = reach(nest, operand, axes);
     low >= 0 && high < i64::from(len)
 }
 
 /// Whether the output's axes, in some order, are those of a whole buffer.
-fn covers(nest: &Nest, axes: &[crate::plan::Axis], len: u32) -> bool {
+pub(super) fn covers(nest: &Nest, axes: &[crate::plan::Axis], len: u32) -> bool {
     let mut axes: Vec<_> = axes.iter().filter(|axis| axis.count > 1).collect();
     axes.sort_by_key(|axis| axis.output);
     let mut next = 1u64;
@@ -65,6 +65,18 @@ fn covers(nest: &Nest, axes: &[crate::plan::Axis], len: u32) -> bool {
         next *= u64::from(axis.count);
     }
     nest.start[2] == 0 && next == u64::from(len)
+}
+
+/// How many places a nest has.
+pub(super) fn points(nest: &Nest) -> Result<u64> {
+    let points = nest.axes.iter().try_fold(1u64, |points, axis| {
+        let points = points.checked_mul(u64::from(axis.count))?;
+        (1..=MAX_MULTIPLY_ADDS).contains(&points).then_some(points)
+    });
+    match points {
+        Some(points) => Ok(points),
+        None => fault("axes of at least one element, and at most 2^28 places"),
+    }
 }
 
 /// What does not depend on weights: sizes, strides, cost. Nothing that follows can overflow.
@@ -92,13 +104,7 @@ pub(super) fn check_shape(
     if inner >= tensor::AXES || (inner > 0) != allowed {
         return fault("inner axes where the operation has some, and an outer one");
     }
-    let points = nest.axes.iter().try_fold(1u64, |points, axis| {
-        let points = points.checked_mul(u64::from(axis.count))?;
-        (1..=MAX_MULTIPLY_ADDS).contains(&points).then_some(points)
-    });
-    let Some(points) = points else {
-        return fault("axes of at least one element, and at most 2^28 places");
-    };
+    let points = points(nest)?;
     let (outer, inner) = nest.axes.split_at(tensor::AXES - inner);
     if operation.folds() && inner.iter().any(|axis| axis.output != 0) {
         return fault("one result for all of the inner axes");
@@ -188,6 +194,26 @@ pub(super) fn check_weights(step: &Step, weights: &[u8]) -> Result<()> {
     Ok(())
 }
 
+/// The axes of a nest, for the kernels.
+pub(super) fn axes(nest: &Nest) -> [tensor::Axis; tensor::AXES] {
+    nest.axes.map(|axis| tensor::Axis {
+        count: axis.count as usize,
+        left: axis.left as isize,
+        right: axis.right as isize,
+        output: axis.output as isize,
+    })
+}
+
+/// A nest, for the kernels.
+pub(super) fn prepared(nest: &Nest) -> tensor::Nest {
+    let start = At {
+        left: nest.start[0] as usize,
+        right: nest.start[1] as usize,
+        output: nest.start[2] as usize,
+    };
+    tensor::Nest::new(&axes(nest), usize::from(nest.inner), start)
+}
+
 /// A tensor step, ready to run.
 #[derive(Debug, Clone)]
 pub(super) struct Call {
@@ -222,20 +248,7 @@ impl Call {
             .map(|&float| f32::from_le_bytes(float));
         let mut call = Self {
             operation,
-            nest: tensor::Nest::new(
-                &nest.axes.map(|axis| tensor::Axis {
-                    count: axis.count as usize,
-                    left: axis.left as isize,
-                    right: axis.right as isize,
-                    output: axis.output as isize,
-                }),
-                usize::from(nest.inner),
-                At {
-                    left: nest.start[0] as usize,
-                    right: nest.start[1] as usize,
-                    output: nest.start[2] as usize,
-                },
-            ),
+            nest: prepared(&nest),
             constant: Vec::new(),
             parameters: [0.0; 2],
             places: [left, if right == CONSTANT { left } else { right }, output]

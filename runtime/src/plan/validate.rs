@@ -3,6 +3,7 @@
 
 use std::ops::Range;
 
+use crate::bundle::container::features;
 use crate::error::{Error, Result};
 use crate::kernels::{DEPTH, LANES, panel_bytes};
 use crate::plan::program::{Buffer, ElementType, Model, PLAN_VERSION, Plan, Step};
@@ -56,7 +57,7 @@ fn check_model(model: &Model, weights: &[u8]) -> Result<Cost> {
     for (index, buffer) in model.buffers.iter().enumerate() {
         let end = (buffer.len as usize)
             .checked_mul(buffer.element.size())
-            .and_then(|bytes| bytes.checked_add(63))
+            .and_then(|bytes| bytes.checked_add(63 + buffer.element.tail()))
             .and_then(|bytes| (bytes & !63).checked_add(buffer.offset as usize));
         let inside = end.is_some_and(|end| end <= model.arena_bytes as usize);
         if !inside || buffer.len == 0 || buffer.offset % 64 != 0 {
@@ -80,7 +81,7 @@ fn check_model(model: &Model, weights: &[u8]) -> Result<Cost> {
     for (index, step) in model.steps.iter().enumerate() {
         let place = || format!("section PLAN, step {index} ({})", step.name());
         let at_step = |e: Error| Error::malformed(place(), e.expected().to_owned());
-        if matches!(step, Step::Tensor { .. }) {
+        if step.feature() == features::TENSORS {
             let (added, all) = check_tensor(step, &mut written, &mut constants, padded, weights)
                 .map_err(at_step)?;
             cost.multiply_adds += added.cost;
@@ -137,7 +138,7 @@ fn check_model(model: &Model, weights: &[u8]) -> Result<Cost> {
 }
 
 /// Which buffers hold what a step or the caller wrote; writing one spoils those it overlaps.
-struct Written<'a> {
+pub(super) struct Written<'a> {
     model: &'a Model,
     holds: Vec<bool>,
     /// The greatest byte that a step wrote.
@@ -158,14 +159,14 @@ impl<'a> Written<'a> {
         start..start + buffer.row_bytes()
     }
 
-    fn buffer(&self, index: u16) -> Result<&'a Buffer> {
+    pub fn buffer(&self, index: u16) -> Result<&'a Buffer> {
         self.model
             .buffers
             .get(usize::from(index))
             .ok_or_else(|| Error::malformed("section PLAN", "buffers that exist"))
     }
 
-    fn read(&self, index: u16, element: ElementType) -> Result<&'a Buffer> {
+    pub fn read(&self, index: u16, element: ElementType) -> Result<&'a Buffer> {
         let buffer = self.buffer(index)?;
         if buffer.element != element || !self.holds[usize::from(index)] {
             return Err(Error::malformed(
@@ -176,7 +177,7 @@ impl<'a> Written<'a> {
         Ok(buffer)
     }
 
-    fn write(&mut self, index: u16) -> Result<&'a Buffer> {
+    pub fn write(&mut self, index: u16) -> Result<&'a Buffer> {
         let buffer = self.buffer(index)?;
         let own = Self::range(buffer);
         for (other, holds) in self.model.buffers.iter().zip(&mut self.holds) {
@@ -187,6 +188,38 @@ impl<'a> Written<'a> {
         }
         self.holds[usize::from(index)] = true;
         Ok(buffer)
+    }
+
+    /// As [`Self::write`], by a tensor step that reads `inputs` and writes all or a part: what it leaves
+    /// as it is must be there, and inputs must not overlap it.
+    #[cfg(feature = "tensors")]
+    pub fn write_part(
+        &mut self,
+        inputs: &[(u16, ElementType)],
+        (output, element): (u16, ElementType),
+        (covers, high): (bool, u8),
+    ) -> Result<()> {
+        let fault = |what: &str| Err(Error::malformed("section PLAN", what.to_owned()));
+        if self.buffer(output)?.element != element {
+            return fault("an output buffer of its type");
+        }
+        if !covers {
+            self.read(output, element)?;
+        }
+        self.write(output)?;
+        let spoilt = |&(at, element)| at == output || self.read(at, element).is_err();
+        if inputs.iter().any(spoilt) {
+            return fault("an input and an output that do not overlap");
+        }
+        let highest = &mut self.highs[usize::from(output)];
+        *highest = if covers { high } else { high.max(*highest) };
+        Ok(())
+    }
+
+    /// The greatest byte that a buffer holds.
+    #[cfg(feature = "tensors")]
+    pub fn high(&self, index: u16) -> u8 {
+        self.highs[usize::from(index)]
     }
 }
 
@@ -215,6 +248,9 @@ fn check_tensor(
     weights: &[u8],
 ) -> Result<(Found, u64)> {
     use crate::plan::tensor::{MAX_CONSTANTS, check_shape, check_weights, weight_bytes};
+    if !matches!(step, Step::Tensor { .. }) {
+        return crate::plan::bytes::check(step, written, constants, padded, weights);
+    }
     let fault = |what: String| Err(Error::malformed("section PLAN", what));
     let inputs = step.inputs();
     let mut buffers = [None; 2];
@@ -235,21 +271,11 @@ fn check_tensor(
     if *constants > MAX_CONSTANTS {
         return fault(format!("at most {MAX_CONSTANTS} constants"));
     }
-    if output.element != ElementType::F32 {
-        return fault("an output buffer of its type".to_owned());
-    }
-    // What a step leaves as it is must be there.
-    if !checked.covers {
-        written.read(step.output(), ElementType::F32)?;
-    }
-    written.write(step.output())?;
-    if inputs.contains(&step.output())
-        || inputs
-            .iter()
-            .any(|&at| written.read(at, ElementType::F32).is_err())
-    {
-        return fault("an input and an output that do not overlap".to_owned());
-    }
+    written.write_part(
+        &inputs.map(|at| (at, ElementType::F32)),
+        (step.output(), ElementType::F32),
+        (checked.covers, 0),
+    )?;
     check_weights(step, weights)?;
     let found = Found {
         table: Table::None,
@@ -270,9 +296,11 @@ fn check_buffers<'a>(step: &Step, written: &mut Written<'a>) -> Result<(&'a Buff
         Step::Quantise { .. } => (ElementType::F32, ElementType::U8),
         Step::DenseU8 { .. } => (ElementType::U8, ElementType::U8),
         Step::DenseF32 { .. } => (ElementType::U8, ElementType::F32),
-        Step::DenseFloat { .. } | Step::Tensor { .. } => (ElementType::F32, ElementType::F32),
+        Step::DenseFloat { .. } => (ElementType::F32, ElementType::F32),
         Step::Rank { input, .. } => (float(*input), ElementType::U16),
         Step::Trees { output, .. } => (ElementType::U16, float(*output)),
+        // It has a check of its own.
+        _ => return fault("a dense step or one of trees"),
     };
     let input = written.read(step.input(), from)?;
     let output = written.write(step.output())?;
@@ -367,7 +395,7 @@ fn check_weights(step: &Step, input: &Buffer, output: &Buffer, weights: &[u8]) -
         // Checked with their tables.
         Step::Rank { .. } | Step::Trees { .. } => Ok(()),
         // It has a check of its own.
-        Step::Tensor { .. } => fault("a dense step"),
+        _ => fault("a dense step"),
     }
 }
 
@@ -388,7 +416,7 @@ fn all_finite_half(bytes: &[u8]) -> bool {
 
 /// Weights in −127..=127, zeros in the padding, scales sound, and for every output
 /// Σ|w|·amax + |bias| < 2^31: no order of summation can overflow.
-fn check_panels(bytes: &[u8], inputs: usize, input_high: u8) -> Result<()> {
+pub(super) fn check_panels(bytes: &[u8], inputs: usize, input_high: u8) -> Result<()> {
     let fault = |what: &str| Err(Error::malformed("section PLAN", what.to_owned()));
     if input_high != 127 && input_high != 255 {
         return fault("an input range of 127 or 255");

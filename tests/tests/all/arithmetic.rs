@@ -281,6 +281,9 @@ fn damage(plan: &mut Plan, weights: &mut [u8], random: &mut Random) {
                     | Step::DenseFloat { input, output, .. }
                     | Step::Rank { input, output, .. }
                     | Step::Trees { input, output, .. }
+                    | Step::TensorQuantise { input, output, .. }
+                    | Step::TensorDense { input, output, .. }
+                    | Step::TensorDequantise { input, output, .. }
                     | Step::Tensor {
                         left: input,
                         output,

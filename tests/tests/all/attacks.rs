@@ -767,7 +767,10 @@ fn output(step: &mut Step, to: u16) {
         | Step::DenseFloat { output, .. }
         | Step::Rank { output, .. }
         | Step::Trees { output, .. }
-        | Step::Tensor { output, .. } => *output = to,
+        | Step::Tensor { output, .. }
+        | Step::TensorQuantise { output, .. }
+        | Step::TensorDense { output, .. }
+        | Step::TensorDequantise { output, .. } => *output = to,
     }
 }
 

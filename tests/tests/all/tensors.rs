@@ -4,7 +4,9 @@
 use std::path::Path;
 
 use fieldscore_models::compile::graph::Graph;
+use fieldscore_models::compile::net::Rows;
 use fieldscore_models::keys::Signing;
+use fieldscore_models::recipe::Precision;
 use fieldscore_runtime::bundle::container::features::TENSORS;
 use fieldscore_runtime::kernels::Kernels;
 use fieldscore_runtime::plan::{
@@ -38,7 +40,10 @@ fn scorer() -> Scorer {
     project.write("model.onnx", model().finish(&[1]));
     project.change("output = \"logit\"", "output = \"probability\"");
     let built = project.build().unwrap();
-    assert!(built.summary.gates.is_empty(), "nothing is compressed");
+    let [gate] = &built.summary.gates[..] else {
+        panic!("int8 against f32: {:?}", built.summary.gates);
+    };
+    assert!(gate.name == "int8" && gate.passed, "{gate:?}");
     let bundle = built.bundle.expect("no gate to fail");
     assert_eq!(
         u64::from_le_bytes(bundle[16..24].try_into().unwrap()),
@@ -73,6 +78,29 @@ fn a_net_with_other_activations_builds_scores_and_explains() {
         assert!(scorer.explain_into(&one, &mut explanation).is_ok());
     });
     assert_eq!(calls.0, 0);
+}
+
+#[test]
+fn a_recipe_says_which_layers_of_a_graph_go_to_int8() {
+    let built = |compile: &str| {
+        let folder = tempfile::tempdir().unwrap();
+        let project = Project::new(folder.path());
+        project.write("model.onnx", model().finish(&[1]));
+        project.change("output = \"logit\"", "output = \"probability\"");
+        project.change("[compile]\n", &format!("[compile]\n{compile}\n"));
+        project.build().map(|built| built.summary)
+    };
+    let all = built("").unwrap();
+    let precisions: Vec<&str> = all.layers.iter().map(|layer| layer.precision).collect();
+    assert_eq!(precisions, ["int8"; 3], "{:?}", all.layers);
+    let one = &all.layers[1].name;
+    let kept = built(&format!("layers = {{ \"{one}\" = \"f32\" }}")).unwrap();
+    let precisions: Vec<&str> = kept.layers.iter().map(|layer| layer.precision).collect();
+    assert_eq!(precisions, ["int8", "f32", "int8"]);
+    let float = built("precision = \"f32\"").unwrap();
+    assert!(float.layers.is_empty() && float.gates.is_empty());
+    let error = built("precision = \"f16\"").unwrap_err();
+    assert!(error.to_string().contains("int8, f32 or auto"), "{error}");
 }
 
 /// `[2, 3]` through a softmax along its rows, times a constant row, summed up.
@@ -144,6 +172,17 @@ pub(crate) fn sound() -> (Plan, Vec<u8>) {
     };
     let weights = [1.0f32, 2.0, 3.0].iter().flat_map(|x| x.to_le_bytes());
     (plan, weights.collect())
+}
+
+/// A fixture's plan in int8.
+fn int8_case(name: &str) -> (Plan, Vec<u8>) {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("families/nets");
+    let graph = Graph::import(&folder.join(name).join("model.onnx")).unwrap();
+    let rows = Rows::new(graph.inputs(), vec![0.5; graph.inputs() * 2]);
+    let quantiser = graph.quantiser(&rows).unwrap();
+    let layers = vec![Precision::Int8; quantiser.layers.len()];
+    let lowered = quantiser.lower(&layers).unwrap();
+    (lowered.plan, lowered.weights)
 }
 
 /// The plan of a fixture.
@@ -301,8 +340,9 @@ fn opening_many_large_constants_is_refused() {
 fn harmed_plans_are_refused_or_run() {
     let mut random = Random::new(16);
     let (mut refused, mut ran) = (0, 0);
-    for case in ["tcn", "ft_transformer_17", "gru", "cnn_2d", "embeddings_18"] {
-        let (sound, floats) = self::case(case);
+    let float = ["tcn", "ft_transformer_17", "gru", "cnn_2d", "embeddings_18"].map(case);
+    let int8 = ["tcn", "ft_transformer_17", "qdq_cnn"].map(int8_case);
+    for (sound, floats) in float.into_iter().chain(int8) {
         let features = vec![0.5; sound.models[0].buffers[0].len as usize];
         for _ in 0..400 {
             let (mut plan, mut weights) = (sound.clone(), floats.clone());
@@ -319,6 +359,61 @@ fn harmed_plans_are_refused_or_run() {
     assert!(refused > 300 && ran > 300, "{refused} refused, {ran} ran");
 }
 
+/// As [`harm`], of a step in int8.
+fn harm_int8(model: &mut Model, weights: &mut [u8], at: usize, random: &mut Random) {
+    let small = random.whole(-3, 40);
+    let to = random.below(model.buffers.len() + 1) as u16;
+    let byte = random.bits() as u8;
+    let (input, output, offset, nest) = match &mut model.steps[at] {
+        Step::TensorQuantise {
+            input,
+            output,
+            weights,
+            nest,
+            ..
+        }
+        | Step::TensorDense {
+            input,
+            output,
+            weights,
+            nest,
+            ..
+        }
+        | Step::TensorDequantise {
+            input,
+            output,
+            weights,
+            nest,
+            ..
+        } => (input, output, weights, nest),
+        other => panic!("a tensor step, not {other:?}"),
+    };
+    let axis = &mut nest.axes[random.below(6)];
+    match random.below(10) {
+        0 => axis.count = small.unsigned_abs() as u32,
+        1 => axis.left = small as i32,
+        2 => axis.output = small as i32,
+        3 => nest.start[random.below(3)] = small.unsigned_abs() as u32,
+        4 => nest.inner = random.below(8) as u8,
+        5 => *input = to,
+        6 => *output = to,
+        7 => *offset = offset.wrapping_add_signed(small * 4),
+        8 => match &mut model.steps[at] {
+            Step::TensorQuantise { zero, high, .. } => *[zero, high][random.below(2)] = byte,
+            Step::TensorDense {
+                input_high,
+                zero,
+                low,
+                high,
+                ..
+            } => *[input_high, zero, low, high][random.below(4)] = byte,
+            Step::TensorDequantise { zero, .. } => *zero = byte,
+            other => panic!("a step in int8, not {other:?}"),
+        },
+        _ => weights[random.below(weights.len())] = byte,
+    }
+}
+
 fn harm(model: &mut Model, weights: &mut [u8], random: &mut Random) {
     let at = random.below(model.steps.len());
     let buffers = model.buffers.len();
@@ -333,7 +428,7 @@ fn harm(model: &mut Model, weights: &mut [u8], random: &mut Random) {
         nest,
     } = &mut model.steps[at]
     else {
-        panic!("a tensor step");
+        return harm_int8(model, weights, at, random);
     };
     let axis = &mut nest.axes[random.below(6)];
     match random.below(14) {

@@ -12,6 +12,8 @@ use crate::compile::lower::{Lowered, plan_arena};
 
 /// Axes that a step has.
 const AXES: usize = 6;
+/// No more constants are repeated for values that share one.
+pub(super) const REPEATED: usize = 1024;
 
 /// Strides of one axis in left operand, right operand and output, and its count.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -83,30 +85,88 @@ fn joined(lines: &[Line], last: bool) -> Vec<Line> {
     out
 }
 
+/// The axes of a step.
+fn axes(lines: &[Line]) -> Option<[Axis; AXES]> {
+    let mut axes = [Axis::default(); AXES];
+    for (axis, line) in axes.iter_mut().zip(lines) {
+        *axis = Axis {
+            count: u32::try_from(line.count).ok()?,
+            left: i32::try_from(line.left).ok()?,
+            right: i32::try_from(line.right).ok()?,
+            output: i32::try_from(line.output).ok()?,
+        };
+    }
+    Some(axes)
+}
+
+/// The nest of an element-wise step, and the count of its last axis, at most [`REPEATED`].
+fn element_wise(x: &View, output: &View) -> Option<(Nest, usize)> {
+    let all = (0..output.dims.len()).map(|axis| Line {
+        count: output.dims[axis],
+        left: x.stride(axis),
+        right: 0,
+        output: output.stride(axis),
+    });
+    let mut lines = joined(&all.collect::<Vec<_>>(), false);
+    let last = lines.pop().unwrap_or(Line::ONE);
+    let fits = |width: &usize| last.count.is_multiple_of(*width);
+    let width = (1..=last.count.min(REPEATED)).rev().find(fits)?;
+    if width < last.count {
+        lines.push(Line {
+            count: last.count / width,
+            left: last.left * width as isize,
+            right: 0,
+            output: last.output * width as isize,
+        });
+    }
+    lines.push(Line {
+        count: width,
+        ..last
+    });
+    let mut whole = vec![Line::ONE; AXES.checked_sub(lines.len())?];
+    whole.extend(lines);
+    let nest = Nest {
+        inner: 0,
+        start: [
+            u32::try_from(x.start).ok()?,
+            0,
+            u32::try_from(output.start).ok()?,
+        ],
+        axes: axes(&whole)?,
+    };
+    Some((nest, width))
+}
+
 /// Steps, buffers and weights so far.
 #[derive(Debug, Default)]
 pub(super) struct Emitter {
     pub steps: Vec<Step>,
-    buffers: Vec<u32>,
+    buffers: Vec<(ElementType, u32)>,
+    store: Store,
+    /// The node that is lowered.
+    pub node: String,
+    /// The node that each dense step's weights came from.
+    pub names: HashMap<u64, String>,
+}
+
+/// The bytes of WGTS, each piece stored once.
+#[derive(Debug, Default)]
+pub(super) struct Store {
     weights: Vec<u8>,
     stored: HashMap<Vec<u8>, u64>,
 }
 
-impl Emitter {
-    /// A new value of this shape.
-    pub fn fresh(&mut self, dims: &[usize]) -> View {
-        let len: usize = dims.iter().product();
-        self.buffers.push(u32::try_from(len).unwrap_or(u32::MAX));
-        View::whole((self.buffers.len() - 1) as u16, dims)
+impl Store {
+    /// Of bytes that lie there already.
+    pub fn holding(weights: Vec<u8>) -> Self {
+        Self {
+            weights,
+            stored: HashMap::new(),
+        }
     }
 
-    /// Whether a view is a whole buffer, in order.
-    pub fn is_all(&self, view: &View) -> bool {
-        let len = self.buffers[usize::from(view.buffer)] as usize;
-        view.is_dense() && view.dims.iter().product::<usize>() == len
-    }
-
-    fn store(&mut self, bytes: Vec<u8>) -> u64 {
+    /// Where in WGTS they lie.
+    pub fn store(&mut self, bytes: Vec<u8>) -> u64 {
         if let Some(&at) = self.stored.get(&bytes) {
             return at;
         }
@@ -116,6 +176,65 @@ impl Emitter {
         self.weights.extend(&bytes);
         self.stored.insert(bytes, at);
         at
+    }
+}
+
+impl Emitter {
+    /// A new value of this shape.
+    pub fn fresh(&mut self, dims: &[usize]) -> View {
+        self.fresh_of(ElementType::F32, dims)
+    }
+
+    fn fresh_of(&mut self, element: ElementType, dims: &[usize]) -> View {
+        let len: usize = dims.iter().product();
+        let len = u32::try_from(len).unwrap_or(u32::MAX);
+        self.buffers.push((element, len));
+        View::whole((self.buffers.len() - 1) as u16, dims)
+    }
+
+    /// Whether a value is bytes.
+    pub fn is_bytes(&self, view: &View) -> bool {
+        self.buffers[usize::from(view.buffer)].0 == ElementType::Bytes
+    }
+
+    /// `zero + round(x · factor)` as bytes.
+    pub fn quantise(&mut self, x: &View, factor: f32, zero: u8) -> Option<View> {
+        let output = self.fresh_of(ElementType::Bytes, &x.dims);
+        let (nest, width) = element_wise(x, &output)?;
+        let constants = [vec![factor; width], vec![0.0; width]].concat();
+        let bytes = constants.into_iter().flat_map(f32::to_le_bytes).collect();
+        let weights = self.store.store(bytes);
+        self.steps.push(Step::TensorQuantise {
+            input: x.buffer,
+            output: output.buffer,
+            weights,
+            zero,
+            high: u8::MAX,
+            nest,
+        });
+        Some(output)
+    }
+
+    /// `(q − zero) · factor` of bytes.
+    pub fn dequantise(&mut self, x: &View, factor: f32, zero: u8) -> Option<View> {
+        let output = self.fresh(&x.dims);
+        let (nest, width) = element_wise(x, &output)?;
+        let bytes = vec![factor; width].into_iter().flat_map(f32::to_le_bytes);
+        let weights = self.store.store(bytes.collect());
+        self.steps.push(Step::TensorDequantise {
+            input: x.buffer,
+            output: output.buffer,
+            weights,
+            zero,
+            nest,
+        });
+        Some(output)
+    }
+
+    /// Whether a view is a whole buffer, in order.
+    pub fn is_all(&self, view: &View) -> bool {
+        let len = self.buffers[usize::from(view.buffer)].1 as usize;
+        view.is_dense() && view.dims.iter().product::<usize>() == len
     }
 
     /// Writes a step; `None` where it has more axes than a step can have.
@@ -139,15 +258,7 @@ impl Emitter {
         lines.extend(outer);
         lines.extend(&inner);
         lines.resize(AXES, Line::ONE);
-        let mut axes = [Axis::default(); AXES];
-        for (axis, line) in axes.iter_mut().zip(lines) {
-            *axis = Axis {
-                count: u32::try_from(line.count).ok()?,
-                left: i32::try_from(line.left).ok()?,
-                right: i32::try_from(line.right).ok()?,
-                output: i32::try_from(line.output).ok()?,
-            };
-        }
+        let axes = axes(&lines)?;
         let (right, right_start, size, bytes) = match draft.right {
             Right::None => (draft.left.buffer, 0, draft.rows, draft.weights),
             Right::View(view) => (view.buffer, view.start, 0, draft.weights),
@@ -161,8 +272,12 @@ impl Emitter {
         let weights = if bytes.is_empty() {
             0
         } else {
-            self.store(bytes)
+            self.store.store(bytes)
         };
+        if draft.operation == TensorOperation::Dense {
+            let name = || self.node.clone();
+            self.names.entry(weights).or_insert_with(name);
+        }
         self.steps.push(Step::Tensor {
             operation: draft.operation,
             left: draft.left.buffer,
@@ -285,91 +400,111 @@ impl Emitter {
 
     /// The plan, without the steps that no output needs, and its weights; `None` where it has more
     /// steps or values than a plan may have.
-    pub fn finish(mut self, inputs: usize, outputs: &[(String, &View)]) -> Option<Lowered> {
-        if self.buffers.len() > usize::from(u16::MAX) {
-            return None;
-        }
-        let mut needed = vec![false; self.buffers.len()];
-        for (_, view) in outputs {
-            needed[usize::from(view.buffer)] = true;
-        }
-        let mut steps: Vec<Step> = Vec::new();
-        for step in self.steps.drain(..).rev() {
-            if needed[usize::from(step.output())] {
-                for input in step.inputs() {
-                    needed[usize::from(input)] = true;
-                }
-                steps.push(step);
+    pub fn finish(self, outputs: &[(String, &View)]) -> Option<Lowered> {
+        let outputs = outputs.iter();
+        finish(
+            self.buffers,
+            self.steps,
+            self.store,
+            outputs
+                .map(|(name, view)| Port {
+                    name: name.clone(),
+                    buffer: view.buffer,
+                })
+                .collect(),
+        )
+    }
+}
+
+/// A plan of these steps, without those that no output needs; `None` where it has more steps or values
+/// than a plan may have.
+pub(super) fn finish(
+    buffers: Vec<(ElementType, u32)>,
+    all: Vec<Step>,
+    store: Store,
+    mut outputs: Vec<Port>,
+) -> Option<Lowered> {
+    if buffers.len() > usize::from(u16::MAX) {
+        return None;
+    }
+    let mut needed = vec![false; buffers.len()];
+    for port in &outputs {
+        needed[usize::from(port.buffer)] = true;
+    }
+    let mut steps: Vec<Step> = Vec::new();
+    for step in all.into_iter().rev() {
+        if needed[usize::from(step.output())] {
+            for input in step.inputs() {
+                needed[usize::from(input)] = true;
             }
+            steps.push(step);
         }
-        steps.reverse();
-        // Buffers are numbered anew: the input, then those that a step is left for.
-        needed[0] = true;
-        let mut number = 0;
-        let numbers: Vec<u16> = needed
-            .iter()
-            .map(|&needed| {
-                number += u16::from(needed);
-                number.wrapping_sub(1)
-            })
-            .collect();
-        let new = |at: u16| numbers[usize::from(at)];
-        for step in &mut steps {
-            if let Step::Tensor {
+    }
+    steps.reverse();
+    // Buffers are numbered anew: the input, then those that a step is left for.
+    needed[0] = true;
+    let mut number = 0;
+    let numbers: Vec<u16> = needed
+        .iter()
+        .map(|&needed| {
+            number += u16::from(needed);
+            number.wrapping_sub(1)
+        })
+        .collect();
+    let renumber = |at: &mut u16| {
+        if *at != CONSTANT {
+            *at = numbers[usize::from(*at)];
+        }
+    };
+    for step in &mut steps {
+        match step {
+            Step::Tensor {
                 left,
                 right,
                 output,
                 ..
-            } = step
-            {
-                (*left, *output) = (new(*left), new(*output));
-                *right = if *right == CONSTANT {
-                    CONSTANT
-                } else {
-                    new(*right)
-                };
+            } => [left, right, output].into_iter().for_each(renumber),
+            Step::TensorQuantise { input, output, .. }
+            | Step::TensorDequantise { input, output, .. }
+            | Step::TensorDense { input, output, .. } => {
+                [input, output].into_iter().for_each(renumber);
             }
+            // A graph has none of the others.
+            _ => return None,
         }
-        let lens = self
-            .buffers
-            .iter()
-            .zip(&needed)
-            .filter(|(_, needed)| **needed);
-        let buffers: Vec<(ElementType, u32)> =
-            lens.map(|(&len, _)| (ElementType::F32, len)).collect();
-        if steps.len() > MAX_STEPS || buffers.len() > MAX_STEPS {
-            return None;
-        }
-        let outputs: Vec<Port> = outputs
-            .iter()
-            .map(|(name, view)| Port {
-                name: name.clone(),
-                buffer: new(view.buffer),
-            })
-            .collect();
-        let kept: Vec<u16> = outputs.iter().map(|port| port.buffer).collect();
-        let (buffers, arena_bytes) = plan_arena(&buffers, &steps, &kept);
-        debug_assert_eq!(buffers.first().map(|b| b.len as usize), Some(inputs));
-        let model = Model {
-            name: "model".to_owned(),
-            inputs: vec![Port {
-                name: "features".to_owned(),
-                buffer: 0,
-            }],
-            outputs,
-            buffers,
-            arena_bytes,
-            steps,
-        };
-        Some(Lowered {
-            plan: Plan {
-                version: PLAN_VERSION,
-                models: vec![model],
-            },
-            weights: self.weights,
-            precisions: Vec::new(),
-        })
     }
+    outputs
+        .iter_mut()
+        .for_each(|port| renumber(&mut port.buffer));
+    let buffers: Vec<(ElementType, u32)> = buffers
+        .into_iter()
+        .zip(&needed)
+        .filter_map(|(buffer, needed)| needed.then_some(buffer))
+        .collect();
+    if steps.len() > MAX_STEPS || buffers.len() > MAX_STEPS {
+        return None;
+    }
+    let kept: Vec<u16> = outputs.iter().map(|port| port.buffer).collect();
+    let (buffers, arena_bytes) = plan_arena(&buffers, &steps, &kept);
+    let model = Model {
+        name: "model".to_owned(),
+        inputs: vec![Port {
+            name: "features".to_owned(),
+            buffer: 0,
+        }],
+        outputs,
+        buffers,
+        arena_bytes,
+        steps,
+    };
+    Some(Lowered {
+        plan: Plan {
+            version: PLAN_VERSION,
+            models: vec![model],
+        },
+        weights: store.weights,
+        precisions: Vec::new(),
+    })
 }
 
 /// The single number `x`.

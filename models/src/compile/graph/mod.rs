@@ -1,18 +1,24 @@
 //! Nets beyond chains of dense layers: tract's decluttered graph, lowered node by node to tensor steps in
 //! f32. The batch axis is one element: a plan scores a row at a time.
 
+mod dynamic;
 mod element;
 mod emit;
 mod fold;
+mod form;
+mod fuse;
 mod linear;
+mod own;
 mod pattern;
+mod quantise;
 mod recurrent;
 mod view;
 mod walk;
 
+use std::collections::{HashMap, HashSet};
 use std::path::Path;
 
-use fieldscore_runtime::plan::Executable;
+use fieldscore_runtime::plan::{Executable, Step};
 use sha2::{Digest, Sha256};
 use tract_onnx::prelude::*;
 use tract_onnx::tract_core::ops::change_axes::AxisOp;
@@ -30,6 +36,7 @@ use crate::compile::net::Rows;
 use crate::compile::tflite;
 use crate::error::{Error, Result};
 use emit::Emitter;
+pub use quantise::Quantiser;
 use view::{Value, View};
 use walk::{Values, Walk};
 
@@ -39,6 +46,8 @@ use super::import::short;
 const TOLERANCE: f32 = 1e-5;
 /// The same for recurrent nets and convolutions of images, in which errors add up.
 const TOLERANCE_DEEP: f32 = 1e-4;
+/// The same for models that come quantised: two steps of 127, where a last bit tips a rounding.
+const TOLERANCE_BYTES: f32 = 2.0 / 127.0;
 
 /// A net of any shape that the plan can express.
 #[derive(Debug, Clone)]
@@ -50,6 +59,8 @@ pub struct Graph {
     place: String,
     widths: Vec<usize>,
     lowered: Lowered,
+    /// The node that each dense step's weights came from, by their place.
+    names: HashMap<u64, String>,
     /// Whether a sigmoid at the end was taken off, so that the output is log-odds.
     pub sigmoid_removed: bool,
     /// SHA-256 of the file.
@@ -82,7 +93,7 @@ impl Graph {
         if let Some(id) = sigmoid {
             bare.nodes[id].op = Box::new(Identity);
         }
-        let lowered = lower(&bare, &widths, &place, false)?.0;
+        let (lowered, _, names) = lower(&bare, &widths, &place, false)?;
         // What is too large for a plan is known now, not when a bundle is opened.
         Executable::new(lowered.plan.clone(), &lowered.weights).map_err(|e| {
             Error::input(
@@ -97,6 +108,7 @@ impl Graph {
             place,
             widths,
             lowered,
+            names,
             sigmoid_removed: sigmoid.is_some(),
             sha256: Sha256::digest(bytes).into(),
         })
@@ -188,11 +200,20 @@ impl Graph {
                     .op_as::<Conv>()
                     .is_some_and(|op| op.pool_spec.kernel_shape.len() > 1)
         });
-        let tolerance = if deep { TOLERANCE_DEEP } else { TOLERANCE };
+        let steps = &self.lowered.plan.models[0].steps;
+        let bytes = steps
+            .iter()
+            .any(|step| matches!(step, Step::TensorQuantise { .. }));
+        let tolerance = match (bytes, deep) {
+            (true, _) => TOLERANCE_BYTES,
+            (false, true) => TOLERANCE_DEEP,
+            (false, false) => TOLERANCE,
+        };
         let runnable = self.bare.clone().into_runnable().map_err(fault)?;
         // All edges, where an arena has room for them all; else the outputs.
         let (lowered, edges) = lower(&self.bare, &self.widths, &self.place, true)
             .ok()
+            .map(|(lowered, edges, _)| (lowered, edges))
             .filter(|(all, _)| Executable::new(all.plan.clone(), &all.weights).is_ok())
             .unwrap_or_else(|| (self.lowered.clone(), self.bare.outputs.to_vec()));
         lowered.observe(rows, |row, ours| {
@@ -224,7 +245,7 @@ impl Graph {
                         if edge.node == node.id && apart.is_none() {
                             let view = outputs[edge.slot].to_plain_array_view::<f32>()?;
                             let theirs: Vec<f32> = view.iter().copied().collect();
-                            let last = self.bare.outputs.contains(edge);
+                            let last = self.bare.outputs.contains(edge) && !bytes;
                             if !near(ours, &theirs, tolerance, last) {
                                 apart = Some(node.id);
                             }
@@ -268,6 +289,7 @@ fn read(bytes: &[u8], place: &str) -> Result<TypedModel> {
         .proto_model_for_read(&mut std::io::Cursor::new(bytes))
         .map_err(|e| fault("a readable ONNX model", &e))?;
     known_faults(&proto, place)?;
+    let proto = dynamic::in_float(proto, place)?;
     let mut model = onnx
         .model_for_proto_model(&proto)
         .map_err(|e| fault("a readable ONNX model", &e))?;
@@ -359,14 +381,14 @@ fn final_sigmoid(model: &TypedModel) -> Option<usize> {
     (op.0.name() == "Sigmoid" && alone).then_some(node.id)
 }
 
-/// The plan of a model, and the outlets that its outputs are: the model's own, or `all` that are whole
-/// buffers.
+/// The plan of a model, the outlets that its outputs are (the model's own, or `all` that are whole
+/// buffers), and the nodes that dense steps came from.
 fn lower(
     model: &TypedModel,
     widths: &[usize],
     place: &str,
     all: bool,
-) -> Result<(Lowered, Vec<OutletId>)> {
+) -> Result<(Lowered, Vec<OutletId>, HashMap<u64, String>)> {
     let mut emitter = Emitter::default();
     let total = widths.iter().sum();
     let input = emitter.fresh(&[total]);
@@ -374,6 +396,7 @@ fn lower(
         emitter,
         place,
         input,
+        signed: HashSet::new(),
     };
     let mut inputs = Vec::new();
     let mut start = 0;
@@ -421,7 +444,8 @@ fn lower(
         .iter()
         .map(|(outlet, view)| (name(outlet), view))
         .collect();
-    let lowered = walk.emitter.finish(total, &named).ok_or_else(|| {
+    let names = std::mem::take(&mut walk.emitter.names);
+    let lowered = walk.emitter.finish(&named).ok_or_else(|| {
         let most = fieldscore_runtime::plan::MAX_STEPS;
         Error::input(place, format!("a net of at most {most} steps"))
             .hint("shorten the sequence, or take fewer layers: recurrence is unrolled")
@@ -429,6 +453,7 @@ fn lower(
     Ok((
         lowered,
         outputs.into_iter().map(|(outlet, _)| outlet).collect(),
+        names,
     ))
 }
 

@@ -21,6 +21,7 @@ use tract_onnx::tract_core::ops::konst::Const;
 use tract_onnx::tract_core::ops::logic::Iff;
 use tract_onnx::tract_core::ops::lstm_cell::LstmEpilogue;
 use tract_onnx::tract_core::ops::nn::{Reduce, RmsNorm, Softmax, SoftmaxKind};
+use tract_onnx::tract_core::ops::quant::{DequantizeLinearF32, QuantizeLinearI8, QuantizeLinearU8};
 use tract_onnx::tract_core::ops::scan::Scan;
 use tract_onnx::tract_core::ops::source::TypedSource;
 use tract_onnx::tract_hir::internal::DimLike;
@@ -44,6 +45,8 @@ pub(super) struct Walk<'p> {
     pub place: &'p str,
     /// The plan's input: held from the start.
     pub input: View,
+    /// Buffers of signed bytes, which are held 128 higher.
+    pub signed: HashSet<u16>,
 }
 
 /// A model's constants and computed values.
@@ -79,6 +82,7 @@ impl Walk<'_> {
             {
                 continue;
             }
+            self.emitter.node.clone_from(&node.name);
             if let Some(pattern) = patterns.get(&id) {
                 let view = self
                     .pattern(*pattern, &values)
@@ -152,7 +156,18 @@ impl Walk<'_> {
         if x.whole && !moves {
             return Err("whole numbers serve as indices alone".to_owned());
         }
+        if let Some(op) = node.op_as::<DequantizeLinearF32>() {
+            return self.dequantise(op, &x, node).map(one);
+        }
+        if self.emitter.is_bytes(&x) && !node.op_is::<AxisOp>() && !node.op_is::<Slice>() {
+            return Err("arithmetic of whole numbers other than QuantizeLinear and \
+                        DequantizeLinear around float operators"
+                .to_owned());
+        }
         if let Some(op) = node.op_as::<ElementWiseOp>() {
+            if let Some(quantised) = self.quantise(op, &x) {
+                return quantised.map(one);
+            }
             return self.element_wise(op, &x).map(one);
         }
         if let Some(op) = node.op_as::<AxisOp>() {
@@ -236,6 +251,41 @@ impl Walk<'_> {
             return Ok(vec![Value::Held(hidden), Value::Held(cell)]);
         }
         Err("the plan has no step for it".to_owned())
+    }
+
+    /// A QuantizeLinear; signed bytes are held 128 higher.
+    fn quantise(&mut self, op: &ElementWiseOp, x: &View) -> Option<Lowered<View>> {
+        let unsigned = op.0.downcast_ref::<QuantizeLinearU8>();
+        let unsigned = unsigned.map(|op| (op.scale, op.zero_point));
+        let signed = op.0.downcast_ref::<QuantizeLinearI8>();
+        let signed = signed.map(|op| (op.scale, op.zero_point.wrapping_add(i8::MIN) as u8));
+        let (factor, zero) = unsigned.or(signed)?;
+        let view = self.emitter.quantise(x, factor, zero);
+        if let Some(view) = view.as_ref().filter(|_| signed.is_some()) {
+            self.signed.insert(view.buffer);
+        }
+        Some(view.ok_or_else(|| AXES.to_owned()))
+    }
+
+    fn dequantise(
+        &mut self,
+        op: &DequantizeLinearF32,
+        x: &View,
+        node: &TypedNode,
+    ) -> Lowered<View> {
+        if !self.emitter.is_bytes(x) {
+            return Err("a DequantizeLinear of other than a QuantizeLinear's bytes".to_owned());
+        }
+        // Signed or not, the zero point is one of 256 bytes: of which type the values are decides.
+        let zero = if self.signed.contains(&x.buffer) {
+            op.zero_point + 128
+        } else {
+            op.zero_point
+        };
+        let zero = u8::try_from(zero)
+            .map_err(|_| format!("a zero point that {} cannot have", node.name))?;
+        let view = self.emitter.dequantise(x, op.scale, zero);
+        view.ok_or_else(|| AXES.to_owned())
     }
 
     fn pattern(&mut self, pattern: Pattern, values: &Values) -> Lowered<View> {

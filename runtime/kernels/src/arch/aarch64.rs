@@ -5,6 +5,8 @@
 
 use std::arch::aarch64::*;
 
+#[cfg(feature = "tensors")]
+use crate::arch::gather::{Block, Gather, PANELS, PLACES, Results, gather};
 use crate::arch::scalar;
 use crate::arch::tile::{Checked, dense};
 use crate::{DEPTH, Kernels, LANES, Requantise, Shape, panel_bytes, trees};
@@ -15,6 +17,8 @@ pub fn neon() -> Kernels {
         name: "neon",
         dense_u8: neon::dense_u8,
         dense_f32: neon::dense_f32,
+        #[cfg(feature = "tensors")]
+        gather: neon::GATHER,
         sums: neon::sums,
         requantise: neon::requantise,
         dequantise: neon::dequantise,
@@ -30,6 +34,8 @@ pub fn dotprod() -> Option<Kernels> {
         name: "neon-dotprod",
         dense_u8: dotprod::dense_u8,
         dense_f32: dotprod::dense_f32,
+        #[cfg(feature = "tensors")]
+        gather: dotprod::GATHER,
         sums: dotprod::sums,
         requantise: dotprod::requantise,
         dequantise: dotprod::dequantise,
@@ -238,6 +244,8 @@ mod neon {
     }
 
     dense!(#[target_feature(enable = "neon")], #[inline], wide: true, block: 4 x 1, single: 4 x 1);
+    #[cfg(feature = "tensors")]
+    gather!(#[target_feature(enable = "neon")], wide: true, block: 4 x 1, single: 2);
 }
 
 mod dotprod {
@@ -277,4 +285,6 @@ mod dotprod {
     }
 
     dense!(#[target_feature(enable = "neon")], #[inline], wide: true, block: 4 x 1, single: 4 x 1);
+    #[cfg(feature = "tensors")]
+    gather!(#[target_feature(enable = "neon")], wide: true, block: 4 x 1, single: 2);
 }

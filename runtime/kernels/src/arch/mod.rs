@@ -7,6 +7,8 @@ pub mod amx;
 #[cfg(target_arch = "x86_64")]
 mod forest;
 pub mod fp_state;
+#[cfg(feature = "tensors")]
+pub mod gather;
 pub mod scalar;
 #[cfg(any(
     target_arch = "x86_64",

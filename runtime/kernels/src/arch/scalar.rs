@@ -1,6 +1,8 @@
 //! The definition of every kernel, in plain Rust that a compiler can vectorise.
 #![forbid(unsafe_code)]
 
+#[cfg(feature = "tensors")]
+use crate::arch::gather::{Block, Gather, PLACES, Results};
 use crate::{DEPTH, LANES, Requantise, Shape, panel_bytes};
 
 /// Adding and subtracting this rounds an f32 of magnitude below 2^22 to the nearest integer, ties
@@ -143,6 +145,47 @@ pub fn dense_f32(shape: Shape, panels: &[u8], input: &[u8], relu: bool, output: 
     walk(shape, panels, output, products(shape, input), finish);
 }
 
+/// Hands the 16 sums of each place and panel of a block to `finish`, with the panel and the result's index.
+#[cfg(feature = "tensors")]
+#[inline(always)]
+fn gathers(b: &Block<'_>, mut finish: impl FnMut([i32; LANES], &[u8], usize)) {
+    let run = b.taps.run;
+    for (p, panel) in b.panels.chunks_exact(b.panel_bytes).enumerate() {
+        for (r, place) in b.places.iter().enumerate() {
+            let mut sums = [0i32; LANES];
+            for (at, tap) in b.taps.offsets.iter().enumerate() {
+                let input = &b.input[place + tap..];
+                let more = accumulate(&panel[at * run * LANES..], input, run, LANES);
+                for (sum, more) in sums.iter_mut().zip(more) {
+                    *sum = sum.wrapping_add(more);
+                }
+            }
+            finish(sums, panel, p * PLACES + r);
+        }
+    }
+}
+
+/// The definition of the kernels over a block.
+#[cfg(feature = "tensors")]
+pub const GATHER: Gather = Gather {
+    to_u8: gather_to_u8,
+    to_f32: gather_to_f32,
+};
+
+#[cfg(feature = "tensors")]
+fn gather_to_u8(b: &Block<'_>, to: Requantise, results: &mut Results<u8>) {
+    gathers(b, |sums, panel, at| {
+        finish_u8(sums, panel, to, &mut results[at]);
+    });
+}
+
+#[cfg(feature = "tensors")]
+fn gather_to_f32(b: &Block<'_>, relu: bool, results: &mut Results<f32>) {
+    gathers(b, |sums, panel, at| {
+        finish_f32(sums, panel, relu, &mut results[at]);
+    });
+}
+
 /// The products' sums, without bias.
 pub fn sums(shape: Shape, panels: &[u8], input: &[u8], output: &mut [i32]) {
     let finish = |sums: [i32; LANES], _: &[u8], out: &mut [i32]| out.copy_from_slice(&sums);
@@ -195,6 +238,15 @@ pub(super) fn quantise_each(input: &[f32], factors: &[u8], offsets: &[u8], outpu
     {
         *out = round(clamp(x * word(factor) + word(offset), 0.0, 127.0)) as u8;
     }
+}
+
+/// `zero + round(clamp(x · factor + offset, low − zero, high − zero))`
+#[cfg(feature = "tensors")]
+#[inline(always)]
+pub(crate) fn quantised(x: f32, factor: f32, offset: f32, to: Requantise) -> u8 {
+    let zero = i32::from(to.zero);
+    let (low, high) = (i32::from(to.low) - zero, i32::from(to.high) - zero);
+    (round(clamp(x * factor + offset, low as f32, high as f32)) + zero) as u8
 }
 
 /// Dense in f32: for each output the products are added over the inputs in rising order, starting

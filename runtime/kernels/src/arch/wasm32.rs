@@ -8,6 +8,8 @@
 
 use std::arch::wasm32::*;
 
+#[cfg(feature = "tensors")]
+use crate::arch::gather::{Block, Gather, PANELS, PLACES, Results, gather};
 use crate::arch::scalar;
 use crate::arch::tile::{Checked, dense};
 use crate::{DEPTH, Kernels, LANES, Requantise, Shape, panel_bytes, trees};
@@ -18,6 +20,8 @@ pub fn simd128() -> Kernels {
         name: "simd128",
         dense_u8,
         dense_f32,
+        #[cfg(feature = "tensors")]
+        gather: GATHER,
         sums,
         requantise,
         dequantise,
@@ -165,6 +169,8 @@ fn finish_f32(acc: Acc, panel: &[u8], relu: bool, output: &mut [f32]) {
 }
 
 dense!(#[target_feature(enable = "simd128")], #[inline(never)], wide: false, block: 2 x 1, single: 2 x 1);
+#[cfg(feature = "tensors")]
+gather!(#[target_feature(enable = "simd128")], wide: false, block: 2 x 1, single: 1);
 
 /// Features to bytes.
 pub fn quantise(shape: Shape, constants: &[u8], input: &[f32], output: &mut [u8]) {

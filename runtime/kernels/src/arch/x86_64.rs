@@ -6,6 +6,8 @@
 
 use std::arch::x86_64::*;
 
+#[cfg(feature = "tensors")]
+use crate::arch::gather::{Block, Gather, PANELS, PLACES, Results, gather};
 use crate::arch::tile::{Checked, dense};
 use crate::arch::{forest, scalar};
 use crate::{DEPTH, Kernels, LANES, Requantise, Shape, panel_bytes, trees};
@@ -16,6 +18,8 @@ pub fn avx2() -> Option<Kernels> {
         name: "avx2",
         dense_u8: avx2::dense_u8,
         dense_f32: avx2::dense_f32,
+        #[cfg(feature = "tensors")]
+        gather: avx2::GATHER,
         sums: avx2::sums,
         requantise: avx2::requantise,
         dequantise: avx2::dequantise,
@@ -32,6 +36,8 @@ pub fn avx_vnni() -> Option<Kernels> {
         name: "avx-vnni",
         dense_u8: avx_vnni::dense_u8,
         dense_f32: avx_vnni::dense_f32,
+        #[cfg(feature = "tensors")]
+        gather: avx_vnni::GATHER,
         sums: avx_vnni::sums,
         requantise: avx_vnni::requantise,
         dequantise: avx_vnni::dequantise,
@@ -53,6 +59,8 @@ pub fn avx512_vnni() -> Option<Kernels> {
         name: "avx512-vnni",
         dense_u8: avx512_vnni::dense_u8,
         dense_f32: avx512_vnni::dense_f32,
+        #[cfg(feature = "tensors")]
+        gather: avx512_vnni::GATHER,
         sums: avx512_vnni::sums,
         requantise: avx512_vnni::requantise,
         dequantise: avx512_vnni::dequantise,
@@ -202,6 +210,8 @@ mod avx2 {
     }
 
     dense!(#[target_feature(enable = "avx2")], #[inline], wide: true, block: 4 x 1, single: 4 x 1);
+    #[cfg(feature = "tensors")]
+    gather!(#[target_feature(enable = "avx2")], wide: true, block: 4 x 1, single: 2);
 
     /// Features to bytes; only reached through a constructor that checks the processor.
     pub fn quantise(shape: Shape, constants: &[u8], input: &[f32], output: &mut [u8]) {
@@ -269,6 +279,8 @@ mod avx_vnni {
     }
 
     dense!(#[target_feature(enable = "avx2,avxvnni")], #[inline], wide: false, block: 4 x 1, single: 4 x 1);
+    #[cfg(feature = "tensors")]
+    gather!(#[target_feature(enable = "avx2,avxvnni")], wide: false, block: 4 x 1, single: 2);
 }
 
 /// 16 accumulators in a 512-bit register, and what is done with them: shared by AVX512-VNNI and AMX.
@@ -398,6 +410,8 @@ pub(super) mod avx512_vnni {
     }
 
     dense!(#[target_feature(enable = "avx2,avx512f,avx512bw,avx512vl,avx512vnni")], #[inline], wide: false, block: 8 x 2, single: 4 x 2);
+    #[cfg(feature = "tensors")]
+    gather!(#[target_feature(enable = "avx2,avx512f,avx512bw,avx512vl,avx512vnni")], wide: false, block: 8 x 2, single: 4);
 
     /// Features to bytes; only reached through the constructor that checks the processor.
     pub fn quantise(shape: Shape, constants: &[u8], input: &[f32], output: &mut [u8]) {

@@ -6,6 +6,7 @@
 //! over the inner axes in order; other sums use 16 lanes, i mod 16, then a fixed tree.
 #![forbid(unsafe_code)]
 
+pub mod bytes;
 mod element;
 mod math;
 #[cfg(test)]
