@@ -21,6 +21,8 @@ pub fn neon() -> Kernels {
         quantise: vector::quantise,
         rank: trees::rank,
         walk: trees::walk,
+        #[cfg(feature = "tensors")]
+        tensor: crate::arch::lanes::aarch64::neon,
     }
 }
 
@@ -36,6 +38,8 @@ pub fn dotprod() -> Option<Kernels> {
         quantise: vector::quantise,
         rank: trees::rank,
         walk: trees::walk,
+        #[cfg(feature = "tensors")]
+        tensor: crate::arch::lanes::aarch64::neon,
     })
 }
 

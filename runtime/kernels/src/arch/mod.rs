@@ -7,6 +7,15 @@ pub mod amx;
 #[cfg(target_arch = "x86_64")]
 mod forest;
 pub mod fp_state;
+#[cfg(all(
+    feature = "tensors",
+    any(
+        target_arch = "x86_64",
+        target_arch = "aarch64",
+        all(target_arch = "wasm32", target_feature = "simd128")
+    )
+))]
+pub mod lanes;
 pub mod scalar;
 #[cfg(any(
     target_arch = "x86_64",

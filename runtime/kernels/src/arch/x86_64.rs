@@ -22,6 +22,8 @@ pub fn avx2() -> Option<Kernels> {
         quantise: avx2::quantise,
         rank: trees::rank,
         walk: trees::walk,
+        #[cfg(feature = "tensors")]
+        tensor: crate::arch::lanes::x86_64::avx2,
     })
 }
 
@@ -38,6 +40,8 @@ pub fn avx_vnni() -> Option<Kernels> {
         quantise: avx2::quantise,
         rank: trees::rank,
         walk: trees::walk,
+        #[cfg(feature = "tensors")]
+        tensor: crate::arch::lanes::x86_64::avx2,
     })
 }
 
@@ -59,6 +63,8 @@ pub fn avx512_vnni() -> Option<Kernels> {
         quantise: avx512_vnni::quantise,
         rank: forest::rank,
         walk: forest::walk,
+        #[cfg(feature = "tensors")]
+        tensor: crate::arch::lanes::x86_64::avx512,
     })
 }
 
