@@ -24,6 +24,7 @@ macro_rules! lanes {
         add: $add:expr, sub: $sub:expr, mul: $mul:expr, div: $div:expr, sqrt: $sqrt:expr, abs: $abs:expr,
         greater: $greater:expr, lesser: $lesser:expr, below: $below:expr, power: $power:expr,
         tree: $tree:expr
+        $(, part: $load_part:expr, $store_part:expr, most: $most:expr)?
     ) => {
         #[derive(Clone, Copy)]
         struct $name([$register; $count]);
@@ -122,6 +123,20 @@ macro_rules! lanes {
             fn tree(self) -> f32 {
                 unsafe { $tree(self) }
             }
+            $(
+                #[inline(always)]
+                fn load_part(from: &[f32]) -> Self {
+                    unsafe { $load_part(from) }
+                }
+                #[inline(always)]
+                fn store_part(self, to: &mut [f32]) {
+                    unsafe { $store_part(self, to) }
+                }
+                #[inline(always)]
+                fn most(self) -> f32 {
+                    unsafe { $most(self) }
+                }
+            )?
         }
     };
 }
@@ -169,6 +184,19 @@ pub mod x86_64 {
             let high = _mm512_shuffle_f32x4::<0b11_10_11_10>(x.0[0], x.0[0]);
             let (low, high) = (_mm512_castps512_ps256(x.0[0]), _mm512_castps512_ps256(high));
             eight(_mm256_add_ps(low, high))
+        },
+        part: |from: &[f32]| Self([_mm512_maskz_loadu_ps(first(from.len()), from.as_ptr())]),
+        |x: Zmm, to: &mut [f32]| _mm512_mask_storeu_ps(to.as_mut_ptr(), first(to.len()), x.0[0]),
+        most: |x: Zmm| _mm512_reduce_max_ps(x.0[0])
+    }
+
+    /// The first lanes.
+    #[inline(always)]
+    const fn first(count: usize) -> u16 {
+        if count < LANES {
+            !(u16::MAX << count)
+        } else {
+            u16::MAX
         }
     }
 

@@ -20,41 +20,52 @@ pub(super) fn run<L: Lanes>(
     let axis = &nest.last;
     let two = operation.is_binary();
     let mut block = [[[0.0; LANES]; BLOCK]; 3];
+    let [x, y, z] = &mut block;
+    let plain = axis.left == 1 && axis.output == 1 && (!two || matches!(axis.right, 0 | 1));
     for at in Places::new(&nest.outer, nest.start) {
         let mut first = 0;
-        // Side by side: rows are read and written where they are.
-        if axis.left == 1 && axis.output == 1 && (!two || matches!(axis.right, 0 | 1)) {
-            let (left, _) = from.left[at.left..][..axis.count].as_chunks();
-            let (to, _) = output[at.output..][..axis.count].as_chunks_mut();
-            if two && axis.right == 1 {
-                let (right, _) = from.right[at.right..][..axis.count].as_chunks();
-                apply::<L>(operation, from.parameters, left, right, to);
-            } else {
-                if two {
-                    block[1][0] = [from.right[at.right]; LANES];
-                }
-                apply::<L>(operation, from.parameters, left, &block[1][..1], to);
-            }
-            first = left.len() * LANES;
-        }
         while first < axis.count {
             let at = at.step(axis, first);
-            let count = (axis.count - first).min(BLOCK * LANES);
-            let [x, y, to] = &mut block;
+            let rows = (axis.count - first) / LANES;
+            // Side by side, rows are read and written where they are.
+            let plain = plain && rows > 0;
+            let count = if plain {
+                rows * LANES
+            } else {
+                (axis.count - first).min(BLOCK * LANES)
+            };
             let whole = count.div_ceil(LANES);
-            gather(
-                from.left,
-                at.left,
-                axis.left,
-                &mut x.as_flattened_mut()[..count],
-            );
-            if two {
-                let y = &mut y.as_flattened_mut()[..count];
-                gather(from.right, at.right, axis.right, y);
+            let mut right = &y[..0];
+            if two && plain && axis.right == 1 {
+                right = from.right[at.right..][..count].as_chunks().0;
+            } else if two {
+                let count = count.min(if plain { LANES } else { BLOCK * LANES });
+                gather(
+                    from.right,
+                    at.right,
+                    axis.right,
+                    &mut y.as_flattened_mut()[..count],
+                );
+                right = &y[..count.div_ceil(LANES)];
             }
-            let (x, y) = (&x[..whole], &y[..whole]);
-            apply::<L>(operation, from.parameters, x, y, &mut to[..whole]);
-            scatter(&to.as_flattened()[..count], output, at.output, axis.output);
+            let (left, to): (&[Row], &mut [Row]) = if plain {
+                (
+                    from.left[at.left..][..count].as_chunks().0,
+                    output[at.output..][..count].as_chunks_mut().0,
+                )
+            } else {
+                gather(
+                    from.left,
+                    at.left,
+                    axis.left,
+                    &mut x.as_flattened_mut()[..count],
+                );
+                (&x[..whole], &mut z[..whole])
+            };
+            apply::<L>(operation, from.parameters, left, right, to);
+            if !plain {
+                scatter(&z.as_flattened()[..count], output, at.output, axis.output);
+            }
             first += count;
         }
     }
@@ -79,19 +90,12 @@ fn apply<L: Lanes>(
             }
         };
     }
+    let last = right.len().saturating_sub(1);
     macro_rules! two {
         (|$x:ident, $y:ident| $of:expr) => {
-            if let [only] = right {
-                let $y = L::load(only);
-                for (to, x) in to.iter_mut().zip(left) {
-                    let $x = L::load(x);
-                    $of.store(to);
-                }
-            } else {
-                for ((to, x), y) in to.iter_mut().zip(left).zip(right) {
-                    let ($x, $y) = (L::load(x), L::load(y));
-                    $of.store(to);
-                }
+            for (i, (to, x)) in to.iter_mut().zip(left).enumerate() {
+                let ($x, $y) = (L::load(x), L::load(&right[i.min(last)]));
+                $of.store(to);
             }
         };
     }
@@ -122,13 +126,7 @@ fn apply<L: Lanes>(
         Operation::Divide => two!(|x, y| x.div(y)),
         Operation::Least => two!(|x, y| x.lesser(y)),
         Operation::Greatest => two!(|x, y| x.greater(y)),
-        Operation::Right => {
-            for (i, to) in to.iter_mut().enumerate() {
-                if let Some(from) = right.get(i).or(right.last()) {
-                    *to = *from;
-                }
-            }
-        }
+        Operation::Right => two!(|_x, y| y),
         Operation::Less => two!(|x, y| x.below(y, one, zero)),
         _ => to.copy_from_slice(left),
     }

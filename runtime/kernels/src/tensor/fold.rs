@@ -1,8 +1,8 @@
 //! One value of several, and norms.
 
 use super::lanes::Lanes;
-use super::sums::some;
-use super::{At, Axis, Nest, Operands, Operation, Places, scatter};
+use super::sums::{some, write};
+use super::{At, Nest, Operands, Operation, Places};
 use crate::LANES;
 
 /// From so many elements on, those that lie side by side are folded sixteen at a time.
@@ -39,103 +39,48 @@ fn greatest<L: Lanes>(lanes: L) -> f32 {
     most
 }
 
-/// The elements of one place, sixteen at a time.
+/// The elements of one place that lie anywhere, sixteen at a time.
 struct Blocks<'n> {
     places: Places<'n>,
-    /// Where elements lie side by side, the next one.
-    plain: Option<At>,
-    run: Axis,
     at: [At; LANES],
     left: usize,
 }
 
 impl<'n> Blocks<'n> {
-    #[inline(always)]
     fn new(nest: &'n Nest, at: At) -> Self {
-        let run = nest.runs[1];
-        let plain = nest.inner.len() <= 1 && run.left == 1 && matches!(run.output, 0 | 1);
         Self {
             places: Places::new(&nest.inner, at),
-            plain: plain.then_some(at),
-            run,
             at: [at; LANES],
             left: nest.depth(),
         }
     }
 
     /// How many elements the next block has, whose places are known then.
-    #[inline(always)]
     fn next(&mut self) -> Option<usize> {
         let wide = self.left.min(LANES);
         self.left -= wide;
-        match &mut self.plain {
-            Some(at) => {
-                self.at[0] = *at;
-                *at = at.step(&self.run, LANES);
-            }
-            None => self.fill(wide),
-        }
-        (wide > 0).then_some(wide)
-    }
-
-    #[inline(never)]
-    fn fill(&mut self, wide: usize) {
         for (to, at) in self.at[..wide].iter_mut().zip(&mut self.places) {
             *to = at;
         }
+        (wide > 0).then_some(wide)
     }
 
     /// The elements, then zeros.
     #[inline(always)]
     fn load<L: Lanes>(&self, wide: usize, from: &[f32]) -> L {
-        if self.plain.is_some() {
-            return some(from, self.at[0].left, 1, wide);
-        }
-        self.each(wide, from, |at| at.left)
-    }
-
-    /// What has been written to their places in the output, then zeros.
-    #[inline(always)]
-    fn again<L: Lanes>(&self, wide: usize, output: &[f32]) -> L {
-        if self.plain.is_some() {
-            return some(output, self.at[0].output, 1, wide);
-        }
-        self.each(wide, output, |at| at.output)
-    }
-
-    #[inline(always)]
-    fn each<L: Lanes>(&self, wide: usize, from: &[f32], place: impl Fn(&At) -> usize) -> L {
         let mut lanes = [0.0; LANES];
         for (to, at) in lanes[..wide].iter_mut().zip(&self.at) {
-            *to = from[place(at)];
+            *to = from[at.left];
         }
         L::load(&lanes)
     }
 
     #[inline(always)]
     fn store<L: Lanes>(&self, x: L, wide: usize, output: &mut [f32]) {
-        let lanes = x.array();
-        if self.plain.is_some() {
-            return match output[self.at[0].output..].first_chunk_mut() {
-                Some(to) if wide == LANES => x.store(to),
-                _ => scatter(&lanes[..wide], output, self.at[0].output, 1),
-            };
-        }
-        for (x, at) in lanes[..wide].iter().zip(&self.at) {
+        for (x, at) in x.array()[..wide].iter().zip(&self.at) {
             output[at.output] = *x;
         }
     }
-}
-
-/// The first lanes of `new`, the others of `old`.
-#[inline(always)]
-fn part<L: Lanes>(old: L, new: L, wide: usize) -> L {
-    if wide == LANES {
-        return new;
-    }
-    let mut lanes = old.array();
-    lanes[..wide].copy_from_slice(&new.array()[..wide]);
-    L::load(&lanes)
 }
 
 /// Folds the elements of one place into sixteen lanes, place i into lane i mod 16.
@@ -145,9 +90,21 @@ fn lanes<L: Lanes>(operation: Operation, nest: &Nest, at: At, from: &[f32], shif
     let mut blocks = Blocks::new(nest, at);
     while let Some(wide) = blocks.next() {
         let x = blocks.load::<L>(wide, from).sub(shift);
-        lanes = part(lanes, into(operation, lanes, x), wide);
+        lanes = into(operation, lanes, x).until(wide, lanes);
     }
     lanes
+}
+
+/// As [`lanes`], of elements that lie side by side.
+#[inline(always)]
+fn plain_lanes<L: Lanes>(operation: Operation, from: &[f32], shift: L) -> L {
+    let (whole, rest) = from.as_chunks();
+    let mut lanes = L::splat(start(operation));
+    for x in whole {
+        lanes = into(operation, lanes, L::load(x).sub(shift));
+    }
+    let last = into(operation, lanes, L::load_part(rest).sub(shift));
+    last.until(rest.len(), lanes)
 }
 
 /// `a` times the sum, the greatest or the least of sixteen lanes.
@@ -179,7 +136,8 @@ pub(super) fn reduce<L: Lanes>(
         if long {
             for i in 0..last.count {
                 let at = at.step(last, i);
-                let lanes = lanes::<L>(operation, nest, at, from.left, L::splat(0.0));
+                let from = &from.left[at.left..][..nest.depth()];
+                let lanes = plain_lanes::<L>(operation, from, L::splat(0.0));
                 output[at.output] = of_lanes(operation, lanes, a);
             }
             continue;
@@ -212,7 +170,7 @@ pub(super) fn reduce<L: Lanes>(
                     L::splat(a).mul(lanes[0])
                 }
             };
-            scatter(&all.array()[..wide], output, at.output, last.output);
+            write(all, last.output, wide, at.output, output);
         }
     }
 }
@@ -224,37 +182,93 @@ pub(super) fn norm<L: Lanes>(
     from: Operands<'_>,
     output: &mut [f32],
 ) {
-    let (left, [a, _]) = (from.left, from.parameters);
-    let (count, zero) = (nest.depth() as f32, L::splat(0.0));
+    let (left, [a, _], run) = (from.left, from.parameters, &nest.runs[1]);
+    let plain = nest.inner.len() <= 1 && run.left == 1 && run.output == 1;
+    let count = nest.depth();
     for at in Places::new(&nest.outer, nest.start) {
         for i in 0..nest.last.count {
             let at = at.step(&nest.last, i);
-            if operation == Operation::Softmax {
-                let most = greatest(lanes::<L>(Operation::Max, nest, at, left, zero));
-                let mut sums = zero;
-                let mut blocks = Blocks::new(nest, at);
-                while let Some(wide) = blocks.next() {
-                    let x = blocks.load::<L>(wide, left).sub(L::splat(most)).exp();
-                    blocks.store(x, wide, output);
-                    sums = part(sums, sums.add(x), wide);
-                }
-                let factor = L::splat(1.0 / sums.tree());
-                let mut blocks = Blocks::new(nest, at);
-                while let Some(wide) = blocks.next() {
-                    let x = blocks.again::<L>(wide, output);
-                    blocks.store(factor.mul(x), wide, output);
-                }
+            let x = &left[at.left..];
+            if plain {
+                plain_norm::<L>(operation, &x[..count], &mut output[at.output..][..count], a);
             } else {
-                let mean = lanes::<L>(Operation::Sum, nest, at, left, zero).tree() / count;
-                let mean = L::splat(mean);
-                let squares = lanes::<L>(Operation::SumSquares, nest, at, left, mean);
-                let factor = L::splat(1.0 / (squares.tree() / count + a).sqrt());
-                let mut blocks = Blocks::new(nest, at);
-                while let Some(wide) = blocks.next() {
-                    let x = blocks.load::<L>(wide, left).sub(mean);
-                    blocks.store(factor.mul(x), wide, output);
-                }
+                any_norm::<L>(operation, nest, at, left, output, a);
             }
         }
+    }
+}
+
+/// What is taken off each element, and what the difference is divided by, less than that.
+#[inline(always)]
+fn moments<L: Lanes>(mean: f32, squares: impl FnOnce(L) -> L, count: usize, a: f32) -> (L, L) {
+    let mean = L::splat(mean / count as f32);
+    let variance = squares(mean).tree() / count as f32;
+    (mean, L::splat(1.0 / (variance + a).sqrt()))
+}
+
+/// Elements that lie side by side.
+#[inline(always)]
+fn plain_norm<L: Lanes>(operation: Operation, from: &[f32], to: &mut [f32], a: f32) {
+    let (zero, wide) = (L::splat(0.0), from.len() % LANES);
+    let (whole, rest) = from.as_chunks();
+    let (out, out_rest) = to.as_chunks_mut();
+    if operation == Operation::Softmax {
+        let most = L::splat(plain_lanes::<L>(Operation::Max, from, zero).most());
+        let mut sums = zero;
+        for (x, to) in whole.iter().zip(out.iter_mut()) {
+            let x = L::load(x).sub(most).exp();
+            x.store(to);
+            sums = sums.add(x);
+        }
+        let last = L::load_part(rest).sub(most).exp();
+        sums = sums.add(last).until(wide, sums);
+        let factor = L::splat(1.0 / sums.tree());
+        for to in out {
+            factor.mul(L::load(to)).store(to);
+        }
+        factor.mul(last).store_part(out_rest);
+    } else {
+        let sum = plain_lanes::<L>(Operation::Sum, from, zero).tree();
+        let squares = |mean| plain_lanes::<L>(Operation::SumSquares, from, mean);
+        let (mean, factor) = moments(sum, squares, from.len(), a);
+        for (x, to) in whole.iter().zip(out) {
+            factor.mul(L::load(x).sub(mean)).store(to);
+        }
+        factor
+            .mul(L::load_part(rest).sub(mean))
+            .store_part(out_rest);
+    }
+}
+
+/// Elements that lie anywhere.
+#[inline(always)]
+fn any_norm<L: Lanes>(
+    operation: Operation,
+    nest: &Nest,
+    at: At,
+    left: &[f32],
+    output: &mut [f32],
+    a: f32,
+) {
+    let zero = L::splat(0.0);
+    let softmax = operation == Operation::Softmax;
+    let (shift, factor) = if softmax {
+        let most = L::splat(lanes::<L>(Operation::Max, nest, at, left, zero).most());
+        let (mut sums, mut blocks) = (zero, Blocks::new(nest, at));
+        while let Some(wide) = blocks.next() {
+            let x = blocks.load::<L>(wide, left).sub(most).exp();
+            sums = sums.add(x).until(wide, sums);
+        }
+        (most, L::splat(1.0 / sums.tree()))
+    } else {
+        let sum = lanes::<L>(Operation::Sum, nest, at, left, zero).tree();
+        let squares = |mean| lanes::<L>(Operation::SumSquares, nest, at, left, mean);
+        moments(sum, squares, nest.depth(), a)
+    };
+    let mut blocks = Blocks::new(nest, at);
+    while let Some(wide) = blocks.next() {
+        let x = blocks.load::<L>(wide, left).sub(shift);
+        let x = if softmax { x.exp() } else { x };
+        blocks.store(factor.mul(x), wide, output);
     }
 }

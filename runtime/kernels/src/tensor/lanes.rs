@@ -48,6 +48,40 @@ pub trait Lanes: Copy {
         self.below(other, self, other)
     }
 
+    /// Up to sixteen numbers, then zeros.
+    #[inline(always)]
+    fn load_part(from: &[f32]) -> Self {
+        let mut lanes = [0.0; LANES];
+        for (to, from) in lanes.iter_mut().zip(from) {
+            *to = *from;
+        }
+        Self::load(&lanes)
+    }
+
+    /// The first ones, as many as there is room for.
+    #[inline(always)]
+    fn store_part(self, to: &mut [f32]) {
+        for (to, from) in to.iter_mut().zip(self.array()) {
+            *to = from;
+        }
+    }
+
+    /// The first `count` lanes, and the others of `or`.
+    #[inline(always)]
+    fn until(self, count: usize, or: Self) -> Self {
+        const NUMBERS: [f32; LANES] = [
+            0.0, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0, 9.0, 10.0, 11.0, 12.0, 13.0, 14.0, 15.0,
+        ];
+        Self::load(&NUMBERS).below(Self::splat(count as f32), self, or)
+    }
+
+    /// The greatest; which zero, and what beside a NaN, is left open.
+    #[inline(always)]
+    fn most(self) -> f32 {
+        let greater = |most: f32, x| if x > most { x } else { most };
+        self.array().into_iter().fold(f32::NEG_INFINITY, greater)
+    }
+
     /// [`math::exp`]; a call where code is to be small.
     #[inline(always)]
     fn exp(self) -> Self {

@@ -1,8 +1,8 @@
 //! Recurrent cells, over all of a sequence: the gates' inputs are summed before, their states here.
 
 use super::lanes::Lanes;
-use super::sums::{run_of, some};
-use super::{At, Axis, Nest, Operands, math, scatter};
+use super::sums::{run_of, some, write};
+use super::{At, Axis, Nest, Operands, math};
 use crate::LANES;
 
 /// Sixteen little-endian f32.
@@ -30,9 +30,11 @@ pub(super) fn run<L: Lanes, const G: usize, const D: usize>(
         let before = (step > 0).then(|| nest.start.step(&time, step - 1));
         let mut block = 0;
         // Two blocks of units at a time: while one waits for a sum, the other goes on.
-        while L::ROWS > 2 && block + 2 <= sequence.blocks {
-            sequence.units::<L, G, 2, D>(block, at, before, output);
-            block += 2;
+        if const { L::ROWS > 2 } {
+            while block + 2 <= sequence.blocks {
+                sequence.units::<L, G, 2, D>(block, at, before, output);
+                block += 2;
+            }
         }
         while block < sequence.blocks {
             sequence.units::<L, G, 1, G>(block, at, before, output);
@@ -102,10 +104,7 @@ impl Sequence<'_> {
             let at = at.step(units, unit);
             for (s, new) in new.iter().enumerate().take(states.count) {
                 let at = at.step(states, s).output;
-                match output[at..].first_chunk_mut() {
-                    Some(to) if units.output == 1 && wide == LANES => new.store(to),
-                    _ => scatter(&new.array()[..wide], output, at, units.output),
-                }
+                write(*new, units.output, wide, at, output);
             }
         }
     }

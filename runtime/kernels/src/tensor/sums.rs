@@ -52,15 +52,11 @@ pub(super) fn panels<const P: usize>(all: &[Row], first: usize, rows: usize) -> 
 
 /// Sixteen sums, as many of them as there are, along an axis from `at` on.
 #[inline(always)]
-fn write<L: Lanes>(sums: L, axis: &Axis, wide: usize, at: usize, output: &mut [f32]) {
-    let whole = if axis.output == 1 && wide == LANES {
-        output[at..].first_chunk_mut()
+pub(super) fn write<L: Lanes>(sums: L, stride: isize, wide: usize, at: usize, output: &mut [f32]) {
+    if stride == 1 {
+        sums.store_part(&mut output[at..][..wide]);
     } else {
-        None
-    };
-    match whole {
-        Some(whole) => sums.store(whole),
-        None => scatter(&sums.array()[..wide], output, at, axis.output),
+        scatter(&sums.array()[..wide], output, at, stride);
     }
 }
 
@@ -90,11 +86,22 @@ pub(super) fn dense<L: Lanes>(nest: &Nest, from: Operands<'_>, output: &mut [f32
         }};
     }
     while panel < count {
-        match (count - panel).min(L::PANELS[usize::from(axis.count == 1)]) {
-            8.. => tiles!(8),
-            4.. => tiles!(4),
-            2.. => tiles!(2),
-            _ => tiles!(1),
+        let (left, single) = (count - panel, axis.count == 1);
+        // What an instance never takes is not compiled for it.
+        if const { L::PANELS[1] >= 8 } && left >= 8 && single {
+            tiles!(8);
+        } else if const { L::PANELS[1] >= 4 }
+            && left >= 4
+            && (single || const { L::PANELS[0] >= 4 })
+        {
+            tiles!(4);
+        } else if const { L::PANELS[1] >= 2 }
+            && left >= 2
+            && (single || const { L::PANELS[0] >= 2 })
+        {
+            tiles!(2);
+        } else {
+            tiles!(1);
         }
     }
 }
@@ -127,13 +134,14 @@ impl Tiles<'_> {
         output: &mut [f32],
     ) {
         let mut first = 0;
-        // Eight panels are for a position alone.
-        if P < 8 {
+        // More panels are for a position alone.
+        if const { P <= L::PANELS[0] } {
             while first + L::ROWS <= self.axis.count {
                 let at = at.step(&self.axis, first);
-                match L::ROWS {
-                    4 => self.tile::<L, 4, P>(at, panel, panels, output),
-                    _ => self.tile::<L, 2, P>(at, panel, panels, output),
+                if const { L::ROWS == 4 } {
+                    self.tile::<L, 4, P>(at, panel, panels, output);
+                } else {
+                    self.tile::<L, 2, P>(at, panel, panels, output);
                 }
                 first += L::ROWS;
             }
@@ -179,7 +187,7 @@ impl Tiles<'_> {
             for (p, sum) in sums.iter().enumerate() {
                 let at = at.step(&self.axis, r).step(last, p * LANES);
                 let wide = LANES.min(last.count - (panel + p) * LANES);
-                write::<L>(*sum, last, wide, at.output, output);
+                write::<L>(*sum, last.output, wide, at.output, output);
             }
         }
     }
@@ -193,13 +201,11 @@ fn depthwise<L: Lanes>(nest: &Nest, left: &[f32], all: &[Row], rows: usize, outp
         let wide = LANES.min(last.count - p * LANES);
         for at in Places::new(&nest.outer, nest.start.step(last, p * LANES)) {
             let mut sum = L::read(&panel[0]);
-            let mut row = 1;
-            for place in Places::new(&nest.inner, at) {
+            for (row, place) in panel[1..].iter().zip(Places::new(&nest.inner, at)) {
                 let x = some::<L>(left, place.left, last.left, wide);
-                sum = sum.add(x.mul(L::read(&panel[row])));
-                row += 1;
+                sum = sum.add(x.mul(L::read(row)));
             }
-            write::<L>(sum, last, wide, at.output, output);
+            write::<L>(sum, last.output, wide, at.output, output);
         }
     }
 }
@@ -207,16 +213,9 @@ fn depthwise<L: Lanes>(nest: &Nest, left: &[f32], all: &[Row], rows: usize, outp
 /// Up to sixteen numbers, then zeros.
 #[inline(always)]
 pub(super) fn some<L: Lanes>(from: &[f32], at: usize, stride: isize, wide: usize) -> L {
-    let whole = if stride == 1 && wide == LANES {
-        from[at..].first_chunk()
-    } else {
-        None
-    };
-    whole.map_or_else(|| part(from, at, stride, wide), L::load)
-}
-
-#[inline(always)]
-fn part<L: Lanes>(from: &[f32], at: usize, stride: isize, wide: usize) -> L {
+    if stride == 1 {
+        return L::load_part(&from[at..][..wide]);
+    }
     let mut lanes = [0.0; LANES];
     gather(from, at, stride, &mut lanes[..wide]);
     L::load(&lanes)
@@ -288,10 +287,14 @@ impl Block<'_> {
             output: to,
         };
         let mut count = self.axis.count;
-        while count >= 4 {
-            self.tile::<L, 4>(at, from, output);
-            at = at.step(&self.axis, 4);
-            count -= 4;
+        while count >= L::ROWS {
+            if const { L::ROWS == 4 } {
+                self.tile::<L, 4>(at, from, output);
+            } else {
+                self.tile::<L, 2>(at, from, output);
+            }
+            at = at.step(&self.axis, L::ROWS);
+            count -= L::ROWS;
         }
         while count > 0 {
             self.tile::<L, 1>(at, from, output);
@@ -316,7 +319,7 @@ impl Block<'_> {
         run_of::<L, R, 1>(&mut sums, from, left, run.left, &[self.panel], rows);
         for (r, [sum]) in sums.iter().enumerate() {
             let at = at.step(&self.axis, r);
-            write::<L>(*sum, last, self.wide, at.output, output);
+            write::<L>(*sum, last.output, self.wide, at.output, output);
         }
     }
 }
@@ -331,5 +334,5 @@ fn pairs<L: Lanes>(nest: &Nest, at: At, wide: usize, from: Operands<'_>, output:
         let y = some::<L>(from.right, at.right, last.right, wide);
         sum = sum.add(x.mul(y));
     }
-    write::<L>(sum, last, wide, at.output, output);
+    write::<L>(sum, last.output, wide, at.output, output);
 }

@@ -376,3 +376,70 @@ proptest! {
         }
     }
 }
+
+/// A cell over time, gate by gate and unit by unit.
+#[test]
+fn cells_are_sums_and_functions() {
+    let (time, units) = (5, 18);
+    for operation in [Operation::Gru, Operation::Lstm] {
+        let (gates, states) = operation.gates().unwrap();
+        let mut random = Random(7);
+        let (left, first) = (
+            random.floats(time * gates * units),
+            random.floats(states * units),
+        );
+        let matrix: Vec<f32> = random.floats(gates * units * units);
+        let matrix: Vec<f32> = matrix.iter().map(|w| w / 8.0).collect();
+        let bias = random.floats(gates * units);
+        let panels = matrix
+            .chunks(units * units)
+            .zip(bias.chunks(units))
+            .flat_map(|(matrix, bias)| crate::pack_dense_float(units, matrix, bias, false));
+        let axes = [
+            axis(time, (gates * units) as isize, 0, (states * units) as isize),
+            axis(units, 1, 1, 1),
+            axis(states, 0, units as isize, units as isize),
+            axis(gates, units as isize, 0, 0),
+        ];
+        let start = At {
+            left: 0,
+            right: 0,
+            output: 0,
+        };
+        let from = Operands {
+            left: &left,
+            right: &first,
+            weights: &panels.collect::<Vec<u8>>(),
+            parameters: [0.0; 2],
+        };
+        let mut output = vec![f32::NAN; time * states * units];
+        run(operation, &Nest::new(&axes, 2, start), from, &mut output);
+        let mut state = first;
+        for (x, output) in left
+            .chunks(gates * units)
+            .zip(output.chunks(states * units))
+        {
+            let mut next = state.clone();
+            for unit in 0..units {
+                let sum = |gate: usize| {
+                    let row = &matrix[(gate * units + unit) * units..][..units];
+                    let products = state.iter().zip(row).map(|(h, w)| h * w);
+                    products.fold(bias[gate * units + unit], |sum, product| sum + product)
+                };
+                let x = |gate: usize| x[gate * units + unit];
+                let sigmoid = |gate: usize| of(math::sigmoid, x(gate) + sum(gate));
+                if operation == Operation::Gru {
+                    let new = of(math::tanh, x(2) + sigmoid(1) * sum(2));
+                    next[unit] = new + sigmoid(0) * (state[unit] - new);
+                } else {
+                    let new = of(math::tanh, x(3) + sum(3));
+                    let cell = sigmoid(2) * state[units + unit] + sigmoid(0) * new;
+                    next[units + unit] = cell;
+                    next[unit] = sigmoid(1) * of(math::tanh, cell);
+                }
+            }
+            assert_eq!(output, next, "{operation:?}");
+            state = next;
+        }
+    }
+}
