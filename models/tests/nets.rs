@@ -1,5 +1,5 @@
 //! Nets beyond chains of dense layers, as their exporters write them: the plan gives what ONNX Runtime
-//! gives. `models/train/fixtures/nets.py` wrote the fixtures.
+//! gives. `models/train/fixtures/nets.py` wrote the fixtures, and `tflite_cases.py` those of TensorFlow Lite.
 #![allow(
     clippy::unwrap_used,
     clippy::panic,
@@ -14,7 +14,7 @@ use fieldscore_models::compile::net::Rows;
 
 fn folder(case: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("../tests/families/nets")
+        .join("../tests/families")
         .join(case)
 }
 
@@ -27,7 +27,12 @@ fn floats(path: &Path) -> Vec<f32> {
 /// Holds the plan of a case against ONNX Runtime's outputs and against tract at every edge.
 fn holds(case: &str, tolerance: f32) {
     let folder = folder(case);
-    let graph = Graph::import(&folder.join("model.onnx"))
+    let file = if case.starts_with("tflite") {
+        "model.tflite"
+    } else {
+        "model.onnx"
+    };
+    let graph = Graph::import(&folder.join(file))
         .unwrap_or_else(|e| panic!("{case}: {e} {:?}", e.hint_text()));
     let rows = Rows::new(graph.inputs(), floats(&folder.join("rows.f32")));
     let theirs = floats(&folder.join("outputs.f32"));
@@ -58,22 +63,22 @@ fn holds(case: &str, tolerance: f32) {
 }
 
 macro_rules! cases {
-    ($($case:ident: $tolerance:literal),* $(,)?) => {$(
+    ($folder:literal: $($case:ident: $tolerance:literal),* $(,)?) => {$(
         #[test]
         fn $case() {
-            holds(stringify!($case), $tolerance);
+            holds(concat!($folder, "/", stringify!($case)), $tolerance);
         }
     )*};
 }
 
 #[test]
 fn what_tract_computes_otherwise_is_refused() {
-    let error = Graph::import(&folder("celu").join("model.onnx")).unwrap_err();
+    let error = Graph::import(&folder("nets/celu").join("model.onnx")).unwrap_err();
     assert!(error.to_string().contains("node /Celu_"), "{error}");
     assert!(error.hint_text().unwrap().contains("Elu"));
 }
 
-cases! {
+cases! { "nets":
     mlp_activations: 1e-5,
     mlp_opset20: 1e-5,
     embeddings_13: 1e-5,
@@ -90,4 +95,16 @@ cases! {
     lstm_two_ways: 1e-4,
     cnn_2d: 1e-4,
     multi_task: 1e-5,
+}
+
+mod tflite {
+    use super::holds;
+
+    cases! { "tflite":
+        dense: 1e-5,
+        residual: 1e-5,
+        relu_chain: 1e-5,
+        conv_1d: 1e-5,
+        depthwise_2d: 1e-4,
+    }
 }

@@ -82,7 +82,11 @@ impl ErrorKind {
 /// It never holds an applicant's value: only a stable [code](ErrorKind::code), the place (a
 /// section, a field, a file) and what was expected there, so it is safe to log and to show.
 #[derive(Clone, PartialEq, Eq)]
-pub struct Error {
+pub struct Error(Box<Parts>);
+
+/// Behind a pointer, so that a result is no larger for its error: most of them have none.
+#[derive(Clone, PartialEq, Eq)]
+struct Parts {
     kind: ErrorKind,
     place: Cow<'static, str>,
     expected: Cow<'static, str>,
@@ -98,11 +102,17 @@ impl Error {
         place: impl Into<Cow<'static, str>>,
         expected: impl Into<Cow<'static, str>>,
     ) -> Self {
-        Self {
+        Self::of(kind, place.into(), expected.into())
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn of(kind: ErrorKind, place: Cow<'static, str>, expected: Cow<'static, str>) -> Self {
+        Self(Box::new(Parts {
             kind,
-            place: place.into(),
-            expected: expected.into(),
-        }
+            place,
+            expected,
+        }))
     }
 
     pub(crate) fn malformed(
@@ -114,28 +124,28 @@ impl Error {
 
     /// What kind of error this is.
     pub fn kind(&self) -> ErrorKind {
-        self.kind
+        self.0.kind
     }
 
     /// The stable code, as [`ErrorKind::code`].
     pub fn code(&self) -> &'static str {
-        self.kind.code()
+        self.0.kind.code()
     }
 
     /// The section, field or file at fault.
     pub fn place(&self) -> &str {
-        &self.place
+        &self.0.place
     }
 
     /// What was expected there.
     pub fn expected(&self) -> &str {
-        &self.expected
+        &self.0.expected
     }
 }
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {} [{}]", self.place, self.expected, self.code())
+        write!(f, "{}: {} [{}]", self.0.place, self.0.expected, self.code())
     }
 }
 

@@ -21,7 +21,7 @@ mod scorer;
 
 pub use bundle::store::{BundleStore, FileStorage, Storage};
 pub use decide::{Decision, Flags, Outcome, Reason, Reasons, Record};
-#[cfg(feature = "tract")]
+#[cfg(feature = "files")]
 pub use engine::{MAX_MODEL_FILE_BYTES, ModelFile};
 pub use error::{Error, ErrorKind, Result};
 pub use explain::Explanation;

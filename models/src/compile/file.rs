@@ -3,8 +3,8 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use fieldscore_runtime::ModelFile;
 use fieldscore_runtime::bundle::EngineKind;
+use fieldscore_runtime::{ErrorKind, ModelFile};
 use sha2::{Digest, Sha256};
 use tract_onnx::prelude::*;
 use tract_onnx::tract_hir::infer::Factoid;
@@ -29,18 +29,24 @@ pub struct File {
 }
 
 impl File {
-    /// Reads an ONNX file for tract, as the runtime will.
+    /// Reads a file for an engine, as the runtime will.
     ///
     /// # Errors
-    /// Where the engine does not take it.
-    pub fn read(path: &Path) -> Result<Self> {
+    /// Where the engine does not take it, or is not built in.
+    pub fn read(path: &Path, engine: EngineKind) -> Result<Self> {
         let bytes = std::fs::read(path).map_err(|e| io(path, &e))?;
         let place = path.display().to_string();
-        let model = ModelFile::open(EngineKind::Tract, &bytes).map_err(|e| {
-            Error::input(&place, e.expected().to_owned()).hint(
-                "the tract engine takes one input [batch, features] and one output, the logit or the \
-                 probability of the bad class",
-            )
+        let model = ModelFile::open(engine, &bytes).map_err(|e| {
+            Error::input(&place, e.expected().to_owned()).hint(match e.kind() {
+                ErrorKind::Unsupported => format!(
+                    "build the command with the engine: cargo build --release --features \
+                     {engine} (cargo xtask engines says what that needs)"
+                ),
+                _ => format!(
+                    "the {engine} engine takes one input [batch, features] and one output, the logit \
+                     or the probability of the bad class"
+                ),
+            })
         })?;
         Ok(Self {
             place,
@@ -89,7 +95,8 @@ impl File {
     }
 
     /// Holds what the runtime makes of real rows against tract's own answers: the runtime has had the
-    /// model simplified and optimised.
+    /// model simplified and optimised. TensorFlow Lite runs the file as it is, and has only to show that
+    /// no row leaves a trace in the next.
     ///
     /// # Errors
     /// Where the two differ, or something is not a finite number.
@@ -100,6 +107,18 @@ impl File {
                 &self.place,
                 "a finite output for every calibration row",
             ));
+        }
+        if self.engine() == EngineKind::Tflite {
+            let backwards: Vec<&[f32]> = rows.iter().collect();
+            for (row, output) in backwards.iter().zip(&ours).rev() {
+                if self.model.run(row)?.to_bits() != output.to_bits() {
+                    return Err(Error::check(
+                        &self.place,
+                        "the same output for a row whatever rows came before it",
+                    ));
+                }
+            }
+            return Ok(());
         }
         let theirs = answers(&self.bytes, rows).map_err(|e| {
             Error::input(

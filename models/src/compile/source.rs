@@ -14,7 +14,7 @@ use crate::compile::lower::{self, Lowered};
 use crate::compile::net::{Net, Rows};
 use crate::compile::pipeline::Pipeline;
 use crate::compile::trees::{self, Described, Grown, Link};
-use crate::compile::{Program, Size, calibrate, onnx_ml, scorecard, tflite};
+use crate::compile::{Program, Size, calibrate, onnx_ml, scorecard};
 use crate::error::{Result, io};
 use crate::recipe::{Engine, Precision};
 
@@ -41,7 +41,7 @@ impl Source {
     pub fn open(path: &Path, engine: Engine) -> Result<Self> {
         match engine {
             Engine::Plan => Self::read(path),
-            Engine::Tract => File::read(path).map(Self::File),
+            Engine::Tract | Engine::Tflite => File::read(path, engine.into()).map(Self::File),
         }
     }
 
@@ -70,9 +70,6 @@ impl Source {
         {
             let lines = onnx_ml::read(&model, &place)?;
             return Ok(Self::Lines(Lines { sha256, ..lines }));
-        }
-        if tflite::is_tflite(&bytes) {
-            return import::import(path).map(Self::Net);
         }
         match import::import(path) {
             Ok(imported) => Ok(Self::Net(imported)),

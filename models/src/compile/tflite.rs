@@ -3,6 +3,9 @@
 use std::panic::catch_unwind;
 
 use tract_onnx::prelude::{Framework, TypedModel};
+use tract_onnx::tract_core::ops::binary::TypedBinOp;
+use tract_onnx::tract_core::ops::math::mul;
+use tract_onnx::tract_core::ops::quant::Scale;
 use tract_tflite::tflite::{BuiltinOperator as Operator, root_as_model};
 
 use crate::compile::import::short;
@@ -88,7 +91,7 @@ pub(super) fn typed(bytes: &[u8], place: &str) -> Result<TypedModel> {
     let read = catch_unwind(|| {
         tract_tflite::tflite()
             .model_for_read(&mut std::io::Cursor::new(bytes))
-            .and_then(TypedModel::into_decluttered)
+            .and_then(|model| mended(model).into_decluttered())
             .map_err(|e| short(&e))
     });
     read.unwrap_or_else(|_| Err("its parts do not fit together".to_owned()))
@@ -97,7 +100,25 @@ pub(super) fn typed(bytes: &[u8], place: &str) -> Result<TypedModel> {
         })
 }
 
-const WAY_OUT: &str = "export the model as ONNX, in float32";
+/// A mean is written as a sum and a `Scale`, which tract rounds to whole numbers even of floats.
+fn mended(mut model: TypedModel) -> TypedModel {
+    for node in &mut model.nodes {
+        let floats = node
+            .outputs
+            .iter()
+            .all(|output| output.fact.datum_type.is_float());
+        let scale = node
+            .op_as::<TypedBinOp>()
+            .is_some_and(|op| op.0.is::<Scale>());
+        if floats && scale {
+            node.op = Box::new(mul());
+        }
+    }
+    model
+}
+
+const WAY_OUT: &str = "export the model as ONNX, in float32; on native builds with TensorFlow Lite the file runs as it is: \
+                       [compile] engine = \"tflite\"";
 
 /// Refuses the first operator that tract does not read.
 fn check(bytes: &[u8], place: &str) -> Result<()> {

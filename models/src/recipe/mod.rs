@@ -7,6 +7,7 @@ mod lower;
 
 use std::path::PathBuf;
 
+use fieldscore_runtime::bundle::EngineKind;
 use indexmap::IndexMap;
 use serde::Deserialize;
 
@@ -221,6 +222,18 @@ pub enum Engine {
     Plan,
     /// tract, on native builds that have it: the ONNX file as it is.
     Tract,
+    /// TensorFlow Lite, on native builds that have it: the `.tflite` file as it is.
+    Tflite,
+}
+
+impl From<Engine> for EngineKind {
+    fn from(engine: Engine) -> Self {
+        match engine {
+            Engine::Plan => Self::Plan,
+            Engine::Tract => Self::Tract,
+            Engine::Tflite => Self::Tflite,
+        }
+    }
 }
 
 /// `[compile]`

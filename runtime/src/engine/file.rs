@@ -14,7 +14,7 @@ pub const MAX_MODEL_FILE_BYTES: usize = 16 << 20;
 /// A model file, executed by the library of its engine.
 ///
 /// It has one input of float32, `[batch, features]` (more axes than that are read as one), and one
-/// output of one number a row. Every row starts from nothing: no state of one row reaches another.
+/// output of one number a row; a `.tflite` file's may be whole numbers of 8 bits with a scale. Every row starts from nothing: no state of one row reaches another.
 #[derive(Debug)]
 pub struct ModelFile {
     engine: EngineKind,
@@ -33,7 +33,10 @@ pub(super) struct Facts {
 
 #[derive(Debug)]
 enum Library {
+    #[cfg(feature = "tract")]
     Tract(super::tract::Model),
+    #[cfg(feature = "tflite")]
+    Tflite(super::tflite::Model),
 }
 
 impl ModelFile {
@@ -47,9 +50,13 @@ impl ModelFile {
             return Err(fault(format!("at most {MAX_MODEL_FILE_BYTES} bytes")));
         }
         let (facts, library) = guarded(|| match engine {
+            #[cfg(feature = "tract")]
             EngineKind::Tract => super::tract::Model::open(bytes)
                 .map(|(facts, model)| (facts, Library::Tract(model))),
-            EngineKind::Plan | EngineKind::Tflite => Err(super::not_built_in(engine)),
+            #[cfg(feature = "tflite")]
+            EngineKind::Tflite => super::tflite::Model::open(bytes)
+                .map(|(facts, model)| (facts, Library::Tflite(model))),
+            _ => Err(super::not_built_in(engine)),
         })?;
         if facts.inputs == 0 {
             return Err(fault("a model that reads features"));
@@ -87,7 +94,10 @@ impl ModelFile {
     /// [`ErrorKind::Malformed`](crate::ErrorKind::Malformed) where the library fails.
     pub fn run(&self, features: &[f32]) -> Result<f32> {
         guarded(|| match &self.library {
+            #[cfg(feature = "tract")]
             Library::Tract(model) => model.run(features),
+            #[cfg(feature = "tflite")]
+            Library::Tflite(model) => model.run(features),
         })
         .inspect_err(|_| log::error!("the {} engine failed on a row", self.engine))
     }

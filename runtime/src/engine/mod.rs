@@ -2,12 +2,14 @@
 //! others execute whole model files on native builds.
 #![forbid(unsafe_code)]
 
-#[cfg(feature = "tract")]
+#[cfg(feature = "files")]
 mod file;
+#[cfg(feature = "tflite")]
+mod tflite;
 #[cfg(feature = "tract")]
 mod tract;
 
-#[cfg(feature = "tract")]
+#[cfg(feature = "files")]
 pub use file::{MAX_MODEL_FILE_BYTES, ModelFile};
 
 use crate::bundle::EngineKind;
@@ -24,7 +26,7 @@ pub(crate) enum Engine {
         kernels: Kernels,
     },
     /// A library of a model file's own.
-    #[cfg(feature = "tract")]
+    #[cfg(feature = "files")]
     File(ModelFile),
 }
 
@@ -32,7 +34,7 @@ pub(crate) enum Engine {
 pub(crate) struct Memory {
     arena: Arena,
     /// Rows of features and their outputs.
-    #[cfg(feature = "tract")]
+    #[cfg(feature = "files")]
     rows: (Vec<f32>, Vec<f32>),
 }
 
@@ -40,7 +42,7 @@ impl Memory {
     /// Leaves nothing of an applicant in it.
     pub fn wipe(&mut self) {
         self.arena.zeroize();
-        #[cfg(feature = "tract")]
+        #[cfg(feature = "files")]
         {
             crate::memory::wipe(&mut self.rows.0, 0.0);
             crate::memory::wipe(&mut self.rows.1, 0.0);
@@ -49,7 +51,7 @@ impl Memory {
 }
 
 /// Where a model file lies.
-#[cfg(feature = "tract")]
+#[cfg(feature = "files")]
 const MODEL: &str = "section MODL";
 
 /// The bundle asks for an engine that this runtime was built without.
@@ -80,16 +82,19 @@ impl Engine {
     }
 
     /// Another engine, if it is built in; `bytes` gives its model file.
-    #[cfg(feature = "tract")]
+    #[cfg(feature = "files")]
     pub fn file<'b>(kind: EngineKind, bytes: impl FnOnce() -> Result<&'b [u8]>) -> Result<Self> {
         match kind {
+            #[cfg(feature = "tract")]
             EngineKind::Tract => ModelFile::open(kind, bytes()?).map(Self::File),
-            EngineKind::Plan | EngineKind::Tflite => Err(not_built_in(kind)),
+            #[cfg(feature = "tflite")]
+            EngineKind::Tflite => ModelFile::open(kind, bytes()?).map(Self::File),
+            _ => Err(not_built_in(kind)),
         }
     }
 
     /// Another engine: none is built in.
-    #[cfg(not(feature = "tract"))]
+    #[cfg(not(feature = "files"))]
     pub fn file<'b>(kind: EngineKind, _: impl FnOnce() -> Result<&'b [u8]>) -> Result<Self> {
         Err(not_built_in(kind))
     }
@@ -98,7 +103,7 @@ impl Engine {
     pub fn place(&self) -> &'static str {
         match self {
             Self::Plan { .. } => "section PLAN",
-            #[cfg(feature = "tract")]
+            #[cfg(feature = "files")]
             Self::File(_) => MODEL,
         }
     }
@@ -107,7 +112,7 @@ impl Engine {
     pub fn executable(&self) -> Option<&Executable> {
         match self {
             Self::Plan { executable, .. } => Some(executable),
-            #[cfg(feature = "tract")]
+            #[cfg(feature = "files")]
             Self::File(_) => None,
         }
     }
@@ -116,7 +121,7 @@ impl Engine {
     pub fn features(&self) -> u64 {
         match self {
             Self::Plan { executable, .. } => executable.plan().features(),
-            #[cfg(feature = "tract")]
+            #[cfg(feature = "files")]
             Self::File(_) => 0,
         }
     }
@@ -125,7 +130,7 @@ impl Engine {
     pub fn input_len(&self) -> Result<usize> {
         let executable = match self {
             Self::Plan { executable, .. } => executable,
-            #[cfg(feature = "tract")]
+            #[cfg(feature = "files")]
             Self::File(file) => return Ok(file.inputs()),
         };
         let model = executable.model(0)?;
@@ -143,7 +148,7 @@ impl Engine {
     pub fn multiply_adds(&self) -> u64 {
         match self {
             Self::Plan { executable, .. } => executable.multiply_adds(0),
-            #[cfg(feature = "tract")]
+            #[cfg(feature = "files")]
             Self::File(file) => file.multiply_adds(),
         }
     }
@@ -154,10 +159,10 @@ impl Engine {
         match self {
             Self::Plan { executable, .. } => Memory {
                 arena: executable.arena(rows),
-                #[cfg(feature = "tract")]
+                #[cfg(feature = "files")]
                 rows: (Vec::new(), Vec::new()),
             },
-            #[cfg(feature = "tract")]
+            #[cfg(feature = "files")]
             Self::File(file) => Memory {
                 arena: Arena::new(0, rows),
                 rows: (vec![0.0; file.inputs() * rows], vec![0.0; rows]),
@@ -176,7 +181,7 @@ impl Engine {
     ) -> Result<()> {
         let executable = match self {
             Self::Plan { executable, .. } => executable,
-            #[cfg(feature = "tract")]
+            #[cfg(feature = "files")]
             Self::File(file) => {
                 let row = &mut memory.rows.0[row * file.inputs()..][..file.inputs()];
                 for (to, from) in row[start..].iter_mut().zip(features) {
@@ -198,7 +203,7 @@ impl Engine {
                 executable,
                 kernels,
             } => executable.run(0, kernels, weights, rows, &mut memory.arena),
-            #[cfg(feature = "tract")]
+            #[cfg(feature = "files")]
             Self::File(file) => {
                 let (features, outputs) = &mut memory.rows;
                 let features = features.chunks_exact(file.inputs()).take(rows);
@@ -234,7 +239,7 @@ impl Engine {
                 kernels,
             } => executable.run_partials(0, kernels, weights, rows, &mut memory.arena, out),
             // It comes in no parts.
-            #[cfg(feature = "tract")]
+            #[cfg(feature = "files")]
             Self::File(_) => Ok(()),
         }
     }
@@ -253,7 +258,7 @@ impl Engine {
                 kernels,
             } => executable.run_joined(0, kernels, weights, rows, joined, &mut memory.arena),
             // It comes in no parts.
-            #[cfg(feature = "tract")]
+            #[cfg(feature = "files")]
             Self::File(_) => Ok(()),
         }
     }
@@ -263,7 +268,7 @@ impl Engine {
     pub fn output(&self, memory: &Memory, row: usize) -> Result<f64> {
         let executable = match self {
             Self::Plan { executable, .. } => executable,
-            #[cfg(feature = "tract")]
+            #[cfg(feature = "files")]
             Self::File(_) => return Ok(f64::from(memory.rows.1[row])),
         };
         let model = executable.model(0)?;

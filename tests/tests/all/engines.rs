@@ -191,13 +191,16 @@ fn a_model_file_is_refused_for_what_it_has() {
 
 #[test]
 fn hostile_model_files_neither_panic_nor_take_memory() {
-    let bundle = built(by_tract);
-    let sound = model().finish(&[1]);
+    hostile(&built(by_tract), &model().finish(&[1]));
+}
+
+/// Spoils a sound model file of a bundle in 400 ways.
+fn hostile(bundle: &[u8], sound: &[u8]) {
     let key = Signing::development();
     let mut random = Random::new(10);
     let (mut opened, mut closed) = (0, 0);
     for _ in 0..400 {
-        let mut bytes = sound.clone();
+        let mut bytes = sound.to_vec();
         for _ in 0..=random.below(4) {
             let at = random.below(bytes.len());
             match random.below(4) {
@@ -207,7 +210,7 @@ fn hostile_model_files_neither_panic_nor_take_memory() {
                 _ => bytes.insert(at, random.below(256) as u8),
             }
         }
-        let hostile = with_section(&bundle, SectionKind::MODEL, &bytes, &key);
+        let hostile = with_section(bundle, SectionKind::MODEL, &bytes, &key);
         let (peak, scorer) = alloc::peak(|| OpenOptions::default().open(hostile, &[key.public()]));
         assert!(peak < 64 << 20, "{peak} bytes");
         let Ok(scorer) = scorer else {
@@ -337,4 +340,117 @@ fn a_spoiled_tflite_file_is_an_error_of_input() {
         }
     }
     assert!(built > 5 && refused > 5, "{built} {refused}");
+}
+
+#[cfg(feature = "tflite")]
+mod by_tflite {
+    use fieldscore_tests::tflite::Scale;
+
+    use super::*;
+
+    const ELU: i32 = 111;
+    const WHILE: i32 = 119;
+
+    fn by_tflite(bytes: Vec<u8>) -> impl FnOnce(&Project) {
+        move |project| {
+            project.change("[compile]", "[compile]\nengine = \"tflite\"");
+            with_tflite(bytes)(project);
+        }
+    }
+
+    /// [`tflite`] in int8: numbers of the fields lie in 0 to 1.
+    fn in_int8() -> Vec<u8> {
+        let scale = |step, zero| Scale { step, zero };
+        let first: Vec<i8> = [-60, -100, -15, 15, 60, 100, 15, -15].to_vec();
+        Tflite::of_int8(4, scale(1.0 / 255.0, -128))
+            .dense_int8(
+                "hidden",
+                (&first, 0.01),
+                &[12_000, -10_000],
+                scale(0.02, -128),
+                true,
+            )
+            .dense_int8("output", (&[100, -100], 0.02), &[0], scale(0.05, 0), false)
+            .finish()
+    }
+
+    fn scores(scorer: &Scorer) -> Vec<i32> {
+        let scores = applications(scorer, 60);
+        scores
+            .iter()
+            .map(|a| scorer.score(a).unwrap().score)
+            .collect()
+    }
+
+    #[test]
+    fn it_decides_as_the_plan_of_the_same_file_does() {
+        let plan = open(&built(|p| {
+            p.change("[compile]", "[compile]\nprecision = \"f32\"");
+            with_tflite(tflite(12).finish())(p);
+        }));
+        let bundle = built(by_tflite(tflite(12).finish()));
+        let scorer = open(&bundle);
+        assert_eq!(scorer.meta().engine, EngineKind::Tflite);
+        assert_eq!(
+            scorer.section(SectionKind::MODEL).unwrap(),
+            tflite(12).finish()
+        );
+        assert_eq!(scorer.self_test().unwrap(), 16);
+        for (ours, theirs) in scores(&plan).iter().zip(scores(&scorer)) {
+            assert!(ours.abs_diff(theirs) <= 1, "{ours} {theirs}");
+        }
+    }
+
+    #[test]
+    fn what_no_plan_can_be_made_of_scores_and_explains() {
+        // tract reads neither ELU nor int8 of .tflite files.
+        let elu = tflite(12).node("elu", ELU).finish();
+        for file in [elu, in_int8()] {
+            let scorer = open(&built(by_tflite(file)));
+            let mut scores = scores(&scorer);
+            for application in applications(&scorer, 10) {
+                let explanation = scorer.explain(&application).unwrap();
+                let total = explanation.decision.score - explanation.reference_score;
+                assert_eq!(explanation.groups.iter().sum::<i32>(), total);
+                let mut record = Vec::new();
+                scorer.record_explained(&application, &explanation, &mut record);
+                assert!(scorer.replay(&record).unwrap().same);
+            }
+            scores.sort_unstable();
+            scores.dedup();
+            assert!(scores.len() > 10, "{scores:?}");
+        }
+    }
+
+    #[test]
+    fn eight_threads_decide_alike() {
+        let scorer = open(&built(by_tflite(tflite(12).finish())));
+        let alone = scores(&scorer);
+        std::thread::scope(|scope| {
+            for _ in 0..8 {
+                scope.spawn(|| assert_eq!(scores(&scorer), alone));
+            }
+        });
+    }
+
+    #[test]
+    fn a_file_is_refused_for_what_it_has() {
+        let refused = |bytes: &[u8]| {
+            let error = ModelFile::open(EngineKind::Tflite, bytes).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Malformed);
+            error.expected().to_owned()
+        };
+        let two = Tflite::new(4).dense("d", &[0.5; 8], &[0.0; 2], false);
+        assert!(refused(&two.finish()).contains("one number a row"));
+        assert!(refused(&tflite(4).node("x", WHILE).finish()).contains("without branches"));
+        let unknown = tflite(4).node("x", 9999).finish();
+        assert!(refused(&unknown).contains("operators that TensorFlow Lite has"));
+        assert!(refused(b"not a model").contains("fit together"));
+    }
+
+    #[test]
+    fn spoiled_files_neither_panic_nor_take_memory() {
+        let sound = tflite(12).finish();
+        hostile(&built(by_tflite(sound.clone())), &sound);
+    }
 }

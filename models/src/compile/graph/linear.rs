@@ -231,10 +231,10 @@ impl Walk<'_> {
             KernelFormat::OHWI => (0, spatial + 1, 1),
             KernelFormat::HWIO => (spatial + 1, spatial, 0),
         };
-        // HWIO counts a group's inputs over all groups.
+        // OIHW counts outputs over all groups, the others inputs.
         let of_group = |group: usize| match op.kernel_fmt {
-            KernelFormat::HWIO => (group * depth) as isize * strides[i],
-            _ => (group * each) as isize * strides[o],
+            KernelFormat::OIHW => (group * each) as isize * strides[o],
+            KernelFormat::OHWI | KernelFormat::HWIO => (group * depth) as isize * strides[i],
         };
         let mut taps = vec![0isize];
         for (axis, &size) in op.pool_spec.kernel_shape.iter().enumerate() {

@@ -27,6 +27,7 @@ use tract_onnx::tract_hir::internal::{DimLike, Factoid, InferenceFact};
 use crate::compile::Size;
 use crate::compile::lower::Lowered;
 use crate::compile::net::Rows;
+use crate::compile::tflite;
 use crate::error::{Error, Result};
 use emit::Emitter;
 use view::{Value, View};
@@ -56,10 +57,10 @@ pub struct Graph {
 }
 
 impl Graph {
-    /// Reads an ONNX file.
+    /// Reads an ONNX or `.tflite` file.
     ///
     /// # Errors
-    /// Where it is no ONNX file, or has an operator that the plan cannot express: with the node, its
+    /// Where it is neither, or has an operator that the plan cannot express: with the node, its
     /// operator, its shapes and what to do.
     pub fn import(path: &Path) -> Result<Self> {
         let bytes = std::fs::read(path).map_err(|e| crate::error::io(path, &e))?;
@@ -235,6 +236,9 @@ fn near(ours: &[f32], theirs: &[f32], tolerance: f32, last: bool) -> bool {
 /// tract's reading of a file, its batch axis set to one.
 fn read(bytes: &[u8], place: &str) -> Result<TypedModel> {
     let fault = |what: &str, e: &TractError| Error::input(place, format!("{what} ({})", short(e)));
+    if tflite::is_tflite(bytes) {
+        return tflite::typed(bytes, place);
+    }
     let onnx = onnx()
         .with_ignore_output_shapes(true)
         .with_ignore_value_info(true);
