@@ -99,6 +99,9 @@ pub struct Kernels {
     pub rank: trees::Rank,
     /// Ranks to leaves.
     pub walk: trees::Walk,
+    /// A tensor step on one row.
+    #[cfg(feature = "tensors")]
+    pub tensor: tensor::Run,
 }
 
 impl Kernels {
@@ -155,6 +158,8 @@ impl Kernels {
             quantise: arch::scalar::quantise,
             rank: trees::rank,
             walk: trees::walk,
+            #[cfg(feature = "tensors")]
+            tensor: tensor::run,
         }
     }
 }

@@ -84,7 +84,7 @@ pub(super) fn check(
             written.write_part(
                 &[(input, ElementType::F32)],
                 (output, ElementType::Bytes),
-                (covers(nest, &nest.axes, to.len), high),
+                (covers(&nest.axes, to.len)?, high),
             )?;
             Ok((found(len, points), all))
         }
@@ -109,7 +109,7 @@ pub(super) fn check(
             written.write_part(
                 &[(input, ElementType::Bytes)],
                 (output, ElementType::F32),
-                (covers(nest, &nest.axes, to.len), 0),
+                (covers(&nest.axes, to.len)?, 0),
             )?;
             Ok((found(len, points), all))
         }
@@ -167,7 +167,7 @@ pub(super) fn check(
                         ElementType::F32
                     },
                 ),
-                (covers(nest, outer(nest), to.len), high),
+                (covers(outer(nest), to.len)?, high),
             )?;
             Ok((found(len, points), all))
         }

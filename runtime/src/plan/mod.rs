@@ -314,7 +314,7 @@ fn run_calls(calls: &[Call], kernels: &Kernels, weights: &[u8], rows: usize, are
         #[cfg(feature = "tensors")]
         if let Operation::Tensor(call) = &call.operation {
             if let Some(call) = call {
-                call.run(weights, rows, arena);
+                call.run(kernels.tensor, weights, rows, arena);
             }
             continue;
         }

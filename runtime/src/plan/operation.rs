@@ -114,6 +114,12 @@ pub enum TensorOperation {
     /// 1 where `left < right`, else 0.
     #[n(34)]
     Less,
+    /// A gated recurrent unit over time: panels of the gates z, r, h.
+    #[n(35)]
+    Gru,
+    /// A long short-term memory over time: panels of the gates i, o, f, c.
+    #[n(36)]
+    Lstm,
 }
 
 variants!(TensorOperation {
@@ -152,6 +158,8 @@ variants!(TensorOperation {
     32: Gather,
     33: Right,
     34: Less,
+    35: Gru,
+    36: Lstm,
 });
 
 impl TensorOperation {
@@ -193,6 +201,8 @@ impl TensorOperation {
             Self::Gather => "gather",
             Self::Right => "constant",
             Self::Less => "less",
+            Self::Gru => "gru",
+            Self::Lstm => "lstm",
         }
     }
 }

@@ -53,18 +53,27 @@ pub(super) fn holds(nest: &Nest, operand: usize, axes: &[crate::plan::Axis], len
     low >= 0 && high < i64::from(len)
 }
 
-/// Whether the output's axes, in some order, are those of a whole buffer.
-pub(super) fn covers(nest: &Nest, axes: &[crate::plan::Axis], len: u32) -> bool {
+/// Whether the places of an output that holds them are, in some order, those of a whole buffer.
+///
+/// # Errors
+/// Where one is written twice, as paths differ in what comes last: each axis has to go on behind those of
+/// smaller steps.
+pub(super) fn covers(axes: &[crate::plan::Axis], len: u32) -> Result<bool> {
     let mut axes: Vec<_> = axes.iter().filter(|axis| axis.count > 1).collect();
-    axes.sort_by_key(|axis| axis.output);
-    let mut next = 1u64;
+    axes.sort_by_key(|axis| axis.output.unsigned_abs());
+    let (mut end, mut next) = (1u64, 1u64);
+    let mut once = true;
     for axis in axes {
-        if i64::from(axis.output) != next as i64 {
-            return false;
-        }
-        next *= u64::from(axis.count);
+        let (count, stride) = (u64::from(axis.count), u64::from(axis.output.unsigned_abs()));
+        once &= stride >= end;
+        end = end.saturating_add((count - 1).saturating_mul(stride));
+        next = next.saturating_mul(count);
     }
-    nest.start[2] == 0 && next == u64::from(len)
+    if !once {
+        return fault("an output whose places are written once");
+    }
+    // As many places as there are, none of them twice, and none outside: all of them.
+    Ok(next == u64::from(len))
 }
 
 /// How many places a nest has.
@@ -106,6 +115,21 @@ pub(super) fn check_shape(
     }
     let points = points(nest)?;
     let (outer, inner) = nest.axes.split_at(tensor::AXES - inner);
+    if let Some((gates, states)) = operation.gates() {
+        let earlier = outer.iter().rev().skip(2).any(|axis| axis.count != 1);
+        let counts = |axis: &crate::plan::Axis| axis.count as usize;
+        if earlier || *other == CONSTANT || !inner.iter().map(counts).eq([states, gates]) {
+            return fault("time, units, states and gates of a recurrent cell");
+        }
+    }
+    let written = match (operation.gates(), inner) {
+        (None, _) if operation.folds() => outer,
+        // Gates write nothing.
+        (Some(_), [_, gates]) if gates.output == 0 => &nest.axes[..tensor::AXES - 1],
+        (Some(_), _) => return fault("one result for all gates"),
+        _ => &nest.axes,
+    };
+    let covers = covers(written, output.len)?;
     if operation.folds() && inner.iter().any(|axis| axis.output != 0) {
         return fault("one result for all of the inner axes");
     }
@@ -127,20 +151,24 @@ pub(super) fn check_shape(
         Operation::Dense | Operation::Product => {
             points / last * last.next_multiple_of(LANES as u64)
         }
+        // Each unit of each gate reads all units of the state, and counts as several for its functions.
+        Operation::Gru | Operation::Lstm => {
+            let each = last.next_multiple_of(LANES as u64).saturating_add(64);
+            (points / last).saturating_mul(each).saturating_mul(each)
+        }
         // What opening reads of it.
         Operation::Gather => points.saturating_add(u64::from(*size) * last),
         // Some functions take as long as so many multiply-adds.
         _ => points.saturating_mul(16),
     };
     Ok(Checked {
-        multiply_adds: points,
+        multiply_adds: match operation.gates() {
+            Some((_, states)) => (points / states as u64).saturating_mul(last),
+            None => points,
+        },
         padded,
         constants: if constant { *size as usize } else { 0 },
-        covers: covers(
-            nest,
-            if operation.folds() { outer } else { &nest.axes },
-            output.len,
-        ),
+        covers,
     })
 }
 
@@ -164,6 +192,10 @@ pub(super) fn weight_bytes(step: &Step) -> u64 {
     match operation {
         Operation::Dense => last.next_multiple_of(LANES as u64) * (1 + depth) * 4,
         Operation::Gather => u64::from(*size) * last * 4,
+        Operation::Gru | Operation::Lstm => {
+            let gates = inner.last().map_or(1, |axis| u64::from(axis.count));
+            last.next_multiple_of(LANES as u64) * gates * (1 + last) * 4
+        }
         _ if *right == CONSTANT => u64::from(*size) * 4,
         _ if operation.has_parameters() => 8,
         _ => 0,
@@ -268,7 +300,7 @@ impl Call {
     }
 
     /// Runs the first `rows` rows on the step's own weights.
-    pub fn run(&self, weights: &[u8], rows: usize, arena: &mut Arena) {
+    pub fn run(&self, kernel: tensor::Run, weights: &[u8], rows: usize, arena: &mut Arena) {
         let [left, right, output] = &self.places;
         let (left, right, output) = arena.three(left, right, output);
         for row in 0..rows {
@@ -283,7 +315,7 @@ impl Call {
                 weights,
                 parameters: self.parameters,
             };
-            tensor::run(self.operation, &self.nest, from, &mut output[o..]);
+            kernel(self.operation, &self.nest, from, &mut output[o..]);
         }
     }
 }

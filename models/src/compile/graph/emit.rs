@@ -239,12 +239,21 @@ impl Emitter {
 
     /// Writes a step; `None` where it has more axes than a step can have.
     pub fn step(&mut self, draft: Draft<'_>) -> Option<()> {
+        let cell = matches!(
+            draft.operation,
+            TensorOperation::Gru | TensorOperation::Lstm
+        );
         let apart = matches!(
             draft.operation,
             TensorOperation::Dense | TensorOperation::Gather | TensorOperation::Product
         );
-        let outer = joined(&draft.outer, apart);
-        let inner = joined(&draft.inner, false);
+        let outer = joined(&draft.outer, apart || cell);
+        // The axes of a cell have a meaning each.
+        let inner = if cell {
+            draft.inner.clone()
+        } else {
+            joined(&draft.inner, false)
+        };
         // An operation that folds has an inner axis, be it of one element.
         let depth = if draft.inner.is_empty() {
             0

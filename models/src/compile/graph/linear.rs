@@ -270,8 +270,9 @@ impl Walk<'_> {
                 } else {
                     of_group(call) + n as isize * strides[o]
                 };
-                for k in 0..depth as isize {
-                    matrix.extend(taps.iter().map(|tap| weight(base + k * strides[i] + tap)));
+                // Channels go fastest: the longer of the two, which a kernel runs along.
+                for tap in &taps {
+                    matrix.extend((0..depth as isize).map(|k| weight(base + k * strides[i] + tap)));
                 }
             }
             let biases: Vec<f32> = (0..count).map(|n| bias_at(call * each + n)).collect();
@@ -282,13 +283,13 @@ impl Walk<'_> {
                 right: 0,
                 output: part.strides[pool.channel],
             });
-            let mut inner = vec![Line {
+            let mut inner = pool.window(&left);
+            inner.push(Line {
                 count: depth,
                 left: channel,
                 right: 0,
                 output: 0,
-            }];
-            inner.extend(pool.window(&left));
+            });
             let draft = Draft {
                 operation: TensorOperation::Dense,
                 left: &left,

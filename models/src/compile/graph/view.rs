@@ -118,6 +118,14 @@ impl View {
         self
     }
 
+    /// From an axis' end to its beginning.
+    pub fn turned(mut self, axis: usize) -> Self {
+        let far = self.strides[axis] * (self.dims[axis] as isize - 1);
+        self.start = self.start.wrapping_add_signed(far);
+        self.strides[axis] = -self.strides[axis];
+        self
+    }
+
     /// In another shape of as many elements, where strides can say so.
     pub fn reshaped(&self, dims: &[usize]) -> Option<Self> {
         let mut old: Vec<(usize, isize)> = Vec::new();

@@ -351,7 +351,7 @@ impl Walk<'_> {
             .ok_or_else(|| "a shape of other size".to_owned())
     }
 
-    fn concat(&mut self, axis: usize, inputs: &[Value]) -> Lowered<View> {
+    pub(super) fn concat(&mut self, axis: usize, inputs: &[Value]) -> Lowered<View> {
         let mut dims = inputs
             .first()
             .map(|v| v.dims().to_vec())

@@ -25,6 +25,8 @@ pub fn neon() -> Kernels {
         quantise: vector::quantise,
         rank: trees::rank,
         walk: trees::walk,
+        #[cfg(feature = "tensors")]
+        tensor: crate::arch::lanes::aarch64::neon,
     }
 }
 
@@ -42,6 +44,8 @@ pub fn dotprod() -> Option<Kernels> {
         quantise: vector::quantise,
         rank: trees::rank,
         walk: trees::walk,
+        #[cfg(feature = "tensors")]
+        tensor: crate::arch::lanes::aarch64::neon,
     })
 }
 

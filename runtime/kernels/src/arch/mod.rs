@@ -9,6 +9,15 @@ mod forest;
 pub mod fp_state;
 #[cfg(feature = "tensors")]
 pub mod gather;
+#[cfg(all(
+    feature = "tensors",
+    any(
+        target_arch = "x86_64",
+        target_arch = "aarch64",
+        all(target_arch = "wasm32", target_feature = "simd128")
+    )
+))]
+pub mod lanes;
 pub mod scalar;
 #[cfg(any(
     target_arch = "x86_64",

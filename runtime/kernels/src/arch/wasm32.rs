@@ -28,6 +28,8 @@ pub fn simd128() -> Kernels {
         quantise,
         rank: trees::rank,
         walk: trees::walk,
+        #[cfg(feature = "tensors")]
+        tensor: crate::arch::lanes::wasm32::simd128,
     }
 }
 

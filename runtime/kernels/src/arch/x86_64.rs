@@ -26,6 +26,8 @@ pub fn avx2() -> Option<Kernels> {
         quantise: avx2::quantise,
         rank: trees::rank,
         walk: trees::walk,
+        #[cfg(feature = "tensors")]
+        tensor: crate::arch::lanes::x86_64::avx2,
     })
 }
 
@@ -44,6 +46,8 @@ pub fn avx_vnni() -> Option<Kernels> {
         quantise: avx2::quantise,
         rank: trees::rank,
         walk: trees::walk,
+        #[cfg(feature = "tensors")]
+        tensor: crate::arch::lanes::x86_64::avx2,
     })
 }
 
@@ -67,6 +71,8 @@ pub fn avx512_vnni() -> Option<Kernels> {
         quantise: avx512_vnni::quantise,
         rank: forest::rank,
         walk: forest::walk,
+        #[cfg(feature = "tensors")]
+        tensor: crate::arch::lanes::x86_64::avx512,
     })
 }
 

@@ -3,7 +3,7 @@
 #[cfg(test)]
 mod tests;
 
-use super::{At, Axis, Nest, float, walk};
+use super::{At, Axis, Nest, Places};
 use crate::arch::gather::{Block, Gather, PANELS, PLACES, Results, Taps};
 use crate::arch::scalar::quantised;
 use crate::{Kernels, LANES, Requantise, Shape, panel_bytes};
@@ -27,7 +27,7 @@ pub fn quantise(
     };
     if to == own && last.left == 1 && last.output == 1 {
         let mut rows = |axes, rows: &Axis, start| {
-            walk(axes, start, &mut |at| {
+            for at in Places::new(axes, start) {
                 let shape = Shape {
                     rows: rows.count,
                     inputs: width,
@@ -42,7 +42,7 @@ pub fn quantise(
                     &input[at.left..],
                     &mut output[at.output..],
                 );
-            });
+            }
         };
         return match nest.outer.split_last() {
             Some((axis, axes)) if axis.left >= 0 && axis.output >= 0 => {
@@ -52,24 +52,29 @@ pub fn quantise(
         };
     }
     let (factors, offsets) = constants.split_at(width * 4);
-    walk(&nest.outer, nest.start, &mut |at| {
-        let constants = factors.chunks_exact(4).zip(offsets.chunks_exact(4));
-        for (i, (factor, offset)) in constants.enumerate() {
+    for at in Places::new(&nest.outer, nest.start) {
+        for (i, (factor, offset)) in floats(factors).zip(floats(offsets)).enumerate() {
             let at = at.step(last, i);
-            output[at.output] = quantised(input[at.left], float(factor), float(offset), to);
+            output[at.output] = quantised(input[at.left], factor, offset, to);
         }
-    });
+    }
 }
 
 /// `(q − zero) · factor`, with a factor for each element of the last outer axis.
 pub fn dequantise(nest: &Nest, factors: &[u8], zero: u8, input: &[u8], output: &mut [f32]) {
-    walk(&nest.outer, nest.start, &mut |at| {
-        for (i, factor) in factors.chunks_exact(4).enumerate() {
+    for at in Places::new(&nest.outer, nest.start) {
+        for (i, factor) in floats(factors).enumerate() {
             let at = at.step(&nest.last, i);
             let q = i32::from(input[at.left]) - i32::from(zero);
-            output[at.output] = q as f32 * float(factor);
+            output[at.output] = q as f32 * factor;
         }
-    });
+    }
+}
+
+/// Little-endian f32.
+fn floats(bytes: &[u8]) -> impl Iterator<Item = f32> {
+    let all = bytes.as_chunks().0.iter();
+    all.map(|&float| f32::from_le_bytes(float))
 }
 
 /// A dense step over bytes: its nest, the places of a sum's bytes, and panels as
@@ -124,17 +129,16 @@ impl Dense<'_> {
                 }
             }
         };
-        walk(&self.nest.outer, self.nest.start, &mut |at| {
+        for at in Places::new(&self.nest.outer, self.nest.start) {
             (places[count], outputs[count]) = (at.left, at.output);
             count += 1;
             if count == PLACES {
                 flush(&places, &outputs);
                 count = 0;
             }
-        });
-        let rest = count;
-        if rest > 0 {
-            flush(&places[..rest], &outputs[..rest]);
+        }
+        if count > 0 {
+            flush(&places[..count], &outputs[..count]);
         }
     }
 

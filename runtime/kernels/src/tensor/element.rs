@@ -1,103 +1,133 @@
 //! Element by element.
 
-use super::{At, Axis, Operands, Operation, greater, lesser, math};
+use super::lanes::Lanes;
+use super::{Nest, Operands, Operation, Places, gather, math, scatter};
+use crate::LANES;
 
-/// Runs an element-wise operation along one axis.
-pub(super) fn run(
+type Row = [f32; LANES];
+
+/// Rows of sixteen that are gathered at a time, where elements do not lie side by side.
+const BLOCK: usize = 8;
+
+/// Runs an element-wise operation.
+#[inline(always)]
+pub(super) fn run<L: Lanes>(
     operation: Operation,
-    axis: &Axis,
-    at: At,
+    nest: &Nest,
     from: Operands<'_>,
     output: &mut [f32],
 ) {
-    let [a, b] = from.parameters;
+    let axis = &nest.last;
+    let two = operation.is_binary();
+    let mut block = [[[0.0; LANES]; BLOCK]; 3];
+    let [x, y, z] = &mut block;
+    let plain = axis.left == 1 && axis.output == 1 && (!two || matches!(axis.right, 0 | 1));
+    for at in Places::new(&nest.outer, nest.start) {
+        let mut first = 0;
+        while first < axis.count {
+            let at = at.step(axis, first);
+            let rows = (axis.count - first) / LANES;
+            // Side by side, rows are read and written where they are.
+            let plain = plain && rows > 0;
+            let count = if plain {
+                rows * LANES
+            } else {
+                (axis.count - first).min(BLOCK * LANES)
+            };
+            let whole = count.div_ceil(LANES);
+            let mut right = &y[..0];
+            if two && plain && axis.right == 1 {
+                right = from.right[at.right..][..count].as_chunks().0;
+            } else if two {
+                let count = count.min(if plain { LANES } else { BLOCK * LANES });
+                gather(
+                    from.right,
+                    at.right,
+                    axis.right,
+                    &mut y.as_flattened_mut()[..count],
+                );
+                right = &y[..count.div_ceil(LANES)];
+            }
+            let (left, to): (&[Row], &mut [Row]) = if plain {
+                (
+                    from.left[at.left..][..count].as_chunks().0,
+                    output[at.output..][..count].as_chunks_mut().0,
+                )
+            } else {
+                gather(
+                    from.left,
+                    at.left,
+                    axis.left,
+                    &mut x.as_flattened_mut()[..count],
+                );
+                (&x[..whole], &mut z[..whole])
+            };
+            apply::<L>(operation, from.parameters, left, right, to);
+            if !plain {
+                scatter(&z.as_flattened()[..count], output, at.output, axis.output);
+            }
+            first += count;
+        }
+    }
+}
+
+/// One operation on rows of `left` and of `right`, which may be one row for all.
+#[inline(always)]
+fn apply<L: Lanes>(
+    operation: Operation,
+    [a, b]: [f32; 2],
+    left: &[Row],
+    right: &[Row],
+    to: &mut [Row],
+) {
+    let (a, b) = (L::splat(a), L::splat(b));
+    let (zero, one) = (L::splat(0.0), L::splat(1.0));
     macro_rules! one {
-        ($of:expr) => {
-            one(axis, at, from.left, output, $of)
+        (|$x:ident| $of:expr) => {
+            for (to, x) in to.iter_mut().zip(left) {
+                let $x = L::load(x);
+                $of.store(to);
+            }
         };
     }
+    let last = right.len().saturating_sub(1);
     macro_rules! two {
-        ($of:expr) => {
-            two(axis, at, from, output, $of)
+        (|$x:ident, $y:ident| $of:expr) => {
+            for (i, (to, x)) in to.iter_mut().zip(left).enumerate() {
+                let ($x, $y) = (L::load(x), L::load(&right[i.min(last)]));
+                $of.store(to);
+            }
         };
     }
     match operation {
-        Operation::Affine => one!(|x| a * x + b),
-        Operation::Clip => one!(|x| lesser_or(greater_or(x, a), b)),
-        Operation::Leaky => one!(|x| if x < 0.0 { a * x } else { x }),
-        Operation::Elu => one!(|x| if x < 0.0 {
-            a * math::exp_less_one(x)
-        } else {
-            x
-        }),
-        Operation::Gelu => one!(math::gelu),
-        Operation::GeluTanh => one!(math::gelu_tanh),
-        Operation::Silu => one!(|x| x * math::sigmoid(a * x)),
-        Operation::Tanh => one!(math::tanh),
-        Operation::Sigmoid => one!(math::sigmoid),
+        Operation::Affine => one!(|x| a.mul(x).add(b)),
+        Operation::Clip => one!(|x| b.lesser(a.greater(x))),
+        Operation::Leaky => one!(|x| x.below(zero, a.mul(x), x)),
+        Operation::Elu => one!(|x| x.below(zero, a.mul(math::exp_less_one(x)), x)),
+        Operation::Gelu => one!(|x| math::gelu(x)),
+        Operation::GeluTanh => one!(|x| math::gelu_tanh(x)),
+        Operation::Silu => one!(|x| x.mul(math::sigmoid(a.mul(x)))),
+        Operation::Tanh => one!(|x| x.tanh()),
+        Operation::Sigmoid => one!(|x| math::sigmoid(x)),
         Operation::HardSwish => {
-            one!(|x| x * lesser_or(greater_or(x * (1.0 / 6.0) + 0.5, 0.0), 1.0))
+            let (sixth, half) = (L::splat(1.0 / 6.0), L::splat(0.5));
+            one!(|x| x.mul(one.lesser(zero.greater(x.mul(sixth).add(half)))))
         }
-        Operation::Softplus => one!(math::softplus),
-        Operation::Exp => one!(math::exp),
-        Operation::Ln => one!(libm::logf),
-        Operation::Root => one!(f32::sqrt),
-        Operation::Reciprocal => one!(|x| 1.0 / x),
-        Operation::Absolute => one!(f32::abs),
-        Operation::Erf => one!(math::erf),
-        Operation::Add => two!(|x, y| x + y),
-        Operation::Subtract => two!(|x, y| x - y),
-        Operation::Multiply => two!(|x, y| x * y),
-        Operation::Divide => two!(|x, y| x / y),
-        Operation::Least => two!(lesser),
-        Operation::Greatest => two!(greater),
-        Operation::Right => two!(|_, y| y),
-        Operation::Less => two!(|x, y| f32::from(u8::from(x < y))),
-        _ => one!(|x| x),
-    }
-}
-
-/// `x`, or `low` where that is greater; NaN stays.
-#[inline(always)]
-fn greater_or(x: f32, low: f32) -> f32 {
-    if x < low { low } else { x }
-}
-
-/// `x`, or `high` where that is less; NaN stays.
-#[inline(always)]
-fn lesser_or(x: f32, high: f32) -> f32 {
-    if x > high { high } else { x }
-}
-
-#[inline(always)]
-fn one(axis: &Axis, at: At, left: &[f32], output: &mut [f32], of: impl Fn(f32) -> f32) {
-    if axis.left == 1 && axis.output == 1 {
-        let left = &left[at.left..][..axis.count];
-        let output = &mut output[at.output..][..axis.count];
-        for (output, x) in output.iter_mut().zip(left) {
-            *output = of(*x);
-        }
-        return;
-    }
-    for i in 0..axis.count {
-        let at = at.step(axis, i);
-        output[at.output] = of(left[at.left]);
-    }
-}
-
-#[inline(always)]
-fn two(axis: &Axis, at: At, from: Operands<'_>, output: &mut [f32], of: impl Fn(f32, f32) -> f32) {
-    if axis.left == 1 && axis.right == 1 && axis.output == 1 {
-        let left = &from.left[at.left..][..axis.count];
-        let right = &from.right[at.right..][..axis.count];
-        let output = &mut output[at.output..][..axis.count];
-        for ((output, x), y) in output.iter_mut().zip(left).zip(right) {
-            *output = of(*x, *y);
-        }
-        return;
-    }
-    for i in 0..axis.count {
-        let at = at.step(axis, i);
-        output[at.output] = of(from.left[at.left], from.right[at.right]);
+        Operation::Softplus => one!(|x| math::softplus(x)),
+        Operation::Exp => one!(|x| x.exp()),
+        Operation::Ln => one!(|x| math::map(x, libm::logf)),
+        Operation::Root => one!(|x| x.sqrt()),
+        Operation::Reciprocal => one!(|x| one.div(x)),
+        Operation::Absolute => one!(|x| x.abs()),
+        Operation::Erf => one!(|x| math::erf(x)),
+        Operation::Add => two!(|x, y| x.add(y)),
+        Operation::Subtract => two!(|x, y| x.sub(y)),
+        Operation::Multiply => two!(|x, y| x.mul(y)),
+        Operation::Divide => two!(|x, y| x.div(y)),
+        Operation::Least => two!(|x, y| x.lesser(y)),
+        Operation::Greatest => two!(|x, y| x.greater(y)),
+        Operation::Right => two!(|_x, y| y),
+        Operation::Less => two!(|x, y| x.below(y, one, zero)),
+        _ => to.copy_from_slice(left),
     }
 }

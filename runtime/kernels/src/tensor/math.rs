@@ -1,97 +1,145 @@
-//! Functions of one f32, from additions, multiplications and divisions alone: the same bits on every
-//! target. Errors are of a few units in the last place of max(1, |result|).
+//! Functions of sixteen f32, from additions, multiplications, divisions and comparisons alone: the same
+//! bits on every target. Errors are of a few units in the last place of max(1, |result|).
+
+use super::lanes::Lanes;
+use crate::LANES;
 
 /// Adding and subtracting this rounds to the nearest integer: the sum's last bit has weight one.
 const ROUND: f32 = 12_582_912.0;
+
+/// A polynomial, the highest power first: `(…(p₀·x + p₁)·x + …)·x + pₙ`.
+#[inline(always)]
+fn polynomial<L: Lanes, const N: usize>(of: [f32; N], x: L) -> L {
+    let mut sum = L::splat(of[0]);
+    for c in &of[1..] {
+        sum = sum.mul(x).add(L::splat(*c));
+    }
+    sum
+}
+
+/// `−x`
+#[inline(always)]
+fn minus<L: Lanes>(x: L) -> L {
+    x.mul(L::splat(-1.0))
+}
 
 /// `eˣ`: Cephes `expf` (Moshier 1989), x = n·ln 2 + r, |r| ≤ ln 2 / 2. Below e⁻⁸⁷ it is 0, above e⁸⁸ it
 /// is e⁸⁸.
 #[inline(always)]
 #[allow(clippy::excessive_precision, reason = "the source's own digits")]
-pub fn exp(x: f32) -> f32 {
-    const HIGH: f32 = 88.0;
-    const LOW: f32 = -87.0;
-    let y = if x > HIGH { HIGH } else { x };
-    let y = if y < LOW { LOW } else { y };
-    let n = (y * std::f32::consts::LOG2_E + ROUND) - ROUND;
+pub fn exp<L: Lanes>(x: L) -> L {
+    let (high, low, round) = (L::splat(88.0), L::splat(-87.0), L::splat(ROUND));
+    // A NaN stays one.
+    let y = low.greater(high.lesser(x));
+    let n = y.mul(L::splat(std::f32::consts::LOG2_E)).add(round);
+    let n = n.sub(round);
     // ln 2 in two parts, the first with zeros at its end: n times it is exact.
-    let r = (y - n * 0.693_359_375) + n * 2.121_944_4e-4;
-    let p = 1.987_569_150_0e-4f32;
-    let p = p * r + 1.398_199_950_7e-3;
-    let p = p * r + 8.333_451_907_3e-3;
-    let p = p * r + 4.166_579_589_4e-2;
-    let p = p * r + 1.666_666_545_9e-1;
-    let p = p * r + 5.000_000_120_1e-1;
-    let p = p * (r * r) + r + 1.0;
-    // 2^n; NaN goes through p.
-    let power = f32::from_bits(((n as i32 + 127) as u32) << 23);
-    if x < LOW { 0.0 } else { p * power }
+    let r = y.sub(n.mul(L::splat(0.693_359_375)));
+    let r = r.add(n.mul(L::splat(2.121_944_4e-4)));
+    let p = polynomial(
+        [
+            1.987_569_150_0e-4,
+            1.398_199_950_7e-3,
+            8.333_451_907_3e-3,
+            4.166_579_589_4e-2,
+            1.666_666_545_9e-1,
+            5.000_000_120_1e-1,
+        ],
+        r,
+    );
+    let p = p.mul(r.mul(r)).add(r).add(L::splat(1.0));
+    x.below(low, L::splat(0.0), p.mul(n.power()))
 }
 
 /// `eˣ − 1`
 #[inline(always)]
-pub fn exp_less_one(x: f32) -> f32 {
+pub fn exp_less_one<L: Lanes>(x: L) -> L {
     // Near 0 the first four terms of the series are nearer than a difference.
-    if x.abs() < 0.04 {
-        x * (1.0 + x * (0.5 + x * (1.0 / 6.0 + x * (1.0 / 24.0))))
-    } else {
-        exp(x) - 1.0
-    }
+    let near = polynomial([1.0 / 24.0, 1.0 / 6.0, 0.5, 1.0], x).mul(x);
+    let far = x.exp().sub(L::splat(1.0));
+    x.abs().below(L::splat(0.04), near, far)
 }
 
 /// `1 / (1 + e⁻ˣ)`
 #[inline(always)]
-pub fn sigmoid(x: f32) -> f32 {
-    1.0 / (1.0 + exp(-x))
+pub fn sigmoid<L: Lanes>(x: L) -> L {
+    let one = L::splat(1.0);
+    one.div(one.add(minus(x).exp()))
 }
 
 /// The hyperbolic tangent: Cephes `tanhf`.
 #[inline(always)]
 #[allow(clippy::excessive_precision, reason = "the source's own digits")]
-pub fn tanh(x: f32) -> f32 {
-    let s = x * x;
-    let p = -5.704_988_724_22e-3f32;
-    let p = p * s + 2.063_908_879_54e-2;
-    let p = p * s - 5.373_971_555_31e-2;
-    let p = p * s + 1.333_144_220_36e-1;
-    let p = p * s - 3.333_328_228_86e-1;
-    let near = p * s * x + x;
-    let far = 1.0 - 2.0 / (exp(2.0 * x) + 1.0);
-    if x.abs() < 0.625 { near } else { far }
+pub fn tanh<L: Lanes>(x: L) -> L {
+    let (one, two) = (L::splat(1.0), L::splat(2.0));
+    let s = x.mul(x);
+    let p = polynomial(
+        [
+            -5.704_988_724_22e-3,
+            2.063_908_879_54e-2,
+            -5.373_971_555_31e-2,
+            1.333_144_220_36e-1,
+            -3.333_328_228_86e-1,
+        ],
+        s,
+    );
+    let near = p.mul(s).mul(x).add(x);
+    let far = one.sub(two.div(two.mul(x).exp().add(one)));
+    x.abs().below(L::splat(0.625), near, far)
 }
 
 /// The error function: Abramowitz, Stegun 1964, 7.1.26; |error| ≤ 1.5e-7.
 #[inline(always)]
 #[allow(clippy::excessive_precision, reason = "the source's own digits")]
-pub fn erf(x: f32) -> f32 {
+pub fn erf<L: Lanes>(x: L) -> L {
+    let one = L::splat(1.0);
     let z = x.abs();
-    let t = 1.0 / (1.0 + 0.327_591_1 * z);
-    let p = 1.061_405_429f32;
-    let p = p * t - 1.453_152_027;
-    let p = p * t + 1.421_413_741;
-    let p = p * t - 0.284_496_736;
-    let p = p * t + 0.254_829_592;
-    let y = 1.0 - p * t * exp(-(z * z));
-    if x < 0.0 { -y } else { y }
+    let t = one.div(one.add(L::splat(0.327_591_1).mul(z)));
+    let p = polynomial(
+        [
+            1.061_405_429,
+            -1.453_152_027,
+            1.421_413_741,
+            -0.284_496_736,
+            0.254_829_592,
+        ],
+        t,
+    );
+    let y = one.sub(p.mul(t).mul(minus(z.mul(z)).exp()));
+    x.below(L::splat(0.0), minus(y), y)
 }
 
 /// `x·Φ(x)`, Φ the normal distribution function.
 #[inline(always)]
-pub fn gelu(x: f32) -> f32 {
-    0.5 * x * (1.0 + erf(x * std::f32::consts::FRAC_1_SQRT_2))
+pub fn gelu<L: Lanes>(x: L) -> L {
+    let wide = erf(x.mul(L::splat(std::f32::consts::FRAC_1_SQRT_2)));
+    L::splat(0.5).mul(x).mul(L::splat(1.0).add(wide))
 }
 
 /// GELU's approximation with tanh: Hendrycks, Gimpel 2016, section 2.
 #[inline(always)]
-pub fn gelu_tanh(x: f32) -> f32 {
+pub fn gelu_tanh<L: Lanes>(x: L) -> L {
     const ROOT: f32 = 0.797_884_6; // √(2/π)
-    0.5 * x * (1.0 + tanh(ROOT * (x + 0.044_715 * x * x * x)))
+    let cube = L::splat(0.044_715).mul(x).mul(x).mul(x);
+    let wide = L::splat(ROOT).mul(x.add(cube)).tanh();
+    L::splat(0.5).mul(x).mul(L::splat(1.0).add(wide))
 }
 
 /// `ln(1 + eˣ)`
 #[inline(always)]
-pub fn softplus(x: f32) -> f32 {
-    let most = if x > 0.0 { x } else { 0.0 };
+pub fn softplus<L: Lanes>(x: L) -> L {
+    let zero = L::splat(0.0);
+    let most = zero.below(x, x, zero);
     // A NaN must not be lost with the sign.
-    most + libm::log1pf(exp(-x.abs()))
+    most.add(map(minus(x.abs()).exp(), libm::log1pf))
+}
+
+/// A function of one number, lane by lane.
+#[inline(always)]
+pub fn map<L: Lanes>(x: L, of: fn(f32) -> f32) -> L {
+    let mut lanes: [f32; LANES] = x.array();
+    for x in &mut lanes {
+        *x = of(*x);
+    }
+    L::load(&lanes)
 }

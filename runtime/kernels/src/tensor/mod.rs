@@ -1,5 +1,6 @@
 //! Tensor steps: what nets beyond chains of dense layers are made of, over buffers of f32 that are read
-//! and written through strides. Plain Rust, and the definition: no processor's own path exists yet.
+//! and written through strides. Everything is written once, over sixteen [`lanes`]; the instance over
+//! arrays is the definition, and [`crate::arch`] has those of the instruction sets.
 //!
 //! Every operation walks a [`Nest`]: outer axes, then inner ones that it folds into one value (a sum, a
 //! greatest value) or norms together (a softmax). Sums of products start with the bias (or 0) and run
@@ -8,11 +9,16 @@
 
 pub mod bytes;
 mod element;
-mod math;
+mod fold;
+pub(crate) mod lanes;
+pub(crate) mod math;
+mod recurrent;
+mod sums;
 #[cfg(test)]
 mod tests;
 
 use crate::LANES;
+use lanes::Lanes;
 
 /// The most axes that a nest has.
 pub const AXES: usize = 6;
@@ -90,11 +96,15 @@ pub enum Operation {
     Right,
     /// 1 where `left < right`, else 0.
     Less,
+    /// A gated recurrent unit over time.
+    Gru,
+    /// A long short-term memory over time.
+    Lstm,
 }
 
 impl Operation {
     /// All of them, in the order of their numbers.
-    pub const ALL: [Self; 35] = [
+    pub const ALL: [Self; 37] = [
         Self::Copy,
         Self::Affine,
         Self::Clip,
@@ -130,6 +140,8 @@ impl Operation {
         Self::Gather,
         Self::Right,
         Self::Less,
+        Self::Gru,
+        Self::Lstm,
     ];
 
     /// Whether it takes `a` and `b`.
@@ -160,6 +172,8 @@ impl Operation {
                 | Self::Product
                 | Self::Right
                 | Self::Less
+                | Self::Gru
+                | Self::Lstm
         )
     }
 
@@ -171,9 +185,21 @@ impl Operation {
         )
     }
 
+    /// How many gates a recurrent cell has, and how many states: its two inner axes, the other way round.
+    pub const fn gates(self) -> Option<(usize, usize)> {
+        match self {
+            Self::Gru => Some((3, 1)),
+            Self::Lstm => Some((4, 2)),
+            _ => None,
+        }
+    }
+
     /// Whether it has inner axes, and writes along them.
     pub const fn norms(self) -> bool {
-        matches!(self, Self::Softmax | Self::Normalise)
+        matches!(
+            self,
+            Self::Softmax | Self::Normalise | Self::Gru | Self::Lstm
+        )
     }
 }
 
@@ -222,6 +248,17 @@ impl At {
             output: self.output.wrapping_add_signed(axis.output * i),
         }
     }
+
+    /// `i` steps back.
+    #[inline(always)]
+    const fn back(self, axis: &Axis, i: usize) -> Self {
+        let i = i as isize;
+        Self {
+            left: self.left.wrapping_add_signed(-axis.left * i),
+            right: self.right.wrapping_add_signed(-axis.right * i),
+            output: self.output.wrapping_add_signed(-axis.output * i),
+        }
+    }
 }
 
 /// What a step walks. The caller has seen to it that no place lies outside the operands.
@@ -231,10 +268,10 @@ pub struct Nest {
     pub outer: Vec<Axis>,
     /// The last outer axis.
     pub last: Axis,
-    /// Inner axes but the last.
+    /// Inner axes.
     pub inner: Vec<Axis>,
-    /// The last inner axis; of one element where there are none.
-    pub run: Axis,
+    /// The last two of them; of one element where there are fewer.
+    pub runs: [Axis; 2],
     /// Where the operands start.
     pub start: At,
 }
@@ -243,27 +280,41 @@ impl Nest {
     /// From all axes, of which the last `inner` are inner ones. Axes of one element are left out.
     pub fn new(axes: &[Axis], inner: usize, start: At) -> Self {
         let split = axes.len() - inner.min(axes.len());
-        let pick = |axes: &[Axis]| {
-            let mut axes: Vec<Axis> = axes.iter().copied().filter(|a| a.count != 1).collect();
-            let last = axes.pop().unwrap_or(Axis::ONE);
-            (axes, last)
+        let several = |axes: &[Axis]| -> Vec<Axis> {
+            let axes = axes.iter().copied();
+            axes.filter(|axis| axis.count != 1).collect()
         };
         // The last outer axis has a meaning of its own: it stays even if it has one element.
         let (head, last) = axes[..split].split_at(split.saturating_sub(1));
-        let outer = head.iter().copied().filter(|a| a.count != 1).collect();
-        let (inner, run) = pick(&axes[split..]);
+        let inner = several(&axes[split..]);
+        let mut runs = [Axis::ONE; 2];
+        for (run, axis) in runs.iter_mut().rev().zip(inner.iter().rev()) {
+            *run = *axis;
+        }
+        let mut outer = several(head);
+        // Positions that read the same on their right come last: products work on several at a time.
+        let same = |axis: &Axis| axis.right == 0 && axis.left != 0;
+        if let Some(at) = outer.iter().rposition(same) {
+            let axis = outer.remove(at);
+            outer.push(axis);
+        }
         Self {
             outer,
             last: last.first().copied().unwrap_or(Axis::ONE),
             inner,
-            run,
+            runs,
             start,
         }
     }
 
     /// Elements along the inner axes.
     pub fn depth(&self) -> usize {
-        self.inner.iter().fold(self.run.count, |n, a| n * a.count)
+        self.inner.iter().fold(1, |depth, axis| depth * axis.count)
+    }
+
+    /// Inner axes but the last two.
+    pub(crate) fn head(&self) -> &[Axis] {
+        &self.inner[..self.inner.len().saturating_sub(2)]
     }
 }
 
@@ -280,44 +331,111 @@ pub struct Operands<'a> {
     pub parameters: [f32; 2],
 }
 
-/// Calls `each` at every place of `axes`, the last of them fastest.
-fn walk(axes: &[Axis], at: At, each: &mut dyn FnMut(At)) {
-    match axes {
-        [] => each(at),
-        [axis, rest @ ..] => (0..axis.count).for_each(|i| walk(rest, at.step(axis, i), each)),
+/// The places of some axes, the last of them fastest.
+#[derive(Debug, Clone)]
+pub(crate) struct Places<'a> {
+    axes: &'a [Axis],
+    indices: [usize; AXES],
+    next: Option<At>,
+}
+
+impl<'a> Places<'a> {
+    pub(crate) const fn new(axes: &'a [Axis], start: At) -> Self {
+        Self {
+            axes,
+            indices: [0; AXES],
+            next: Some(start),
+        }
     }
 }
 
-/// Runs one step on one row.
+impl Iterator for Places<'_> {
+    type Item = At;
+
+    #[inline]
+    fn next(&mut self) -> Option<At> {
+        let at = self.next?;
+        let mut next = at;
+        for (axis, index) in self.axes.iter().zip(&mut self.indices).rev() {
+            if *index + 1 < axis.count {
+                *index += 1;
+                self.next = Some(next.step(axis, 1));
+                return Some(at);
+            }
+            next = next.back(axis, *index);
+            *index = 0;
+        }
+        self.next = None;
+        Some(at)
+    }
+}
+
+/// Elements at `at`, `at + stride` and so on, side by side.
+fn gather(from: &[f32], at: usize, stride: isize, to: &mut [f32]) {
+    match stride {
+        0 => to.fill(from[at]),
+        1 => to.copy_from_slice(&from[at..][..to.len()]),
+        _ => {
+            let mut at = at;
+            for to in to {
+                *to = from[at];
+                at = at.wrapping_add_signed(stride);
+            }
+        }
+    }
+}
+
+/// The other way round.
+fn scatter(from: &[f32], to: &mut [f32], at: usize, stride: isize) {
+    if stride == 1 {
+        return to[at..][..from.len()].copy_from_slice(from);
+    }
+    let mut at = at;
+    for from in from {
+        to[at] = *from;
+        at = at.wrapping_add_signed(stride);
+    }
+}
+
+/// A step on one row: what it does, what it walks, what it reads and what it writes.
+pub type Run = fn(Operation, &Nest, Operands<'_>, &mut [f32]);
+
+/// Runs one step on one row: the definition.
 pub fn run(operation: Operation, nest: &Nest, from: Operands<'_>, output: &mut [f32]) {
+    run_in::<[f32; LANES]>(operation, nest, from, output);
+}
+
+/// Runs one step on one row, sixteen numbers at a time. Compiled into a function that enables an
+/// instruction set, all of it uses that.
+#[inline(always)]
+pub(crate) fn run_in<L: Lanes>(
+    operation: Operation,
+    nest: &Nest,
+    from: Operands<'_>,
+    output: &mut [f32],
+) {
     match operation {
         Operation::Sum | Operation::SumSquares | Operation::Max | Operation::Min => {
-            reduce(operation, nest, from, output);
+            fold::reduce::<L>(operation, nest, from, output);
         }
-        Operation::Softmax | Operation::Normalise => norm(operation, nest, from, output),
-        Operation::Product => product(nest, from, output),
-        Operation::Dense => dense(nest, from, output),
-        Operation::Gather => gather(nest, from, output),
-        _ => walk(&nest.outer, nest.start, &mut |at| {
-            element::run(operation, &nest.last, at, from, output);
-        }),
-    }
-}
-
-#[inline(always)]
-fn float(bytes: &[u8]) -> f32 {
-    match bytes.first_chunk() {
-        Some(&bytes) => f32::from_le_bytes(bytes),
-        None => 0.0,
+        Operation::Softmax | Operation::Normalise => {
+            fold::norm::<L>(operation, nest, from, output);
+        }
+        Operation::Product => sums::product::<L>(nest, from, output),
+        Operation::Dense => sums::dense::<L>(nest, from, output),
+        Operation::Gather => table(nest, from, output),
+        Operation::Gru => recurrent::run::<L, 3, 6>(nest, from, output),
+        Operation::Lstm => recurrent::run::<L, 4, 8>(nest, from, output),
+        _ => element::run::<L>(operation, nest, from, output),
     }
 }
 
 /// Rows of a table of f32, `nest.last` along a row. An index is cut to a whole number; below the first
 /// row it counts from the end, as in ONNX; then it is moved to the nearest row there is. NaN is row 0.
-fn gather(nest: &Nest, from: Operands<'_>, output: &mut [f32]) {
+fn table(nest: &Nest, from: Operands<'_>, output: &mut [f32]) {
     let width = nest.last.count;
     let rows = from.weights.len() / (width * 4);
-    walk(&nest.outer, nest.start, &mut |at| {
+    for at in Places::new(&nest.outer, nest.start) {
         let index = from.left[at.left] as i64;
         let index = if index < 0 {
             index.saturating_add_unsigned(rows as u64)
@@ -326,178 +444,8 @@ fn gather(nest: &Nest, from: Operands<'_>, output: &mut [f32]) {
         };
         let row = index.clamp(0, rows as i64 - 1) as usize;
         let row = &from.weights[row * width * 4..][..width * 4];
-        for (i, value) in row.chunks_exact(4).enumerate() {
-            output[at.step(&nest.last, i).output] = float(value);
+        for (i, value) in row.as_chunks().0.iter().enumerate() {
+            output[at.step(&nest.last, i).output] = f32::from_le_bytes(*value);
         }
-    });
-}
-
-/// 16 sums in a fixed tree.
-#[inline(always)]
-fn tree(mut lanes: [f32; LANES]) -> f32 {
-    let mut half = LANES / 2;
-    while half > 0 {
-        for i in 0..half {
-            lanes[i] += lanes[i + half];
-        }
-        half /= 2;
-    }
-    lanes[0]
-}
-
-/// Folds what lies along the inner axes from `at` into 16 lanes, i mod 16.
-#[inline(always)]
-fn lanes(
-    nest: &Nest,
-    at: At,
-    left: &[f32],
-    first: f32,
-    fold: impl Fn(f32, f32) -> f32,
-) -> [f32; LANES] {
-    let mut lanes = [first; LANES];
-    let mut lane = 0;
-    walk(&nest.inner, at, &mut |at| {
-        for i in 0..nest.run.count {
-            let x = left[at.step(&nest.run, i).left];
-            lanes[lane % LANES] = fold(lanes[lane % LANES], x);
-            lane += 1;
-        }
-    });
-    lanes
-}
-
-#[inline(always)]
-fn greater(a: f32, b: f32) -> f32 {
-    if a > b { a } else { b }
-}
-
-#[inline(always)]
-fn lesser(a: f32, b: f32) -> f32 {
-    if a < b { a } else { b }
-}
-
-fn reduce(operation: Operation, nest: &Nest, from: Operands<'_>, output: &mut [f32]) {
-    let [a, _] = from.parameters;
-    walk(&nest.outer, nest.start, &mut |at| {
-        for i in 0..nest.last.count {
-            let at = at.step(&nest.last, i);
-            let left = from.left;
-            output[at.output] = match operation {
-                Operation::Max => lanes(nest, at, left, f32::NEG_INFINITY, greater)
-                    .into_iter()
-                    .fold(f32::NEG_INFINITY, greater),
-                Operation::Min => lanes(nest, at, left, f32::INFINITY, lesser)
-                    .into_iter()
-                    .fold(f32::INFINITY, lesser),
-                Operation::SumSquares => a * tree(lanes(nest, at, left, 0.0, |s, x| s + x * x)),
-                _ => a * tree(lanes(nest, at, left, 0.0, |s, x| s + x)),
-            };
-        }
-    });
-}
-
-fn norm(operation: Operation, nest: &Nest, from: Operands<'_>, output: &mut [f32]) {
-    let (left, [a, _]) = (from.left, from.parameters);
-    let count = nest.depth() as f32;
-    walk(&nest.outer, nest.start, &mut |at| {
-        for i in 0..nest.last.count {
-            let at = at.step(&nest.last, i);
-            let (from, factor) = if operation == Operation::Softmax {
-                let most = lanes(nest, at, left, f32::NEG_INFINITY, greater)
-                    .into_iter()
-                    .fold(f32::NEG_INFINITY, greater);
-                let sum = tree(lanes(nest, at, left, 0.0, |s, x| s + math::exp(x - most)));
-                (most, 1.0 / sum)
-            } else {
-                let mean = tree(lanes(nest, at, left, 0.0, |s, x| s + x)) / count;
-                let square = |s, x: f32| s + (x - mean) * (x - mean);
-                let variance = tree(lanes(nest, at, left, 0.0, square)) / count;
-                (mean, 1.0 / (variance + a).sqrt())
-            };
-            walk(&nest.inner, at, &mut |at| {
-                for i in 0..nest.run.count {
-                    let at = at.step(&nest.run, i);
-                    let x = left[at.left] - from;
-                    output[at.output] = factor
-                        * match operation {
-                            Operation::Softmax => math::exp(x),
-                            _ => x,
-                        };
-                }
-            });
-        }
-    });
-}
-
-/// Writes up to 16 sums along the last outer axis.
-#[inline(always)]
-fn write(sums: &[f32], axis: &Axis, at: At, output: &mut [f32]) {
-    for (i, sum) in sums.iter().enumerate() {
-        output[at.step(axis, i).output] = *sum;
-    }
-}
-
-fn product(nest: &Nest, from: Operands<'_>, output: &mut [f32]) {
-    let Nest { last, run, .. } = nest;
-    walk(&nest.outer, nest.start, &mut |at| {
-        for first in (0..last.count).step_by(LANES) {
-            let at = at.step(last, first);
-            let wide = LANES.min(last.count - first);
-            let mut sums = [0.0f32; LANES];
-            walk(&nest.inner, at, &mut |at| {
-                for k in 0..run.count {
-                    let at = at.step(run, k);
-                    if last.left == 0 && last.right == 1 {
-                        let x = from.left[at.left];
-                        let right = &from.right[at.right..][..wide];
-                        for (sum, w) in sums.iter_mut().zip(right) {
-                            *sum += x * w;
-                        }
-                    } else {
-                        for (i, sum) in sums[..wide].iter_mut().enumerate() {
-                            let at = at.step(last, i);
-                            *sum += from.left[at.left] * from.right[at.right];
-                        }
-                    }
-                }
-            });
-            write(&sums[..wide], last, at, output);
-        }
-    });
-}
-
-/// Panels as [`crate::pack_dense_float`] packs them, in f32.
-fn dense(nest: &Nest, from: Operands<'_>, output: &mut [f32]) {
-    let Nest { last, run, .. } = nest;
-    let panel = LANES * 4 * (1 + nest.depth());
-    for (p, panel) in from.weights.chunks_exact(panel).enumerate() {
-        let (bias, weights) = panel.split_at(LANES * 4);
-        let wide = LANES.min(last.count - p * LANES);
-        let mut biases = [0.0; LANES];
-        for (to, bias) in biases.iter_mut().zip(bias.chunks_exact(4)) {
-            *to = float(bias);
-        }
-        walk(&nest.outer, nest.start, &mut |at| {
-            let at = at.step(last, p * LANES);
-            let mut sums = biases;
-            let mut rows = weights.chunks_exact(LANES * 4);
-            walk(&nest.inner, at, &mut |at| {
-                for (k, row) in rows.by_ref().take(run.count).enumerate() {
-                    let at = at.step(run, k);
-                    let (row, _) = row.as_chunks::<4>();
-                    if last.left == 0 {
-                        let x = from.left[at.left];
-                        for (sum, w) in sums.iter_mut().zip(row) {
-                            *sum += x * f32::from_le_bytes(*w);
-                        }
-                    } else {
-                        for (i, (sum, w)) in sums[..wide].iter_mut().zip(row).enumerate() {
-                            *sum += from.left[at.step(last, i).left] * f32::from_le_bytes(*w);
-                        }
-                    }
-                }
-            });
-            write(&sums[..wide], last, at, output);
-        });
     }
 }
