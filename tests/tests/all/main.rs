@@ -29,6 +29,7 @@ mod seeds;
 mod store;
 mod tensors;
 mod values;
+mod zoo_nets;
 
 #[global_allocator]
 static ALLOCATOR: fieldscore_tests::alloc::Counting = fieldscore_tests::alloc::Counting;

@@ -21,7 +21,9 @@ use tract_onnx::tract_core::ops::konst::Const;
 use tract_onnx::tract_core::ops::logic::Iff;
 use tract_onnx::tract_core::ops::lstm_cell::LstmEpilogue;
 use tract_onnx::tract_core::ops::nn::{Reduce, RmsNorm, Softmax, SoftmaxKind};
-use tract_onnx::tract_core::ops::quant::{DequantizeLinearF32, QuantizeLinearI8, QuantizeLinearU8};
+use tract_onnx::tract_core::ops::quant::{
+    DequantizeLinearF32, LookupTable, QuantizeLinearI8, QuantizeLinearU8,
+};
 use tract_onnx::tract_core::ops::scan::Scan;
 use tract_onnx::tract_core::ops::source::TypedSource;
 use tract_onnx::tract_hir::internal::DimLike;
@@ -159,6 +161,11 @@ impl Walk<'_> {
         if let Some(op) = node.op_as::<DequantizeLinearF32>() {
             return self.dequantise(op, &x, node).map(one);
         }
+        if let Some(ElementWiseOp(op, _)) = node.op_as()
+            && let Some(op) = op.downcast_ref::<LookupTable>()
+        {
+            return self.look_up(op.table.table(), &x).map(one);
+        }
         if self.emitter.is_bytes(&x) && !node.op_is::<AxisOp>() && !node.op_is::<Slice>() {
             return Err("arithmetic of whole numbers other than QuantizeLinear and \
                         DequantizeLinear around float operators"
@@ -286,6 +293,28 @@ impl Walk<'_> {
             .map_err(|_| format!("a zero point that {} cannot have", node.name))?;
         let view = self.emitter.dequantise(x, op.scale, zero);
         view.ok_or_else(|| AXES.to_owned())
+    }
+
+    /// What tract makes of a function between codes: the code of each code.
+    fn look_up(&mut self, table: &[u8], x: &View) -> Lowered<View> {
+        let signed = self.signed.contains(&x.buffer);
+        let turn = if signed { 128 } else { 0 };
+        let code = |held: u8| Some(f32::from(table.get(usize::from(held ^ turn))? ^ turn));
+        let codes: Option<Vec<f32>> = (0..=u8::MAX).map(code).collect();
+        let table = Fixed {
+            dims: vec![256, 1],
+            values: Arc::new(codes.ok_or("a table of fewer than 256 codes")?),
+        };
+        let mut index = self.emitter.dequantise(x, 1.0, 0).ok_or(AXES)?;
+        index.whole = true;
+        let mut found = self.gather(0, &[Value::Fixed(table), Value::Held(index)])?;
+        found.dims.pop();
+        found.strides.pop();
+        let view = self.emitter.quantise(&found, 1.0, 0).ok_or(AXES)?;
+        if signed {
+            self.signed.insert(view.buffer);
+        }
+        Ok(view)
     }
 
     fn pattern(&mut self, pattern: Pattern, values: &Values) -> Lowered<View> {

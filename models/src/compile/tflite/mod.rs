@@ -1,5 +1,7 @@
 //! Reading `.tflite` files: tract's reader, and the operators it lacks refused by name.
 
+mod codes;
+
 use std::panic::catch_unwind;
 
 use tract_onnx::prelude::{Framework, TypedModel};
@@ -7,6 +9,8 @@ use tract_onnx::tract_core::ops::binary::TypedBinOp;
 use tract_onnx::tract_core::ops::math::mul;
 use tract_onnx::tract_core::ops::quant::Scale;
 use tract_tflite::tflite::{BuiltinOperator as Operator, root_as_model};
+
+use codes::Floats;
 
 use crate::compile::import::short;
 use crate::error::{Error, Result};
@@ -87,11 +91,17 @@ pub(super) fn is_tflite(bytes: &[u8]) -> bool {
 /// Where it is not whole, or has an operator that tract does not read.
 pub(super) fn typed(bytes: &[u8], place: &str) -> Result<TypedModel> {
     check(bytes, place)?;
+    let floats = Floats::of(bytes, place)?;
+    let bytes = floats.as_ref().map_or(bytes, |floats| &floats.bytes);
     // The reader believes that what the file says of itself fits together.
     let read = catch_unwind(|| {
         tract_tflite::tflite()
             .model_for_read(&mut std::io::Cursor::new(bytes))
-            .and_then(|model| mended(model).into_decluttered())
+            .and_then(|model| match &floats {
+                None => Ok(mended(model)),
+                Some(floats) => floats.quantised(mended(model)),
+            })
+            .and_then(TypedModel::into_decluttered)
             .map_err(|e| short(&e))
     });
     read.unwrap_or_else(|_| Err("its parts do not fit together".to_owned()))
