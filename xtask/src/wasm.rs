@@ -36,6 +36,8 @@ pub struct Build {
     entry: &'static str,
     /// Whether it runs every family of models, not only those of the default entry.
     full: bool,
+    /// What cargo is told of how fast the kernels are to be, where that is not as fast as they get.
+    kernels: &'static [&'static str],
     /// What the compiler is told besides [`SMALL`].
     flags: &'static str,
     /// What wasm-opt takes for granted, and refuses everything beyond.
@@ -46,6 +48,7 @@ const SIMD: Build = Build {
     name: "simd128",
     entry: "index.js",
     full: false,
+    kernels: &[],
     flags: "-Ctarget-feature=+simd128",
     features: &[
         "--enable-simd",
@@ -59,6 +62,7 @@ const SCALAR: Build = Build {
     name: "scalar",
     entry: "index.js",
     full: false,
+    kernels: &[],
     flags: "-Ctarget-cpu=mvp",
     features: &[],
 };
@@ -77,6 +81,12 @@ pub const BUILDS: [Build; 4] = [
         name: "full-scalar",
         entry: "full.js",
         full: true,
+        // Tensor steps work on sixteen numbers at a time: unrolled without vectors, they would be twice
+        // the size.
+        kernels: &[
+            "--config",
+            "profile.wasm.package.fieldscore-kernels.opt-level=\"s\"",
+        ],
         ..SCALAR
     },
 ];
@@ -233,6 +243,7 @@ impl Build {
         let mut build = toolchain.cargo();
         build
             .args(["build", "-p", "fieldscore-wasm", "--profile", "wasm"])
+            .args(self.kernels)
             .args(self.full.then_some("--features=tables,tensors,trees"))
             .args(["--target", TARGET])
             .args(toolchain.arguments())
@@ -265,12 +276,13 @@ impl Build {
                     "--gufa",
                     "-Os",
                     "--converge",
-                    "--monomorphize",
                     "--one-caller-inline-max-function-size=20",
                     "--always-inline-max-function-size=3",
                     "--skip-pass=local-cse",
                     "--low-memory-unused",
                 ])
+                // Of large modules it takes minutes, and gives next to nothing.
+                .args((!self.full).then_some("--monomorphize"))
                 .arg("--mvp-features")
                 .args(self.features)
                 .args([

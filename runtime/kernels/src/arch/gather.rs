@@ -1,6 +1,20 @@
 //! Sums of products over bytes that lie apart: what an int8 convolution reads without copying its patches,
 //! and a dense layer over positions, several of them with each load of weights.
 
+#![cfg_attr(
+    not(any(
+        target_arch = "x86_64",
+        target_arch = "aarch64",
+        all(target_arch = "wasm32", target_feature = "simd128")
+    )),
+    allow(
+        dead_code,
+        unused_imports,
+        unused_macros,
+        reason = "the scalar path has its own, plainer ones"
+    )
+)]
+
 use crate::tensor::Axis;
 use crate::{DEPTH, LANES, Requantise, panel_bytes};
 
