@@ -294,8 +294,7 @@ const MAX_OPERATIONS: usize = 16;
 const MAX_TABLE: usize = 4096;
 
 impl TransformParts {
-    /// The feature bits that a bundle of them must require
-    /// ([`features`](crate::bundle::container::features)).
+    /// The feature bits that a bundle of them must require ([`features`]).
     pub fn features(&self) -> u64 {
         let blocks = self.blocks.iter();
         let blocks = blocks.fold(0, |all, block| all | block.encode.features());

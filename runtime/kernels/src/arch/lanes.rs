@@ -1,7 +1,7 @@
 //! Sixteen f32 in the registers of each instruction set, and the tensor steps compiled for it.
 //!
 //! The types' operations are safe functions over instructions that not every processor has: they are
-//! reached through [`tensor::run_in`] alone, from functions that only a checking constructor hands out.
+//! reached through `tensor::run_in` alone, from functions that only a checking constructor hands out.
 
 #[cfg(target_arch = "aarch64")]
 use std::arch::aarch64::*;

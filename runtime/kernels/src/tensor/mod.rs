@@ -1,5 +1,5 @@
 //! Tensor steps: what nets beyond chains of dense layers are made of, over buffers of f32 that are read
-//! and written through strides. Everything is written once, over sixteen [`lanes`]; the instance over
+//! and written through strides. Everything is written once, over sixteen lanes; the instance over
 //! arrays is the definition, and [`crate::arch`] has those of the instruction sets.
 //!
 //! Every operation walks a [`Nest`]: outer axes, then inner ones that it folds into one value (a sum, a
