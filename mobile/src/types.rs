@@ -86,6 +86,7 @@ fn mark(comma: bool) -> DecimalMark {
 }
 
 /// Gives the table at `field` these rows.
+#[cfg(feature = "tables")]
 fn set_rows(
     into: &mut fieldscore_runtime::Application,
     field: usize,
@@ -121,8 +122,18 @@ impl Application {
                 Value::Boolean { value } => into.set_at(at, (*value).into()),
                 Value::Text { value } => into.set_at(at, value.as_str().into()),
                 Value::Written { value, comma } => into.set_text_at(at, value, mark(*comma)),
+                #[cfg(feature = "tables")]
                 Value::Bytes { value } => into.set_at(at, fieldscore_runtime::Value::Bytes(value)),
+                #[cfg(feature = "tables")]
                 Value::Rows { rows, comma } => set_rows(into, at, rows, mark(*comma)),
+                // No bundle that opens has such a field.
+                #[cfg(not(feature = "tables"))]
+                Value::Bytes { .. } | Value::Rows { .. } => {
+                    return Err(argument(
+                        "value",
+                        "one number or text: rows and bytes take a library built with the feature tables",
+                    ));
+                }
             }?;
         }
         Ok(())
@@ -220,6 +231,7 @@ impl Flag {
             (Flags::NOT_YET_VALID, Self::NotYetValid),
             (Flags::AUTOMATION_REFUSED, Self::AutomationRefused),
             (Flags::SCORE_CLAMPED, Self::ScoreClamped),
+            #[cfg(feature = "tables")]
             (Flags::TRUNCATED, Self::Truncated),
         ];
         let set = known.into_iter().filter(|(flag, _)| flags.contains(*flag));
@@ -521,20 +533,24 @@ impl From<&schema::FieldKind> for FieldKind {
             },
             Theirs::Date => Self::Date,
             Theirs::Text { .. } => Self::Text,
+            #[cfg(feature = "tables")]
             Theirs::Table {
                 columns, max_rows, ..
             } => Self::Table {
                 columns: columns.iter().map(ColumnInfo::from).collect(),
                 max_rows: *max_rows,
             },
+            #[cfg(feature = "tables")]
             Theirs::Tensor { shape } => Self::Tensor {
                 shape: shape.clone(),
             },
+            #[cfg(feature = "tables")]
             Theirs::Words { .. } => Self::Words,
         }
     }
 }
 
+#[cfg(feature = "tables")]
 impl From<&schema::TableColumn> for ColumnInfo {
     fn from(column: &schema::TableColumn) -> Self {
         let column = &column.0;

@@ -70,8 +70,11 @@ struct FieldView: View {
             typed("").keyboardType(.numbersAndPunctuation)
         case .date:
             typed("YYYY-MM-DD").keyboardType(.numbersAndPunctuation)
-        case .text:
+        case .text, .words:
             typed("")
+        case .table, .tensor:
+            // Rows and bytes come from the app itself, not from a form.
+            EmptyView()
         }
     }
 

@@ -145,7 +145,10 @@ class FormActivity : Activity() {
             )
             is FieldType.Day -> typed(InputType.TYPE_CLASS_DATETIME or InputType.TYPE_DATETIME_VARIATION_DATE)
                 .also { (it.view as EditText).setHint(R.string.date_hint) }
-            is FieldType.Text -> typed(InputType.TYPE_CLASS_TEXT or InputType.TYPE_TEXT_FLAG_NO_SUGGESTIONS)
+            is FieldType.Text, is FieldType.Words ->
+                typed(InputType.TYPE_CLASS_TEXT or InputType.TYPE_TEXT_FLAG_NO_SUGGESTIONS)
+            // Rows and bytes come from the app itself, not from a form.
+            is FieldType.Table, is FieldType.Tensor -> Input(View(this), { "" }, {})
         }
 
     private fun typed(kind: Int): Input {
