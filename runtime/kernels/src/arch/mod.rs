@@ -12,7 +12,7 @@ pub mod gather;
 #[cfg(all(
     feature = "tensors",
     any(
-        target_arch = "x86_64",
+        all(target_arch = "x86_64", feature = "vectors"),
         target_arch = "aarch64",
         all(target_arch = "wasm32", target_feature = "simd128")
     )

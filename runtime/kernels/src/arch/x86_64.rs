@@ -26,8 +26,10 @@ pub fn avx2() -> Option<Kernels> {
         quantise: avx2::quantise,
         rank: trees::rank,
         walk: trees::walk,
-        #[cfg(feature = "tensors")]
+        #[cfg(feature = "vectors")]
         tensor: crate::arch::lanes::x86_64::avx2,
+        #[cfg(all(feature = "tensors", not(feature = "vectors")))]
+        tensor: crate::tensor::run,
     })
 }
 
@@ -46,8 +48,10 @@ pub fn avx_vnni() -> Option<Kernels> {
         quantise: avx2::quantise,
         rank: trees::rank,
         walk: trees::walk,
-        #[cfg(feature = "tensors")]
+        #[cfg(feature = "vectors")]
         tensor: crate::arch::lanes::x86_64::avx2,
+        #[cfg(all(feature = "tensors", not(feature = "vectors")))]
+        tensor: crate::tensor::run,
     })
 }
 
@@ -71,8 +75,10 @@ pub fn avx512_vnni() -> Option<Kernels> {
         quantise: avx512_vnni::quantise,
         rank: forest::rank,
         walk: forest::walk,
-        #[cfg(feature = "tensors")]
+        #[cfg(feature = "vectors")]
         tensor: crate::arch::lanes::x86_64::avx512,
+        #[cfg(all(feature = "tensors", not(feature = "vectors")))]
+        tensor: crate::tensor::run,
     })
 }
 
