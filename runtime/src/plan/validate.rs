@@ -79,14 +79,15 @@ fn check_model(model: &Model, weights: &[u8]) -> Result<Cost> {
     };
     let (mut padded, mut constants) = (0u64, 0usize);
     for (index, step) in model.steps.iter().enumerate() {
-        let place = || format!("section PLAN, step {index} ({})", step.name());
-        let at_step = |e: Error| Error::malformed(place(), e.expected().to_owned());
+        let at_step = |e: Error| {
+            let place = format!("section PLAN, step {index} ({})", step.name());
+            Error::malformed(place, e.expected().to_owned())
+        };
         if step.feature() == features::TENSORS {
-            let (added, all) = check_tensor(step, &mut written, &mut constants, padded, weights)
+            let added = check_tensor(step, &mut written, &mut constants, &mut padded, weights)
                 .map_err(at_step)?;
             cost.multiply_adds += added.cost;
             cost.steps.push(added);
-            padded = all;
             continue;
         }
         let (input, output) = check_buffers(step, &mut written).map_err(at_step)?;
@@ -100,16 +101,11 @@ fn check_model(model: &Model, weights: &[u8]) -> Result<Cost> {
         }
         let (inputs, outputs) = (u64::from(input.len), u64::from(output.len));
         // Before a weight is looked at: checking costs as much as computing.
-        padded = padded.saturating_add(match step {
+        let work = match step {
             Step::Quantise { .. } => inputs,
             _ => inputs.next_multiple_of(DEPTH as u64) * outputs.next_multiple_of(LANES as u64),
-        });
-        if padded > MAX_MULTIPLY_ADDS {
-            return Err(Error::malformed(
-                place(),
-                format!("at most {MAX_MULTIPLY_ADDS} multiply-adds a row, padding included"),
-            ));
-        }
+        };
+        spend(&mut padded, work).map_err(at_step)?;
         check_weights(step, input, output, weights).map_err(at_step)?;
         let work = match step {
             Step::Quantise { .. } => inputs,
@@ -135,6 +131,18 @@ fn check_model(model: &Model, weights: &[u8]) -> Result<Cost> {
         written.read(port.buffer, element)?;
     }
     Ok(cost)
+}
+
+/// Counts work that is about to be done.
+pub(super) fn spend(padded: &mut u64, work: u64) -> Result<()> {
+    *padded = padded.saturating_add(work);
+    if *padded > MAX_MULTIPLY_ADDS {
+        return Err(Error::malformed(
+            "section PLAN",
+            format!("at most {MAX_MULTIPLY_ADDS} multiply-adds a row, padding included"),
+        ));
+    }
+    Ok(())
 }
 
 /// Which buffers hold what a step or the caller wrote; writing one spoils those it overlaps.
@@ -228,9 +236,9 @@ fn check_tensor(
     _: &Step,
     _: &mut Written<'_>,
     _: &mut usize,
-    _: u64,
+    _: &mut u64,
     _: &[u8],
-) -> Result<(Found, u64)> {
+) -> Result<Found> {
     Err(Error::new(
         crate::ErrorKind::Unsupported,
         "section PLAN",
@@ -238,15 +246,15 @@ fn check_tensor(
     ))
 }
 
-/// Checks one tensor step: what it costs, and how many multiply-adds are counted with it.
+/// Checks one tensor step: what it costs. `padded` counts multiply-adds.
 #[cfg(feature = "tensors")]
 fn check_tensor(
     step: &Step,
     written: &mut Written<'_>,
     constants: &mut usize,
-    padded: u64,
+    padded: &mut u64,
     weights: &[u8],
-) -> Result<(Found, u64)> {
+) -> Result<Found> {
     use crate::plan::tensor::{MAX_CONSTANTS, check_shape, check_weights, weight_bytes};
     if !matches!(step, Step::Tensor { .. }) {
         return crate::plan::bytes::check(step, written, constants, padded, weights);
@@ -261,12 +269,7 @@ fn check_tensor(
         return fault("buffers that exist".to_owned());
     };
     let checked = check_shape(step, left, right, output)?;
-    let padded = padded.saturating_add(checked.padded);
-    if padded > MAX_MULTIPLY_ADDS {
-        return fault(format!(
-            "at most {MAX_MULTIPLY_ADDS} multiply-adds a row, padding included"
-        ));
-    }
+    spend(padded, checked.padded)?;
     *constants += checked.constants;
     if *constants > MAX_CONSTANTS {
         return fault(format!("at most {MAX_CONSTANTS} constants"));
@@ -277,12 +280,11 @@ fn check_tensor(
         (checked.covers, 0),
     )?;
     check_weights(step, weights)?;
-    let found = Found {
+    Ok(Found {
         table: Table::None,
         bytes: usize::try_from(weight_bytes(step)).unwrap_or(usize::MAX),
         cost: checked.multiply_adds,
-    };
-    Ok((found, padded))
+    })
 }
 
 fn check_buffers<'a>(step: &Step, written: &mut Written<'a>) -> Result<(&'a Buffer, &'a Buffer)> {
