@@ -276,6 +276,7 @@ cases! { "nets":
     ft_transformer_21: 1e-5,
     tab_transformer: 1e-5,
     tcn: 1e-5,
+    periodic: 1e-5,
     gru: 1e-4,
     gru_two_ways: 1e-4,
     gru_keras: 1e-4,

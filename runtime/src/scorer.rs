@@ -201,10 +201,13 @@ impl Inner {
                 "an input as wide as the features",
             ));
         }
-        if transforms.keep_missing() && engine.features() & features::TREES == 0 {
+        let missing = engine
+            .executable()
+            .is_some_and(|e| e.plan().takes_missing());
+        if transforms.keep_missing() && !missing {
             return Err(Error::malformed(
                 "section TRNS",
-                "numbers for missing values, which only trees take",
+                "numbers for missing values, which trees and nets that ask for them alone take",
             ));
         }
         let decide: DecideParts = cbor::decode(body(SectionKind::DECIDE)?, "section DCDE")?;
