@@ -8,6 +8,9 @@
     reason = "tests: what goes wrong fails the test"
 )]
 
+#[path = "nets/full_size.rs"]
+mod full_size;
+
 use std::path::{Path, PathBuf};
 
 use fieldscore_models::compile::graph::Graph;

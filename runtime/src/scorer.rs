@@ -16,7 +16,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::explain::{Explainer, Explanation};
 use crate::kernels::{Kernels, arch::fp_state::DefaultFpState};
 use crate::memory::{Aligned, is_aligned, wipe};
-use crate::plan::{Executable, MAX_ROWS};
+use crate::plan::Executable;
 use crate::schema::transform::Transforms;
 use crate::schema::{Application, Date, LazyTexts, Resolved, Schema, Texts, resolve};
 
@@ -372,7 +372,7 @@ impl Inner {
         Ok(found)
     }
 
-    /// Scores at most [`MAX_ROWS`] applications in one walk over the plan.
+    /// Scores at most [`Engine::rows`] applications in one walk over the plan.
     fn score_rows(
         &self,
         applications: &[Application],
@@ -382,7 +382,7 @@ impl Inner {
         let inputs = self.transforms.inputs();
         let memory = scratch
             .many
-            .get_or_insert_with(|| self.engine.memory(MAX_ROWS));
+            .get_or_insert_with(|| self.engine.memory(self.engine.rows()));
         let first = out.len();
         let mut rows = 0;
         scratch.found.clear();
@@ -516,7 +516,7 @@ impl Scorer {
         let _state = DefaultFpState::enter();
         let mut scratch = self.inner.scratch();
         out.reserve(applications.len());
-        for rows in applications.chunks(MAX_ROWS) {
+        for rows in applications.chunks(self.inner.engine.rows()) {
             let first = out.len();
             if let Err(error) = self.inner.score_rows(rows, &mut scratch, out) {
                 out.truncate(first);
@@ -877,7 +877,7 @@ impl Inner {
         let found = resolve(application, &mut scratch.numbers[..inputs])?;
         let memory = scratch
             .many
-            .get_or_insert_with(|| self.engine.memory(MAX_ROWS));
+            .get_or_insert_with(|| self.engine.memory(self.engine.rows()));
         let explain = scratch
             .explain
             .get_or_insert_with(|| Box::new(self.explainer.scratch()));

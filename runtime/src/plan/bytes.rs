@@ -10,7 +10,7 @@ use crate::kernels::{DEPTH, Kernels, LANES, Requantise, Shape, panel_bytes};
 use crate::plan::program::{Axis, Buffer, ElementType, Model, Nest, Step};
 use crate::plan::tensor::{MAX_CONSTANTS, axes, covers, fault, holds, points, prepared};
 use crate::plan::trees::{Found, Table};
-use crate::plan::validate::{Written, all_finite, check_panels, spend};
+use crate::plan::validate::{Spent, Written, all_finite, check_panels};
 
 /// Runs of bytes of a sum, how long they are, and how long when they are padded.
 fn runs(nest: &Nest) -> (u64, u64, u64) {
@@ -39,12 +39,12 @@ fn slice(weights: &[u8], at: u64, len: u64) -> Option<&[u8]> {
     weights.get(usize::try_from(at).ok()?..end)
 }
 
-/// Checks one step: what it costs. `padded` counts multiply-adds.
+/// Checks one step: what it costs.
 pub(super) fn check(
     step: &Step,
     written: &mut Written<'_>,
     constants: &mut usize,
-    padded: &mut u64,
+    spent: &mut Spent,
     weights: &[u8],
 ) -> Result<Found> {
     let found = |bytes: u64, cost| Found {
@@ -82,7 +82,7 @@ pub(super) fn check(
             if nest.inner != 0 || !reaches(nest, from, to) {
                 return fault("no inner axes, and operands that hold every place");
             }
-            spend(padded, points)?;
+            spent.on(width(nest) * floats, points)?;
             let len = width(nest) * 4 * floats;
             if !slice(weights, at, len).is_some_and(all_finite) {
                 return fault("finite factors and offsets inside section WGTS");
@@ -125,8 +125,9 @@ pub(super) fn check(
             let width = width(nest);
             let positions = points / (taps * run * width);
             let lanes = width.next_multiple_of(LANES as u64);
-            // Before a weight is looked at: checking costs as much as computing.
-            spend(padded, (taps * whole * lanes).saturating_mul(positions))?;
+            // Before a weight is looked at.
+            let panels = taps * whole * lanes;
+            spent.on(panels, panels.saturating_mul(positions))?;
             *constants += taps as usize;
             if *constants > MAX_CONSTANTS {
                 return fault(&format!("at most {MAX_CONSTANTS} constants and taps"));
