@@ -3,9 +3,7 @@
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use crate::bundle::container::{
-    Container, MAX_STRUCTURED_BYTES, Section, SectionKind, Trust, features,
-};
+use crate::bundle::container::{Container, MAX_STRUCTURED_BYTES, Section, SectionKind, Trust};
 use crate::bundle::{EngineKind, Meta, cbor};
 use crate::decide::{
     DecideParts, Decision, Explained, Flags, MAX_OTHERS, Others, POINT, Policy, Reason, Reasons,

@@ -161,11 +161,12 @@ impl Walk<'_> {
     /// whatever the other one was. What masks as an infinity does so as the greatest number.
     pub(super) fn select(&mut self, inputs: &[Value]) -> Lowered<View> {
         use TensorOperation as T;
-        let [Value::Held(condition), a, b] = inputs else {
-            return Err("a choice that is the same for every row".to_owned());
+        let [condition, a, b] = inputs else {
+            return Err("other than three operands".to_owned());
         };
-        let other = self.map(T::Affine, &[-1.0, 1.0], condition)?;
-        let a = self.zip(T::Keep, condition, &finite(a))?;
+        let condition = self.hold(condition)?;
+        let other = self.map(T::Affine, &[-1.0, 1.0], &condition)?;
+        let a = self.zip(T::Keep, &condition, &finite(a))?;
         let b = self.zip(T::Keep, &other, &finite(b))?;
         self.zip(T::Add, &a, &Value::Held(b))
     }
