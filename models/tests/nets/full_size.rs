@@ -67,7 +67,7 @@ fn model(folder: &Path) -> Vec<u8> {
     model
 }
 
-/// Holds a net against ONNX Runtime and against tract; it has so many parameters and does so many million
+/// Holds a net against ONNX Runtime and against tract; it has so many weights and does so many million
 /// multiply-adds.
 fn holds(case: &str, parameters: usize, millions: u64) {
     let folder = folder(&format!("nets/{case}"));
@@ -90,8 +90,10 @@ fn holds(case: &str, parameters: usize, millions: u64) {
     let arena = plan.models[0].arena_bytes as usize;
     let work = executable.multiply_adds(0);
     eprintln!("{case}: {work} multiply-adds, {arena} bytes of arena");
-    assert_eq!(graph.size(0).parameters, parameters);
-    assert!((millions..2 * millions).contains(&(work / 1_000_000)));
+    // Beside its weights, the numbers of its functions.
+    let others = graph.size(0).parameters.checked_sub(parameters);
+    assert!(others.is_some_and(|others| others < 100), "{others:?}");
+    assert!((millions..=millions * 11 / 10).contains(&(work / 1_000_000)));
     // Rows that take megabytes each are run fewer at a time.
     assert!(arena > 1 << 20 && arena <= MAX_ARENA_BYTES);
     let rows = executable.rows();
@@ -101,7 +103,7 @@ fn holds(case: &str, parameters: usize, millions: u64) {
 
 #[test]
 fn mobilenet_v3_small() {
-    holds("full_mobilenet", 2_536_800, 56);
+    holds("full_mobilenet", 2_536_800, 57);
 }
 
 #[test]

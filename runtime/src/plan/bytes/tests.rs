@@ -386,7 +386,7 @@ fn more_work_than_a_plan_may_have_is_refused() {
         let step = model.steps[1];
         model.steps = vec![model.steps[0], step];
         nest_of(model, 1).axes[0] = Axis {
-            count: 1 << 26,
+            count: 1 << 24,
             ..Axis::default()
         };
     });
