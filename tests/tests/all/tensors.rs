@@ -175,7 +175,7 @@ pub(crate) fn sound() -> (Plan, Vec<u8>) {
 }
 
 /// A fixture's plan in int8.
-fn int8_case(name: &str) -> (Plan, Vec<u8>) {
+pub(crate) fn int8_case(name: &str) -> (Plan, Vec<u8>) {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("families/nets");
     let graph = Graph::import(&folder.join(name).join("model.onnx")).unwrap();
     let rows = Rows::new(graph.inputs(), vec![0.5; graph.inputs() * 2]);
