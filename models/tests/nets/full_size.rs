@@ -89,7 +89,6 @@ fn holds(case: &str, parameters: usize, millions: u64) {
     let executable = Executable::new(plan.clone(), &graph.lowered().weights).unwrap();
     let arena = plan.models[0].arena_bytes as usize;
     let work = executable.multiply_adds(0);
-    eprintln!("{case}: {work} multiply-adds, {arena} bytes of arena");
     // Beside its weights, the numbers of its functions.
     let others = graph.size(0).parameters.checked_sub(parameters);
     assert!(others.is_some_and(|others| others < 100), "{others:?}");
