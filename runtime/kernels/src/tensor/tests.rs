@@ -57,7 +57,7 @@ proptest! {
     #[test]
     fn sines_are_those_of_f64_rounded(bits in any::<u32>(), near_by in -700.0f32..700.0) {
         for x in [f32::from_bits(bits), near_by] {
-            if !(x.abs() < 268_435_456.0) {
+            if x.is_nan() || x.abs() >= 268_435_456.0 {
                 continue;
             }
             for (own, exact) in [
