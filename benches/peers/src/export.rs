@@ -16,7 +16,7 @@ use serde_json::{Map, Value};
 
 use crate::engines::tract;
 use crate::failure::{Failure, Result};
-use crate::forest;
+use crate::{forest, graphs};
 use crate::subjects::{self, Subject, applications_file, of_form, shipped};
 
 /// Applications of each subject.
@@ -72,7 +72,7 @@ impl To {
         let place = Failure::at(self.folder.display());
         std::fs::create_dir_all(&self.folder).map_err(place)?;
         let mut names = subjects::chosen(asked)?;
-        names.retain(|name| *name != forest::NAME);
+        names.retain(|name| *name != forest::NAME && !graphs::NAMES.contains(name));
         for name in names {
             eprintln!("{name}: compiling");
             self.subject(&of_form(name)?)?;

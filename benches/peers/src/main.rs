@@ -11,6 +11,7 @@ mod engines;
 mod export;
 mod failure;
 mod forest;
+mod graphs;
 mod memory;
 mod onnx;
 mod quantised;
@@ -143,6 +144,12 @@ fn run(args: &Args, pool: &Arc<ThreadPool>) -> Result<()> {
             continue;
         }
         eprintln!("{name}: compiling");
+        if graphs::NAMES.contains(&name) {
+            if wanted(Part::Running) {
+                runs::graph(&graphs::net(name)?, &peers, rounds, &mut report)?;
+            }
+            continue;
+        }
         let subject = subjects::subject(name)?;
         eprintln!("{name}: measuring");
         if wanted(Part::Running) {

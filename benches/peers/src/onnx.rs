@@ -11,6 +11,7 @@ const FLOAT: u64 = 1;
 const UINT8: u64 = 2;
 const INT8: u64 = 3;
 const INT32: u64 = 6;
+const INT64: u64 = 7;
 
 /// GraphProto: nodes, name, initialisers, inputs, outputs.
 #[derive(Debug, Default)]
@@ -85,6 +86,74 @@ fn value(name: &str, width: usize) -> Message {
     let tensor = Message::default().number(1, FLOAT).message(2, &shape);
     let kind = Message::default().message(1, &tensor);
     Message::default().text(1, name).message(2, &kind)
+}
+
+/// An operator's attribute.
+#[derive(Debug, Clone, Copy)]
+pub enum Attribute<'a> {
+    /// A whole number.
+    Number(u64),
+    /// Several.
+    Whole(&'a [u64]),
+}
+
+/// A file of any operators, from `features` to `output`.
+#[derive(Debug, Default)]
+pub struct File(Graph);
+
+impl File {
+    /// A constant of f32.
+    pub fn floats(&mut self, name: &str, shape: &[usize], values: &[f32]) {
+        let raw: Vec<u8> = values.iter().flat_map(|x| x.to_le_bytes()).collect();
+        self.0.constant(name, FLOAT, shape, &raw);
+    }
+
+    /// A list of whole numbers.
+    pub fn whole(&mut self, name: &str, values: &[i64]) {
+        let raw: Vec<u8> = values.iter().flat_map(|x| x.to_le_bytes()).collect();
+        self.0.constant(name, INT64, &[values.len()], &raw);
+    }
+
+    /// One whole number.
+    pub fn index(&mut self, name: &str, value: i64) {
+        self.0.constant(name, INT64, &[], &value.to_le_bytes());
+    }
+
+    /// A node; what it writes is named.
+    pub fn node(
+        &mut self,
+        operator: &str,
+        inputs: &[&str],
+        outputs: &[&str],
+        attributes: &[(&str, Attribute<'_>)],
+    ) {
+        let mut node = Message::default();
+        for input in inputs {
+            node = node.text(1, input);
+        }
+        for output in outputs {
+            node = node.text(2, output);
+        }
+        node = node.text(3, outputs[0]).text(4, operator);
+        for (name, value) in attributes {
+            // name; i or ints; type INT or INTS
+            let attribute = Message::default().text(1, name);
+            let attribute = match value {
+                Attribute::Number(value) => attribute.number(3, *value).number(20, 2),
+                Attribute::Whole(values) => values
+                    .iter()
+                    .fold(attribute, |attribute, value| attribute.number(8, *value))
+                    .number(20, 7),
+            };
+            node = node.message(5, &attribute);
+        }
+        self.0.nodes.push(node);
+    }
+
+    /// The file, for that many features.
+    pub fn finish(self, inputs: usize) -> Vec<u8> {
+        self.0.finish(inputs)
+    }
 }
 
 /// `[n][k]` as the operator Gemm wants it: `[k][n]`.

@@ -13,6 +13,7 @@ use fieldscore_tests::alloc;
 use crate::engines::compiled::Compiled;
 use crate::engines::{Candidate, Engine, onnxruntime, ours, rten, tflite, tract};
 use crate::failure::{Failure, Result};
+use crate::graphs::GraphNet;
 use crate::report::{Allocations, Decision, Opening, Peak, Reading, Report, Running};
 use crate::rounds::{Work, medians};
 use crate::subjects::{Subject, applications};
@@ -78,7 +79,7 @@ pub fn inference(
         }
         candidates.extend(peers.candidates(subject));
         let mut running = opened(subject.name, candidates, batch, report)?;
-        agree(subject, batch, &mut running)?;
+        agree(subject.name, &subject.rows, batch, &mut running)?;
         if batch == 1 {
             for (candidate, engine) in &mut running {
                 let rows = &subject.rows;
@@ -193,6 +194,38 @@ fn rows(all: &Rows, batch: usize, call: usize) -> &[f32] {
     &all.values[call % places * size..][..size]
 }
 
+/// Runs a net beyond chains of dense layers in our plan and in every peer that reads it, a row at a time.
+///
+/// # Errors
+/// Where our own engine fails, or an engine gives another model's answers.
+pub fn graph(net: &GraphNet, peers: &Peers, rounds: usize, report: &mut Report) -> Result<()> {
+    let mut candidates = ours::candidates("fieldscore", "f32", &net.f32, true);
+    candidates.push(tract::candidate("f32", &net.onnx));
+    candidates.push(rten::candidate("f32", &net.onnx, &peers.pool));
+    if peers.onnxruntime {
+        let candidate = onnxruntime::candidate("f32", &net.onnx, net.rows.width);
+        candidates.push(candidate);
+    }
+    let mut running = opened(net.name, candidates, 1, report)?;
+    agree(net.name, &net.rows, 1, &mut running)?;
+    for (candidate, engine) in &mut running {
+        allocations(net.name, &net.rows, candidate, engine.as_mut(), report)?;
+    }
+    let (names, works) = calls(&net.rows, 1, running);
+    for (candidate, median_ns) in names.into_iter().zip(medians(works, rounds)?) {
+        report.running(Running {
+            model: net.name,
+            batch: 1,
+            engine: candidate.engine,
+            precision: candidate.precision,
+            median_ns,
+            ours: candidate.ours,
+            multiply_adds: candidate.multiply_adds,
+        })?;
+    }
+    Ok(())
+}
+
 /// Runs the forest in our plan, in ONNX Runtime and as compiled C, batch by batch.
 ///
 /// # Errors
@@ -272,7 +305,8 @@ fn same(
 /// Whether every engine runs the same model: a wrong file would be measured as well as a right one.
 /// What the bundle ships is pruned and held against the float model by its own gates.
 fn agree(
-    subject: &Subject,
+    model: &str,
+    all: &Rows,
     batch: usize,
     running: &mut [(Candidate, Box<dyn Engine>)],
 ) -> Result<()> {
@@ -283,7 +317,7 @@ fn agree(
     for (candidate, engine) in running.iter_mut() {
         let mut answers = vec![0.0; calls * batch];
         for (call, outputs) in answers.chunks_exact_mut(batch).enumerate() {
-            engine.run(rows(&subject.rows, batch, call), outputs)?;
+            engine.run(rows(all, batch, call), outputs)?;
         }
         let Some(expected) = &expected else {
             expected = Some(answers);
@@ -301,7 +335,7 @@ fn agree(
         if off.is_nan() || off > close {
             return Err(Failure::new(format!(
                 "{} in {} {}: expected answers within {close} of tract's, not {off:.4}",
-                subject.name, candidate.engine, candidate.precision
+                model, candidate.engine, candidate.precision
             )));
         }
     }

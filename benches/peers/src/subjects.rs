@@ -19,7 +19,7 @@ use fieldscore_tests::random::Random;
 use crate::engines::ours::{Program, compile};
 use crate::failure::{Failure, Result};
 use crate::quantised::Quantised;
-use crate::{forest, onnx, tflite_file};
+use crate::{forest, graphs, onnx, tflite_file};
 
 /// The random nets: name and widths, ReLU between.
 const NETS: [(&str, &[usize]); 3] = [
@@ -67,6 +67,7 @@ pub fn chosen(asked: &[String]) -> Result<Vec<&'static str>> {
         .iter()
         .map(|net| net.0)
         .chain(["credit", forest::NAME])
+        .chain(graphs::NAMES)
         .collect();
     if let Some(name) = asked.iter().find(|name| !names.contains(&name.as_str())) {
         let known = names.join(", ");
