@@ -16,8 +16,8 @@ use serde_json::{Map, Value};
 
 use crate::engines::tract;
 use crate::failure::{Failure, Result};
-use crate::{forest, graphs};
 use crate::subjects::{self, Subject, applications_file, of_form, shipped};
+use crate::{forest, graphs};
 
 /// Applications of each subject.
 const ROWS: usize = 64;
@@ -102,7 +102,7 @@ fn about(subject: &Subject, bundle: &[u8]) -> Result<About> {
         Some(_) => golden(&scorer)?,
         None => drawn(&scorer),
     };
-    let mut float = (tract::candidate("f32", &subject.onnx).open)(1)?;
+    let mut float = (tract::candidate("f32", &subject.onnx, subject.rows.width).open)(1)?;
     let mut rows = Vec::new();
     for envelope in applications {
         let application = envelope.application(&scorer)?;

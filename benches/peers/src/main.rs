@@ -85,6 +85,8 @@ enum Child {
     /// Print the peak memory of one engine with one model
     #[command(hide = true)]
     MemoryOf(memory::One),
+    /// Call our plan again and again, for a profiler
+    Repeat(runs::Repeat),
     /// Write the models as files, with rows and their answers, for engines that run elsewhere
     Export(export::To),
 }
@@ -109,6 +111,7 @@ fn run(args: &Args, pool: &Arc<ThreadPool>) -> Result<()> {
     };
     match &args.child {
         Some(Child::MemoryOf(one)) => return one.run(libraries, pool),
+        Some(Child::Repeat(repeat)) => return repeat.run(),
         Some(Child::Export(to)) => return to.run(&args.models),
         None => (),
     }
@@ -144,12 +147,6 @@ fn run(args: &Args, pool: &Arc<ThreadPool>) -> Result<()> {
             continue;
         }
         eprintln!("{name}: compiling");
-        if graphs::NAMES.contains(&name) {
-            if wanted(Part::Running) {
-                runs::graph(&graphs::net(name)?, &peers, rounds, &mut report)?;
-            }
-            continue;
-        }
         let subject = subjects::subject(name)?;
         eprintln!("{name}: measuring");
         if wanted(Part::Running) {

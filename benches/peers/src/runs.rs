@@ -2,6 +2,7 @@
 
 use std::hint::black_box;
 use std::sync::Arc;
+use std::time::Instant;
 
 use ::rten::ThreadPool;
 use fieldscore_models::compile::net::Rows;
@@ -13,10 +14,9 @@ use fieldscore_tests::alloc;
 use crate::engines::compiled::Compiled;
 use crate::engines::{Candidate, Engine, onnxruntime, ours, rten, tflite, tract};
 use crate::failure::{Failure, Result};
-use crate::graphs::GraphNet;
 use crate::report::{Allocations, Decision, Opening, Peak, Reading, Report, Running};
 use crate::rounds::{Work, medians};
-use crate::subjects::{Subject, applications};
+use crate::subjects::{Subject, applications, subject};
 use crate::{forest, reading, vnni};
 
 /// Rows at a time.
@@ -24,7 +24,7 @@ pub const BATCHES: [usize; 2] = [1, 256];
 /// How far an f32 answer may lie from tract's, relative to the spread of the answers.
 const CLOSE_F32: f64 = 1e-3;
 /// The same for int8: root mean square.
-const CLOSE_INT8: f64 = 0.2;
+const CLOSE_INT8: f64 = 0.3;
 
 /// What there is to compare with.
 pub struct Peers {
@@ -42,15 +42,20 @@ impl Peers {
         let mut out = Vec::new();
         let both = [("f32", &subject.onnx), ("int8", &subject.onnx_int8)];
         for (precision, onnx) in both {
-            out.push(tract::candidate(precision, onnx));
+            out.push(tract::candidate(precision, onnx, subject.rows.width));
             out.push(rten::candidate(precision, onnx, &self.pool));
             if self.onnxruntime {
                 out.push(onnxruntime::candidate(precision, onnx, subject.rows.width));
             }
         }
-        if let Some(api) = &self.tflite {
-            out.extend(tflite::candidates("f32", &subject.tflite, api));
-            out.extend(tflite::candidates("int8", &subject.tflite_int8, api));
+        if let (Some(api), Ok(lite)) = (&self.tflite, &subject.tflite) {
+            for (precision, file) in [("f32", &lite.f32), ("int8", &lite.int8)] {
+                let candidates = tflite::candidates(precision, file, api);
+                out.extend(candidates.map(|candidate| Candidate {
+                    rows: lite.rows.clone(),
+                    ..candidate
+                }));
+            }
         }
         out
     }
@@ -66,7 +71,10 @@ pub fn inference(
     rounds: usize,
     report: &mut Report,
 ) -> Result<()> {
-    for batch in BATCHES {
+    if let (Some(_), Err(why)) = (&peers.tflite, &subject.tflite) {
+        report.missing(&format!("{} tflite", subject.name), why);
+    }
+    for &batch in subject.batches {
         let mut candidates = ours::candidates("fieldscore", "int8", &subject.int8, true);
         candidates.extend(ours::candidates("fieldscore", "f32", &subject.f32, false));
         if let Some(shipped) = &subject.shipped {
@@ -147,6 +155,41 @@ pub fn inference(
     Ok(())
 }
 
+/// Our plan alone.
+#[derive(Debug, clap::Args)]
+pub struct Repeat {
+    /// A net's name
+    model: String,
+    /// f32 or int8
+    precision: String,
+    /// How often
+    calls: usize,
+}
+
+impl Repeat {
+    /// Calls it a row at a time, and prints the mean time of a call.
+    ///
+    /// # Errors
+    /// Where there is no such net.
+    pub fn run(&self) -> Result<()> {
+        let subject = subject(&self.model)?;
+        let (precision, program) = match self.precision.as_str() {
+            "f32" => ("f32", &subject.f32),
+            _ => ("int8", &subject.int8),
+        };
+        for candidate in ours::candidates("fieldscore", precision, program, false) {
+            let mut engine = (candidate.open)(1)?;
+            let start = Instant::now();
+            for call in 0..self.calls {
+                engine.run(rows(&subject.rows, 1, call), black_box(&mut [0.0]))?;
+            }
+            let mean = start.elapsed().as_secs_f64() * 1e6 / self.calls as f64;
+            println!("{} {precision}: {mean:.3} µs", self.model);
+        }
+        Ok(())
+    }
+}
+
 /// Opens the candidates; peers that can't open the model are reported as missing.
 fn opened(
     model: &str,
@@ -176,9 +219,11 @@ fn calls(
 ) -> (Vec<Candidate>, Vec<Work<'_>>) {
     let (mut names, mut works) = (Vec::new(), Vec::new());
     for (candidate, mut engine) in running {
+        let own = candidate.rows.clone();
         names.push(candidate);
         let mut outputs = vec![0.0; batch];
         works.push(Work::new(move |call| {
+            let all = own.as_deref().unwrap_or(all);
             engine.run(rows(all, batch, call), &mut outputs)?;
             black_box(&mut outputs);
             Ok(())
@@ -192,38 +237,6 @@ fn rows(all: &Rows, batch: usize, call: usize) -> &[f32] {
     let size = batch * all.width;
     let places = all.values.len() / size;
     &all.values[call % places * size..][..size]
-}
-
-/// Runs a net beyond chains of dense layers in our plan and in every peer that reads it, a row at a time.
-///
-/// # Errors
-/// Where our own engine fails, or an engine gives another model's answers.
-pub fn graph(net: &GraphNet, peers: &Peers, rounds: usize, report: &mut Report) -> Result<()> {
-    let mut candidates = ours::candidates("fieldscore", "f32", &net.f32, true);
-    candidates.push(tract::candidate("f32", &net.onnx));
-    candidates.push(rten::candidate("f32", &net.onnx, &peers.pool));
-    if peers.onnxruntime {
-        let candidate = onnxruntime::candidate("f32", &net.onnx, net.rows.width);
-        candidates.push(candidate);
-    }
-    let mut running = opened(net.name, candidates, 1, report)?;
-    agree(net.name, &net.rows, 1, &mut running)?;
-    for (candidate, engine) in &mut running {
-        allocations(net.name, &net.rows, candidate, engine.as_mut(), report)?;
-    }
-    let (names, works) = calls(&net.rows, 1, running);
-    for (candidate, median_ns) in names.into_iter().zip(medians(works, rounds)?) {
-        report.running(Running {
-            model: net.name,
-            batch: 1,
-            engine: candidate.engine,
-            precision: candidate.precision,
-            median_ns,
-            ours: candidate.ours,
-            multiply_adds: candidate.multiply_adds,
-        })?;
-    }
-    Ok(())
 }
 
 /// Runs the forest in our plan, in ONNX Runtime and as compiled C, batch by batch.
@@ -315,6 +328,7 @@ fn agree(
     running
         .sort_by_key(|(candidate, _)| (candidate.precision != "f32", candidate.engine != "tract"));
     for (candidate, engine) in running.iter_mut() {
+        let all = candidate.rows.as_deref().unwrap_or(all);
         let mut answers = vec![0.0; calls * batch];
         for (call, outputs) in answers.chunks_exact_mut(batch).enumerate() {
             engine.run(rows(all, batch, call), outputs)?;
