@@ -72,9 +72,8 @@ pub fn memory(subject: &Subject, libraries: Libraries<'_>, report: &mut Report) 
         ("int8", write("int8.onnx", &subject.onnx_int8)?),
     ];
     let mut lite = Vec::new();
-    if let Ok(files) = &subject.tflite {
-        lite.push(("f32", write("f32.tflite", &files.f32)?));
-        lite.push(("int8", write("int8.tflite", &files.int8)?));
+    for (precision, file) in subject.tflite.files() {
+        lite.push((precision, write(&format!("{precision}.tflite"), file)?));
     }
     let mut engines = vec![("fieldscore", "int8", &bundle, None)];
     for (precision, file) in &onnx {

@@ -48,11 +48,11 @@ impl Peers {
                 out.push(onnxruntime::candidate(precision, onnx, subject.rows.width));
             }
         }
-        if let (Some(api), Ok(lite)) = (&self.tflite, &subject.tflite) {
-            for (precision, file) in [("f32", &lite.f32), ("int8", &lite.int8)] {
+        if let Some(api) = &self.tflite {
+            for (precision, file) in subject.tflite.files() {
                 let candidates = tflite::candidates(precision, file, api);
                 out.extend(candidates.map(|candidate| Candidate {
-                    rows: lite.rows.clone(),
+                    rows: subject.tflite.rows.clone(),
                     ..candidate
                 }));
             }
@@ -71,8 +71,8 @@ pub fn inference(
     rounds: usize,
     report: &mut Report,
 ) -> Result<()> {
-    if let (Some(_), Err(why)) = (&peers.tflite, &subject.tflite) {
-        report.missing(&format!("{} tflite", subject.name), why);
+    if let (Some(_), Err(why)) = (&peers.tflite, &subject.tflite.int8) {
+        report.missing(&format!("{} tflite int8", subject.name), why);
     }
     for &batch in subject.batches {
         let mut candidates = ours::candidates("fieldscore", "int8", &subject.int8, true);

@@ -52,8 +52,8 @@ pub struct Subject {
     pub onnx: Arc<Vec<u8>>,
     /// The same in int8.
     pub onnx_int8: Arc<Vec<u8>>,
-    /// For TensorFlow Lite, or why there is none.
-    pub tflite: std::result::Result<Lite, &'static str>,
+    /// For TensorFlow Lite.
+    pub tflite: Lite,
     /// A signed bundle of it.
     pub bundle: Vec<u8>,
     /// The key that the bundle is signed with.
@@ -64,10 +64,18 @@ pub struct Subject {
 pub struct Lite {
     /// In f32.
     pub f32: Arc<Vec<u8>>,
-    /// In int8.
-    pub int8: Arc<Vec<u8>>,
+    /// In int8, or why there is none.
+    pub int8: std::result::Result<Arc<Vec<u8>>, &'static str>,
     /// The features in its own order, where that is another.
     pub rows: Option<Arc<Rows>>,
+}
+
+impl Lite {
+    /// The files that there are, each with its precision.
+    pub fn files(&self) -> impl Iterator<Item = (&'static str, &Arc<Vec<u8>>)> {
+        let int8 = self.int8.iter().map(|file| ("int8", file));
+        std::iter::once(("f32", &self.f32)).chain(int8)
+    }
 }
 
 /// The names of the subjects that are asked for; of all, if none is.
@@ -313,11 +321,11 @@ fn assemble(
         shipped: None,
         onnx: Arc::new(onnx),
         onnx_int8: Arc::new(onnx::quantised(&quantised)),
-        tflite: Ok(Lite {
+        tflite: Lite {
             f32: Arc::new(tflite_file::float(net)),
-            int8: Arc::new(tflite_file::quantised(&quantised)),
+            int8: Ok(Arc::new(tflite_file::quantised(&quantised))),
             rows: None,
-        }),
+        },
         rows,
         bundle,
         key,

@@ -31,16 +31,31 @@ pub const MUL: i32 = 18;
 pub const RESHAPE: i32 = 22;
 /// Element by element.
 pub const TANH: i32 = 28;
+/// The exponential's shares of the last axis.
+pub const SOFTMAX: i32 = 25;
+/// With zeros around.
+pub const PAD: i32 = 34;
+/// With axes in another order.
+pub const TRANSPOSE: i32 = 39;
 /// Over some axes.
 pub const MEAN: i32 = 40;
 /// Of two values.
 pub const SUB: i32 = 41;
 /// Into equal parts.
 pub const SPLIT: i32 = 49;
+/// A part, by its start and size.
+pub const SLICE: i32 = 65;
+/// `1 / √x`
+pub const RSQRT: i32 = 76;
+/// `(a − b)²`
+pub const SQUARED_DIFFERENCE: i32 = 99;
 /// To bytes.
 pub const QUANTIZE: i32 = 114;
-/// The operators in the order of their codes in the file, each with the version that takes int8.
-const OPERATORS: [(i32, i32); 12] = [
+/// Of two computed values, matrix by matrix.
+pub const BATCH_MATMUL: i32 = 126;
+/// The operators in the order of their codes in the file, each with its version: where int8 is written,
+/// the one that takes it.
+const OPERATORS: [(i32, i32); 19] = [
     (FULLY_CONNECTED, 4),
     (QUANTIZE, 1),
     (DEQUANTIZE, 2),
@@ -53,6 +68,13 @@ const OPERATORS: [(i32, i32); 12] = [
     (RESHAPE, 1),
     (MEAN, 2),
     (SPLIT, 2),
+    (SOFTMAX, 1),
+    (PAD, 1),
+    (TRANSPOSE, 1),
+    (SLICE, 1),
+    (RSQRT, 1),
+    (SQUARED_DIFFERENCE, 1),
+    (BATCH_MATMUL, 1),
 ];
 const RELU: i8 = 1;
 /// Of a convolution: zeros around, so that there are as many places as before.
@@ -69,6 +91,15 @@ pub enum Options {
     Convolution(bool),
     /// SplitOptions: into how many.
     Split(i32),
+    /// SoftmaxOptions of one.
+    Softmax,
+    /// ReducerOptions: what is reduced stays as an axis of one.
+    KeepAxes,
+    /// BatchMatMulOptions.
+    Product {
+        /// Whether the second's matrices are transposed.
+        turned: bool,
+    },
 }
 
 type Table = WIPOffset<TableFinishedWIPOffset>;
@@ -177,6 +208,18 @@ impl File<'_> {
                 builder.push_slot_always(slot(0), parts);
                 35
             }
+            Options::Softmax => {
+                builder.push_slot_always(slot(0), 1f32);
+                9
+            }
+            Options::KeepAxes => {
+                builder.push_slot_always(slot(0), true);
+                27
+            }
+            Options::Product { turned } => {
+                builder.push_slot_always(slot(1), turned);
+                101
+            }
         };
         let options = builder.end_table(start);
         let inputs = builder.create_vector(inputs);
@@ -213,14 +256,25 @@ impl File<'_> {
         self.tensor(name, shape, INT32, Some(&data), None)
     }
 
+    /// Pairs of whole numbers.
+    pub fn pairs(&mut self, name: &str, values: &[i32]) -> i32 {
+        let data = le(values, i32::to_le_bytes);
+        let shape = [values.len() as i32 / 2, 2];
+        self.tensor(name, &shape, INT32, Some(&data), None)
+    }
+
+    /// A constant of f32.
+    pub fn constant(&mut self, name: &str, values: &[f32], shape: &[i32]) -> i32 {
+        let data = le(values, f32::to_le_bytes);
+        self.tensor(name, shape, FLOAT32, Some(&data), None)
+    }
+
     /// A layer's weights, in a shape whose first axis are the outputs, and its bias.
     pub fn layer(&mut self, name: &str, layer: &Layer, shape: &[i32]) -> [i32; 2] {
-        let weights = le(&layer.weights, f32::to_le_bytes);
-        let bias = le(&layer.bias, f32::to_le_bytes);
         let outputs = [layer.outputs as i32];
         [
-            self.tensor(&format!("w{name}"), shape, FLOAT32, Some(&weights), None),
-            self.tensor(&format!("b{name}"), &outputs, FLOAT32, Some(&bias), None),
+            self.constant(&format!("w{name}"), &layer.weights, shape),
+            self.constant(&format!("b{name}"), &layer.bias, &outputs),
         ]
     }
 

@@ -1,11 +1,11 @@
-//! The recurrent and the convolutional net as files for TensorFlow Lite, of the operators that its
+//! The nets as files for TensorFlow Lite, of the operators that its
 //! converter makes of them: a convolution of series is one over places of two axes, a GRU is unrolled.
 //!
 //! While a net is written it is run on rows, so that every value has its range for int8.
 
 use fieldscore_models::compile::net::{Layer, Rows};
 
-use super::{CHANNELS, PLACES, STEPS, UNITS, WIDTH};
+use super::{CHANNELS, FEATURES, HEADS, MODEL, Norm, PLACES, STEPS, Transformer, UNITS, WIDTH};
 use crate::quantised::{Codes, QuantisedLayer};
 use crate::tflite_file as lite;
 use crate::tflite_file::{File, Options};
@@ -72,6 +72,53 @@ impl Writer<'_> {
         self.file
             .operator(lite::QUANTIZE, &[floats], &[value.tensor], Options::None);
         (floats, value)
+    }
+
+    /// A node of f32 whose values nobody needs to know.
+    fn node(&mut self, operator: i32, inputs: &[i32], shape: &[i32], options: Options) -> Value {
+        let y = self.value(shape, Vec::new(), None);
+        self.file.operator(operator, inputs, &[y.tensor], options);
+        y
+    }
+
+    /// A node of a value and a list of whole numbers.
+    fn listed(&mut self, operator: i32, x: &Value, lists: &[&[i32]], shape: &[i32]) -> Value {
+        let mut inputs = vec![x.tensor];
+        for list in lists {
+            let name = self.name("list");
+            inputs.push(self.file.whole(&name, list, false));
+        }
+        self.node(operator, &inputs, shape, Options::None)
+    }
+
+    /// A constant of f32.
+    fn constant(&mut self, values: &[f32], shape: &[i32]) -> i32 {
+        let name = self.name("c");
+        self.file.constant(&name, values, shape)
+    }
+
+    /// A norm over columns, as its parts.
+    fn layer_norm(&mut self, x: &Value, norm: &Norm) -> Value {
+        let (places, width) = (x.shape[0], MODEL as i32);
+        let (all, each) = ([places, width], [places, 1]);
+        let mean = |net: &mut Self, x: i32| {
+            let axes = net.file.whole("axes", &[1], false);
+            net.node(lite::MEAN, &[x, axes], &each, Options::KeepAxes)
+        };
+        let middle = mean(self, x.tensor);
+        let inputs = [x.tensor, middle.tensor];
+        let squares = self.node(lite::SQUARED_DIFFERENCE, &inputs, &all, Options::None);
+        let variance = mean(self, squares.tensor);
+        let least = self.constant(&[1e-5], &[1]);
+        let inputs_of_sum = [variance.tensor, least];
+        let sum = self.node(lite::ADD, &inputs_of_sum, &each, Options::None);
+        let factor = self.node(lite::RSQRT, &[sum.tensor], &each, Options::None);
+        let mut y = self.node(lite::SUB, &inputs, &all, Options::None);
+        y = self.node(lite::MUL, &[y.tensor, factor.tensor], &all, Options::None);
+        let scale = self.constant(&norm.scale, &[width]);
+        y = self.node(lite::MUL, &[y.tensor, scale], &all, Options::None);
+        let bias = self.constant(&norm.bias, &[width]);
+        self.node(lite::ADD, &[y.tensor, bias], &all, Options::None)
     }
 
     fn reshape(&mut self, x: &Value, shape: &[i32]) -> Value {
@@ -230,6 +277,60 @@ fn writer<'b>(int8: bool) -> Writer<'b> {
         int8,
         count: 0,
     }
+}
+
+/// The Transformer, in f32.
+pub fn transformer(weights: &Transformer) -> Vec<u8> {
+    let mut net = writer(false);
+    let (features, tokens) = (FEATURES as i32, FEATURES as i32 + 1);
+    let (width, heads, head) = (MODEL as i32, HEADS as i32, (MODEL / HEADS) as i32);
+    let (input, x) = net.features(&Rows::new(FEATURES, Vec::new()));
+    let x = net.reshape(&x, &[features, 1]);
+    let w = net.constant(&weights.features, &[features, width]);
+    let x = net.node(lite::MUL, &[x.tensor, w], &[features, width], Options::None);
+    let all = [tokens, width];
+    let name = net.name("pads");
+    let pads = net.file.pairs(&name, &[1, 0, 0, 0]);
+    let x = net.node(lite::PAD, &[x.tensor, pads], &all, Options::None);
+    let own = net.constant(&weights.tokens, &all);
+    let mut x = net.node(lite::ADD, &[x.tensor, own], &all, Options::None);
+    for block in &weights.blocks {
+        let normed = net.layer_norm(&x, &block.norms[0]);
+        let parts = [0, 1, 2].map(|part| {
+            let part = net.layer(&normed, &block.attention[part], 1);
+            let part = net.reshape(&part, &[tokens, heads, head]);
+            let shape = [heads, tokens, head];
+            net.listed(lite::TRANSPOSE, &part, &[&[1, 0, 2]], &shape)
+        });
+        let [queries, keys, values] = parts.each_ref().map(|part| part.tensor);
+        let shape = [heads, tokens, tokens];
+        let scores = Options::Product { turned: true };
+        let scores = net.node(lite::BATCH_MATMUL, &[queries, keys], &shape, scores);
+        let factor = net.constant(&[1.0 / (head as f32).sqrt()], &[1]);
+        let inputs = [scores.tensor, factor];
+        let scores = net.node(lite::MUL, &inputs, &shape, Options::None);
+        let shares = net.node(lite::SOFTMAX, &[scores.tensor], &shape, Options::Softmax);
+        let mixed = net.node(
+            lite::BATCH_MATMUL,
+            &[shares.tensor, values],
+            &[heads, tokens, head],
+            Options::Product { turned: false },
+        );
+        let shape = [tokens, heads, head];
+        let mixed = net.listed(lite::TRANSPOSE, &mixed, &[&[1, 0, 2]], &shape);
+        let mixed = net.reshape(&mixed, &all);
+        let mixed = net.layer(&mixed, &block.attention[3], 1);
+        x = net.node(lite::ADD, &[x.tensor, mixed.tensor], &all, Options::None);
+        let mut hidden = net.layer_norm(&x, &block.norms[1]);
+        for layer in &block.hidden {
+            hidden = net.layer(&hidden, layer, 1);
+        }
+        x = net.node(lite::ADD, &[x.tensor, hidden.tensor], &all, Options::None);
+    }
+    let own = net.listed(lite::SLICE, &x, &[&[0, 0], &[1, width]], &[1, width]);
+    let own = net.layer_norm(&own, &weights.norm);
+    let x = net.layer(&own, &weights.last, 1);
+    net.finish(input, &x)
 }
 
 /// The convolutional net; its layers' weights as `[output][tap][channel]`, features channels innermost.

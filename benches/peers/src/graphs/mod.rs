@@ -41,13 +41,14 @@ pub fn subject(name: &'static str) -> Result<Subject> {
     let mut draw = Draw::new();
     let (rows, files, tflite) = match name {
         "ft" => {
-            let rows = rows(FEATURES);
-            let files = onnx::transformer(&rows)?;
-            (
-                rows,
-                files,
-                Err("no converter at hand to say what it makes of attention"),
-            )
+            let (rows, net) = (rows(FEATURES), Transformer::new(&mut draw));
+            let files = onnx::transformer(&net, &rows)?;
+            let lite = Lite {
+                f32: Arc::new(lite::transformer(&net)),
+                int8: Err("a norm's variances of many sizes in one range of bytes"),
+                rows: None,
+            };
+            (rows, files, lite)
         }
         "gru" => {
             let rows = rows(STEPS * WIDTH);
@@ -59,10 +60,10 @@ pub fn subject(name: &'static str) -> Result<Subject> {
                 [false, true].map(|int8| Arc::new(lite::recurrent(&gates, &last, &rows, int8)));
             let lite = Lite {
                 f32,
-                int8,
+                int8: Ok(int8),
                 rows: None,
             };
-            (rows, files, Ok(lite))
+            (rows, files, lite)
         }
         _ => {
             let rows = rows(CHANNELS * PLACES);
@@ -84,10 +85,10 @@ pub fn subject(name: &'static str) -> Result<Subject> {
                 [false, true].map(|int8| Arc::new(lite::convolutional(&layers, &turned, int8)));
             let lite = Lite {
                 f32,
-                int8,
+                int8: Ok(int8),
                 rows: Some(Arc::new(turned)),
             };
-            (rows, files, Ok(lite))
+            (rows, files, lite)
         }
     };
     let graph = Graph::of_bytes(&files.float, name.to_owned())?;
@@ -125,6 +126,50 @@ fn innermost(values: &[f32], channels: usize) -> Vec<f32> {
     (0..values.len()).map(at).collect()
 }
 
+/// FT-Transformer (Gorishniy et al. 2021) with ReLU; the answer is read from a token of its own.
+struct Transformer {
+    /// For each feature and column.
+    features: Vec<f32>,
+    /// What is added to each token, the answer's first.
+    tokens: Vec<f32>,
+    blocks: [Block; 2],
+    norm: Norm,
+    last: Layer,
+}
+
+/// Attention and a feed-forward layer, each behind a norm and added to what it reads.
+struct Block {
+    norms: [Norm; 2],
+    /// Queries, keys, values, and what is made of the mixed values.
+    attention: [Layer; 4],
+    hidden: [Layer; 2],
+}
+
+/// A layer norm's factors and what is added, for each column.
+struct Norm {
+    scale: Vec<f32>,
+    bias: Vec<f32>,
+}
+
+impl Transformer {
+    fn new(draw: &mut Draw) -> Self {
+        Self {
+            features: draw.list(FEATURES * MODEL, 3),
+            tokens: draw.list((FEATURES + 1) * MODEL, 3),
+            blocks: [(); 2].map(|()| Block {
+                norms: [(); 2].map(|()| draw.norm()),
+                attention: [(); 4].map(|()| draw.layer(MODEL, MODEL, false)),
+                hidden: [
+                    draw.layer(MODEL, HIDDEN, true),
+                    draw.layer(HIDDEN, MODEL, false),
+                ],
+            }),
+            norm: draw.norm(),
+            last: draw.layer(MODEL, 1, false),
+        }
+    }
+}
+
 /// Random numbers for weights.
 struct Draw(Random);
 
@@ -137,6 +182,13 @@ impl Draw {
     fn list(&mut self, count: usize, inputs: usize) -> Vec<f32> {
         let spread = (3.0 / inputs as f32).sqrt();
         (0..count).map(|_| self.0.float(-spread, spread)).collect()
+    }
+
+    fn norm(&mut self) -> Norm {
+        Norm {
+            scale: self.list(MODEL, 3),
+            bias: self.list(MODEL, 300),
+        }
     }
 
     fn layer(&mut self, inputs: usize, outputs: usize, relu: bool) -> Layer {

@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use fieldscore_models::compile::net::{Layer, Rows};
 use tract_onnx::prelude::*;
 
-use super::{CHANNELS, Draw, FEATURES, HEADS, HIDDEN, MODEL, PLACES, STEPS, UNITS, WIDTH};
+use super::{CHANNELS, FEATURES, HEADS, MODEL, Norm, PLACES, STEPS, Transformer, UNITS, WIDTH};
 use crate::engines::tract;
 use crate::failure::Result;
 use crate::onnx::{Attribute, File, transposed};
@@ -224,9 +224,9 @@ impl Writer {
         y
     }
 
-    fn layer_norm(&mut self, x: &str, draw: &mut Draw) -> String {
-        let (scale, bias) = (draw.list(MODEL, 3), draw.list(MODEL, 300));
-        let (scale, bias) = (self.floats(&[MODEL], &scale), self.floats(&[MODEL], &bias));
+    fn layer_norm(&mut self, x: &str, norm: &Norm) -> String {
+        let scale = self.floats(&[MODEL], &norm.scale);
+        let bias = self.floats(&[MODEL], &norm.bias);
         self.node("LayerNormalization", &[x, &scale, &bias], &[])
     }
 
@@ -241,25 +241,24 @@ fn refs(names: &[String]) -> Vec<&str> {
     names.iter().map(String::as_str).collect()
 }
 
-/// FT-Transformer (Gorishniy et al. 2021) with ReLU; the answer is read from a token of its own.
-pub fn transformer(rows: &Rows) -> Result<Files> {
+/// The Transformer.
+pub fn transformer(weights: &Transformer, rows: &Rows) -> Result<Files> {
     Files::new(rows, |net| {
-        let mut draw = Draw::new();
         let tokens = FEATURES as i64 + 1;
         let (width, heads) = (MODEL as i64, HEADS as i64);
         let each = net.reshape("features", &[-1, FEATURES as i64, 1]);
-        let w = net.floats(&[FEATURES, MODEL], &draw.list(FEATURES * MODEL, 3));
+        let w = net.floats(&[FEATURES, MODEL], &weights.features);
         let x = net.node("Mul", &[&each, &w], &[]);
         let pads = net.whole(&[0, 1, 0, 0, 0, 0]);
         let x = net.node("Pad", &[&x, &pads], &[]);
-        let own = draw.list((FEATURES + 1) * MODEL, 3);
-        let own = net.floats(&[FEATURES + 1, MODEL], &own);
+        let own = net.floats(&[FEATURES + 1, MODEL], &weights.tokens);
         let mut x = net.node("Add", &[&x, &own], &[]);
-        for _ in 0..2 {
-            let normed = net.layer_norm(&x, &mut draw);
+        for block in &weights.blocks {
+            let normed = net.layer_norm(&x, &block.norms[0]);
             let mut parts = Vec::new();
-            for perm in [[0, 2, 1, 3], [0, 2, 3, 1], [0, 2, 1, 3]] {
-                let part = net.linear(&normed, &draw.layer(MODEL, MODEL, false));
+            let perms = [[0, 2, 1, 3], [0, 2, 3, 1], [0, 2, 1, 3]];
+            for (perm, layer) in perms.iter().zip(&block.attention) {
+                let part = net.linear(&normed, layer);
                 let part = net.reshape(&part, &[-1, tokens, heads, width / heads]);
                 let perm = [("perm", Attribute::Whole(&perm[..]))];
                 parts.push(net.node("Transpose", &[&part], &perm));
@@ -272,18 +271,19 @@ pub fn transformer(rows: &Rows) -> Result<Files> {
             let perm = [("perm", Attribute::Whole(&[0, 2, 1, 3][..]))];
             let mixed = net.node("Transpose", &[&mixed], &perm);
             let mixed = net.reshape(&mixed, &[-1, tokens, width]);
-            let mixed = net.linear(&mixed, &draw.layer(MODEL, MODEL, false));
+            let mixed = net.linear(&mixed, &block.attention[3]);
             x = net.node("Add", &[&x, &mixed], &[]);
-            let normed = net.layer_norm(&x, &mut draw);
-            let hidden = net.linear(&normed, &draw.layer(MODEL, HIDDEN, true));
-            let hidden = net.linear(&hidden, &draw.layer(HIDDEN, MODEL, false));
+            let mut hidden = net.layer_norm(&x, &block.norms[1]);
+            for layer in &block.hidden {
+                hidden = net.linear(&hidden, layer);
+            }
             x = net.node("Add", &[&x, &hidden], &[]);
         }
         let first = net.name("n");
         net.file.index(&first, 0);
         let own = net.node("Gather", &[&x, &first], &[("axis", Attribute::Number(1))]);
-        let own = net.layer_norm(&own, &mut draw);
-        net.finish(&own, &draw.layer(MODEL, 1, false));
+        let own = net.layer_norm(&own, &weights.norm);
+        net.finish(&own, &weights.last);
     })
 }
 
