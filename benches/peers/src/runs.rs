@@ -71,9 +71,6 @@ pub fn inference(
     rounds: usize,
     report: &mut Report,
 ) -> Result<()> {
-    if let (Some(_), Err(why)) = (&peers.tflite, &subject.tflite.int8) {
-        report.missing(&format!("{} tflite int8", subject.name), why);
-    }
     for &batch in subject.batches {
         let mut candidates = ours::candidates("fieldscore", "int8", &subject.int8, true);
         candidates.extend(ours::candidates("fieldscore", "f32", &subject.f32, false));

@@ -64,17 +64,16 @@ pub struct Subject {
 pub struct Lite {
     /// In f32.
     pub f32: Arc<Vec<u8>>,
-    /// In int8, or why there is none.
-    pub int8: std::result::Result<Arc<Vec<u8>>, &'static str>,
+    /// In int8.
+    pub int8: Arc<Vec<u8>>,
     /// The features in its own order, where that is another.
     pub rows: Option<Arc<Rows>>,
 }
 
 impl Lite {
-    /// The files that there are, each with its precision.
-    pub fn files(&self) -> impl Iterator<Item = (&'static str, &Arc<Vec<u8>>)> {
-        let int8 = self.int8.iter().map(|file| ("int8", file));
-        std::iter::once(("f32", &self.f32)).chain(int8)
+    /// The files, each with its precision.
+    pub fn files(&self) -> [(&'static str, &Arc<Vec<u8>>); 2] {
+        [("f32", &self.f32), ("int8", &self.int8)]
     }
 }
 
@@ -323,7 +322,7 @@ fn assemble(
         onnx_int8: Arc::new(onnx::quantised(&quantised)),
         tflite: Lite {
             f32: Arc::new(tflite_file::float(net)),
-            int8: Ok(Arc::new(tflite_file::quantised(&quantised))),
+            int8: Arc::new(tflite_file::quantised(&quantised)),
             rows: None,
         },
         rows,

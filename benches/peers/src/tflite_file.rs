@@ -280,15 +280,35 @@ impl File<'_> {
 
     /// The same in int8.
     pub fn quantised(&mut self, name: &str, layer: &QuantisedLayer, shape: &[i32]) -> [i32; 2] {
-        let weights = le(&layer.weights, i8::to_le_bytes);
         let bias = le(&layer.bias, i32::to_le_bytes);
         let zeros = vec![0i64; layer.bias.len()];
         let outputs = [layer.bias.len() as i32];
-        let codes = Some((&layer.scale[..], &zeros[..]));
-        let weights = self.tensor(&format!("w{name}"), shape, INT8, Some(&weights), codes);
+        let weights = self.weights(name, layer, shape);
         let codes = Some((&layer.bias_scale[..], &zeros[..]));
         let bias = self.tensor(&format!("b{name}"), &outputs, INT32, Some(&bias), codes);
         [weights, bias]
+    }
+
+    /// The same with only the weights in int8.
+    pub fn weight_bytes(
+        &mut self,
+        name: &str,
+        layer: &Layer,
+        bytes: &QuantisedLayer,
+        shape: &[i32],
+    ) -> [i32; 2] {
+        let outputs = [layer.outputs as i32];
+        [
+            self.weights(name, bytes, shape),
+            self.constant(&format!("b{name}"), &layer.bias, &outputs),
+        ]
+    }
+
+    fn weights(&mut self, name: &str, layer: &QuantisedLayer, shape: &[i32]) -> i32 {
+        let weights = le(&layer.weights, i8::to_le_bytes);
+        let zeros = vec![0i64; layer.bias.len()];
+        let codes = Some((&layer.scale[..], &zeros[..]));
+        self.tensor(&format!("w{name}"), shape, INT8, Some(&weights), codes)
     }
 
     /// The file, from what it reads to what it gives.

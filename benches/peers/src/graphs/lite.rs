@@ -30,10 +30,24 @@ struct Value {
     rows: Vec<Vec<f32>>,
 }
 
+/// Smaller layers keep their weights in f32, where only weights become bytes.
+const LEAST_BYTES: usize = 1024;
+
+/// How numbers are kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Numbers {
+    /// In f32.
+    Float,
+    /// Weights as bytes, values in f32, whose ranges are found in each call: "dynamic range".
+    WeightBytes,
+    /// All as bytes, but the features and the output: "full integer".
+    Bytes,
+}
+
 /// A net under construction.
 struct Writer<'b> {
     file: File<'b>,
-    int8: bool,
+    numbers: Numbers,
     count: usize,
 }
 
@@ -47,9 +61,9 @@ impl Writer<'_> {
     fn value(&mut self, shape: &[i32], rows: Vec<Vec<f32>>, codes: Option<Codes>) -> Value {
         let codes = codes.unwrap_or_else(|| Codes::fit(&rows.concat()));
         let name = self.name("v");
-        let tensor = match self.int8 {
-            true => self.file.bytes(&name, shape, codes),
-            false => self.file.floats(&name, shape),
+        let tensor = match self.numbers {
+            Numbers::Bytes => self.file.bytes(&name, shape, codes),
+            _ => self.file.floats(&name, shape),
         };
         Value {
             tensor,
@@ -65,7 +79,7 @@ impl Writer<'_> {
         let all = rows.values.chunks_exact(rows.width);
         let all: Vec<Vec<f32>> = all.map(<[f32]>::to_vec).collect();
         let value = self.value(&shape, all, None);
-        if !self.int8 {
+        if self.numbers != Numbers::Bytes {
             return (value.tensor, value);
         }
         let floats = self.file.floats("features", &shape);
@@ -154,12 +168,14 @@ impl Writer<'_> {
             ),
         };
         let name = self.name("");
-        let [weights, bias] = match self.int8 {
-            true => {
-                let layer = QuantisedLayer::of(layer, x.codes, y.codes);
-                self.file.quantised(&name, &layer, &shape)
+        let bytes = QuantisedLayer::of(layer, x.codes, y.codes);
+        let [weights, bias] = match self.numbers {
+            Numbers::Float => self.file.layer(&name, layer, &shape),
+            Numbers::WeightBytes if layer.weights.len() >= LEAST_BYTES => {
+                self.file.weight_bytes(&name, layer, &bytes, &shape)
             }
-            false => self.file.layer(&name, layer, &shape),
+            Numbers::WeightBytes => self.file.layer(&name, layer, &shape),
+            Numbers::Bytes => self.file.quantised(&name, &bytes, &shape),
         };
         self.file
             .operator(operator, &[x.tensor, weights, bias], &[y.tensor], options);
@@ -241,7 +257,7 @@ impl Writer<'_> {
 
     fn finish(mut self, input: i32, x: &Value) -> Vec<u8> {
         let mut output = x.tensor;
-        if self.int8 {
+        if self.numbers == Numbers::Bytes {
             output = self.file.floats("output", &[1, 1]);
             self.file
                 .operator(lite::DEQUANTIZE, &[x.tensor], &[output], Options::None);
@@ -271,17 +287,17 @@ fn convolved(row: &[f32], layer: &Layer, taps: usize) -> Vec<f32> {
     out
 }
 
-fn writer<'b>(int8: bool) -> Writer<'b> {
+fn writer<'b>(numbers: Numbers) -> Writer<'b> {
     Writer {
         file: File::new(),
-        int8,
+        numbers,
         count: 0,
     }
 }
 
-/// The Transformer, in f32.
-pub fn transformer(weights: &Transformer) -> Vec<u8> {
-    let mut net = writer(false);
+/// The Transformer, whose values stay in f32.
+pub fn transformer(weights: &Transformer, numbers: Numbers) -> Vec<u8> {
+    let mut net = writer(numbers);
     let (features, tokens) = (FEATURES as i32, FEATURES as i32 + 1);
     let (width, heads, head) = (MODEL as i32, HEADS as i32, (MODEL / HEADS) as i32);
     let (input, x) = net.features(&Rows::new(FEATURES, Vec::new()));
@@ -334,8 +350,8 @@ pub fn transformer(weights: &Transformer) -> Vec<u8> {
 }
 
 /// The convolutional net; its layers' weights as `[output][tap][channel]`, features channels innermost.
-pub fn convolutional(layers: &[Layer; 3], rows: &Rows, int8: bool) -> Vec<u8> {
-    let mut net = writer(int8);
+pub fn convolutional(layers: &[Layer; 3], rows: &Rows, numbers: Numbers) -> Vec<u8> {
+    let mut net = writer(numbers);
     let (input, x) = net.features(rows);
     let x = net.reshape(&x, &[1, 1, PLACES as i32, CHANNELS as i32]);
     let x = net.layer(&x, &layers[0], 3);
@@ -347,8 +363,8 @@ pub fn convolutional(layers: &[Layer; 3], rows: &Rows, int8: bool) -> Vec<u8> {
 
 /// The recurrent net, `gates` of the features and of the state in the order z, r, n (Cho et al. 2014, with
 /// the reset behind the product): all steps' products with features are one layer.
-pub fn recurrent(gates: &[Layer; 2], last: &Layer, rows: &Rows, int8: bool) -> Vec<u8> {
-    let mut net = writer(int8);
+pub fn recurrent(gates: &[Layer; 2], last: &Layer, rows: &Rows, numbers: Numbers) -> Vec<u8> {
+    let mut net = writer(numbers);
     let (input, x) = net.features(rows);
     let x = net.reshape(&x, &[STEPS as i32, WIDTH as i32]);
     let [of_features, of_state] = gates

@@ -11,6 +11,7 @@ use fieldscore_models::compile::net::{Layer, Rows};
 use fieldscore_models::recipe::Precision;
 use fieldscore_tests::random::Random;
 
+use self::lite::Numbers;
 use crate::engines::ours::Program;
 use crate::failure::Result;
 use crate::subjects::{Lite, Subject, bundle};
@@ -43,9 +44,12 @@ pub fn subject(name: &'static str) -> Result<Subject> {
         "ft" => {
             let (rows, net) = (rows(FEATURES), Transformer::new(&mut draw));
             let files = onnx::transformer(&net, &rows)?;
+            // Norms in bytes are another model: TensorFlow Lite has Transformers with bytes for weights.
+            let [f32, int8] = [Numbers::Float, Numbers::WeightBytes]
+                .map(|numbers| Arc::new(lite::transformer(&net, numbers)));
             let lite = Lite {
-                f32: Arc::new(lite::transformer(&net)),
-                int8: Err("a norm's variances of many sizes in one range of bytes"),
+                f32,
+                int8,
                 rows: None,
             };
             (rows, files, lite)
@@ -56,11 +60,11 @@ pub fn subject(name: &'static str) -> Result<Subject> {
             gates[1].bias.fill(0.0);
             let last = draw.layer(UNITS, 1, false);
             let files = onnx::recurrent(&gates, &last, &rows)?;
-            let [f32, int8] =
-                [false, true].map(|int8| Arc::new(lite::recurrent(&gates, &last, &rows, int8)));
+            let [f32, int8] = [Numbers::Float, Numbers::Bytes]
+                .map(|numbers| Arc::new(lite::recurrent(&gates, &last, &rows, numbers)));
             let lite = Lite {
                 f32,
-                int8: Ok(int8),
+                int8,
                 rows: None,
             };
             (rows, files, lite)
@@ -81,11 +85,11 @@ pub fn subject(name: &'static str) -> Result<Subject> {
                 let rows = layer.weights.chunks_exact(layer.inputs);
                 layer.weights = rows.flat_map(|row| innermost(row, row.len() / 3)).collect();
             }
-            let [f32, int8] =
-                [false, true].map(|int8| Arc::new(lite::convolutional(&layers, &turned, int8)));
+            let [f32, int8] = [Numbers::Float, Numbers::Bytes]
+                .map(|numbers| Arc::new(lite::convolutional(&layers, &turned, numbers)));
             let lite = Lite {
                 f32,
-                int8: Ok(int8),
+                int8,
                 rows: Some(Arc::new(turned)),
             };
             (rows, files, lite)
