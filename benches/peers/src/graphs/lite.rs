@@ -1,7 +1,8 @@
 //! The nets as files for TensorFlow Lite, of the operators that its
 //! converter makes of them: a convolution of series is one over places of two axes, a GRU is unrolled.
 //!
-//! While a net is written it is run on rows, so that every value has its range for int8.
+//! While the recurrent and the convolutional net are written, they are run on rows, so that every value has
+//! its range for int8. The Transformer's values stay in f32.
 
 use fieldscore_models::compile::net::{Layer, Rows};
 

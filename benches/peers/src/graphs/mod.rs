@@ -44,7 +44,7 @@ pub fn subject(name: &'static str) -> Result<Subject> {
         "ft" => {
             let (rows, net) = (rows(FEATURES), Transformer::new(&mut draw));
             let files = onnx::transformer(&net, &rows)?;
-            // Norms in bytes are another model: TensorFlow Lite has Transformers with bytes for weights.
+            // As its converter leaves a model that it has no rows for: norms stay in f32.
             let [f32, int8] = [Numbers::Float, Numbers::WeightBytes]
                 .map(|numbers| Arc::new(lite::transformer(&net, numbers)));
             let lite = Lite {
