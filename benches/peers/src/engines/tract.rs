@@ -47,6 +47,7 @@ impl Running {
 pub fn read(onnx: &[u8], rows: usize, width: usize) -> TractResult<InferenceModel> {
     tract_onnx::onnx()
         .with_ignore_output_shapes(true)
+        .with_ignore_value_info(true)
         .model_for_read(&mut std::io::Cursor::new(onnx))?
         .with_input_fact(0, f32::fact([rows, width]).into())
 }
