@@ -1,4 +1,5 @@
-// Runs the parity program as WebAssembly in node: run.mjs MODULE BUNDLE KEY_HEX APPLICATIONS MARKS MARKS MARK
+// Runs the parity program as WebAssembly in node:
+// run.mjs MODULE BUNDLE KEY_HEX APPLICATIONS[,FIELD=ROWS]... MARKS MARKS MARK
 import { readFileSync } from "node:fs";
 
 const [file, bundle, key, csv, plain, explained, layers] = process.argv.slice(2);
@@ -14,7 +15,9 @@ const marks = [...plain.split(","), ...explained.split(","), layers].map(Number)
 if (marks.length !== 5) throw new Error("expected two marks, two marks and one");
 
 const bundleBytes = readFileSync(bundle);
-const csvBytes = readFileSync(csv);
+const [applications, ...tables] = csv.split(",");
+const rows = tables.map((table) => table.split("=")).map(([field, path]) => `\n${field}\n${readFileSync(path, "utf8")}`);
+const csvBytes = Buffer.from([readFileSync(applications, "utf8"), ...rows].join(""));
 const out = parity_run(
   put(bundleBytes), bundleBytes.length,
   put(csvBytes), csvBytes.length,

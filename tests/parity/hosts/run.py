@@ -1,4 +1,6 @@
-"""Runs the parity program as WebAssembly in wasmtime: run.py MODULE BUNDLE KEY_HEX APPLICATIONS MARKS MARKS MARK."""
+"""Runs the parity program as WebAssembly in wasmtime:
+run.py MODULE BUNDLE KEY_HEX APPLICATIONS[,FIELD=ROWS]... MARKS MARKS MARK.
+"""
 
 import struct
 import sys
@@ -20,7 +22,12 @@ def main(module: str, bundle: str, key: str, csv: str, plain: str, explained: st
         return at
 
     marks = [int(mark) for mark in plain.split(",") + explained.split(",") + [layers]]
-    bundle_bytes, csv_bytes = Path(bundle).read_bytes(), Path(csv).read_bytes()
+    applications, *tables = csv.split(",")
+    rows = [table.split("=", 1) for table in tables]
+    csv_bytes = Path(applications).read_bytes() + b"".join(
+        f"\n{field}\n".encode() + Path(path).read_bytes() for field, path in rows
+    )
+    bundle_bytes = Path(bundle).read_bytes()
     out = exports["parity_run"](
         store,
         put(bundle_bytes), len(bundle_bytes),

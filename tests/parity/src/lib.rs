@@ -1,17 +1,20 @@
 //! Digests of a bundle's decisions at marks. The same program runs natively with each kernel path,
 //! under emulators, and as WebAssembly; the digests must be the same everywhere.
 //!
-//! The applications are data (`applications.csv` beside the bundle). Beyond their count, pass `p`
-//! takes each row's field `f` from the row `p · (f + 1)` further on: new applications without new
-//! data.
+//! The applications are data (`applications.csv` beside the bundle; a table's rows, by application id,
+//! in `FIELD.csv`). Beyond their count, pass `p` takes each row's field `f` from the row `p · (f + 1)`
+//! further on: new applications without new data.
 
 pub mod arithmetic;
 pub mod forests;
 pub mod host;
 
+use std::collections::HashMap;
+
 use fieldscore_runtime::kernels::Kernels;
+use fieldscore_runtime::schema::Schema;
 use fieldscore_runtime::{
-    Application, Date, DecimalMark, Explanation, OpenOptions, Result, Scorer,
+    Application, Date, DecimalMark, Error, ErrorKind, Explanation, OpenOptions, Result, Scorer,
 };
 use sha2::{Digest, Sha256};
 
@@ -24,13 +27,74 @@ pub struct Parity<'a> {
     path: Kernels,
     header: Vec<&'a str>,
     rows: Vec<Vec<&'a str>>,
+    tables: Vec<TableRows<'a>>,
+}
+
+/// The rows of a table.
+struct TableRows<'a> {
+    /// Which field it is, and which of its columns each of the file's is; none for the id.
+    field: usize,
+    columns: Vec<Option<usize>>,
+    /// By the application's id, in the file's order.
+    of: HashMap<&'a str, Vec<Vec<&'a str>>>,
+}
+
+/// Applications, and each table's rows under the name of its field: one text, as [`Parity::open`] reads it.
+pub fn joined(applications: &str, tables: &[(String, String)]) -> String {
+    let tables = tables
+        .iter()
+        .map(|(field, rows)| format!("\n{field}\n{rows}"));
+    tables.fold(applications.to_owned(), |all, table| all + &table)
+}
+
+/// The cells of each line.
+fn cells(csv: &str) -> impl Iterator<Item = Vec<&str>> {
+    csv.lines().map(|line| line.split(',').collect())
+}
+
+impl<'a> TableRows<'a> {
+    /// Of `FIELD`, a line end, and a file whose column `id` says whose rows they are.
+    fn read(text: &'a str, schema: &Schema) -> Result<Self> {
+        let (name, csv) = text.split_once('\n').unwrap_or((text, ""));
+        let field = schema.index_of(name)?;
+        let own = schema.field_at(field)?.kind.columns();
+        let mut lines = cells(csv);
+        let header = lines.next().unwrap_or_default();
+        let place = |name: &&str| own.iter().position(|column| column.0.name == *name);
+        let columns: Vec<Option<usize>> = header.iter().map(place).collect();
+        let id = header.iter().position(|name| *name == "id");
+        if columns.iter().flatten().count() < own.len() || id.is_none() {
+            let expected = "the id and every column of the table";
+            return Err(Error::new(ErrorKind::Malformed, name.to_owned(), expected));
+        }
+        let mut of: HashMap<&str, Vec<Vec<&str>>> = HashMap::new();
+        for row in lines {
+            let id = id.and_then(|at| row.get(at)).copied().unwrap_or_default();
+            of.entry(id).or_default().push(row);
+        }
+        Ok(Self { field, columns, of })
+    }
+
+    /// Gives an application the rows of the one called `id`; without any it has no table.
+    fn fill(&self, id: &str, application: &mut Application) -> Result<()> {
+        for row in self.of.get(id).into_iter().flatten() {
+            application.add_row_at(self.field)?;
+            for (column, cell) in self.columns.iter().zip(row) {
+                if let Some(column) = *column {
+                    application.set_cell_text_at(self.field, column, cell, DecimalMark::Point)?;
+                }
+            }
+        }
+        Ok(())
+    }
 }
 
 impl<'a> Parity<'a> {
-    /// Opens the bundle with the kernel path called `kernels`, or the fastest one.
+    /// Opens the bundle with the kernel path called `kernels`, or the fastest one, for the applications of a
+    /// CSV file's text, or of what [`joined`] makes of several.
     ///
     /// # Errors
-    /// Where the bundle does not open or this processor has no such path.
+    /// Where the bundle does not open, this processor has no such path, or a table is no field's.
     pub fn open(bundle: &[u8], key: [u8; 32], csv: &'a str, kernels: Option<&str>) -> Result<Self> {
         let path = match kernels {
             None => Some(Kernels::detect()),
@@ -39,18 +103,23 @@ impl<'a> Parity<'a> {
                 .find(|path| path.name == name),
         };
         let path = path.ok_or_else(|| {
-            fieldscore_runtime::Error::new(
-                fieldscore_runtime::ErrorKind::Unsupported,
+            Error::new(
+                ErrorKind::Unsupported,
                 kernels.unwrap_or_default().to_owned(),
                 "a kernel path of this processor",
             )
         })?;
-        let mut lines = csv.lines();
+        let scorer = OpenOptions::default().kernels(path).open(bundle, &[key])?;
+        let mut parts = csv.split("\n\n");
+        let mut lines = cells(parts.next().unwrap_or_default());
         Ok(Self {
-            scorer: OpenOptions::default().kernels(path).open(bundle, &[key])?,
+            header: lines.next().unwrap_or_default(),
+            rows: lines.collect(),
+            tables: parts
+                .map(|table| TableRows::read(table, scorer.schema()))
+                .collect::<Result<_>>()?,
+            scorer,
             path,
-            header: lines.next().unwrap_or_default().split(',').collect(),
-            rows: lines.map(|line| line.split(',').collect()).collect(),
         })
     }
 
@@ -79,6 +148,11 @@ impl<'a> Parity<'a> {
                 let from = (row + pass * (field + 1)) % self.rows.len();
                 application.set_text_at(field, self.rows[from][at], DecimalMark::Point)?;
             }
+        }
+        for table in &self.tables {
+            let from = (row + pass * (table.field + 1)) % self.rows.len();
+            let id = id_at.map_or("", |at| self.rows[from][at]);
+            table.fill(id, application)?;
         }
         Ok(())
     }
