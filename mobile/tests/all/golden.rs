@@ -3,8 +3,8 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::common::{Form, add_rows, applications, applications_of, keys, scorer, text};
-use fieldscore_mobile::{Application, FieldscoreError, Scored, Scorer};
+use crate::common::{Form, applications, applications_of, keys, scorer, text};
+use fieldscore_mobile::{Application, Entry, FieldKind, FieldscoreError, Scored, Scorer, Value};
 use fieldscore_runtime::bundle::container::KNOWN_FEATURES;
 use sha2::{Digest, Sha256};
 
@@ -64,6 +64,30 @@ fn tables(folder: &Path) -> Vec<(String, String)> {
         (field, std::fs::read_to_string(path).unwrap())
     });
     named.filter(|(field, _)| field != "applications").collect()
+}
+
+/// Gives each application the rows of a table that have its id, from a CSV file's text.
+fn add_rows(applications: &mut [Application], scorer: &Scorer, table: &str, csv: &str) {
+    let field = scorer.field(table).unwrap();
+    let info = scorer.info().unwrap();
+    let FieldKind::Table { columns, .. } = &info.fields[usize::from(field)].kind else {
+        panic!("{table}: a table");
+    };
+    let mut lines = csv.lines().map(|line| line.split(',').collect::<Vec<_>>());
+    let header = lines.next().unwrap();
+    let at = |name: &str| header.iter().position(|own| *own == name).unwrap();
+    let order: Vec<usize> = columns.iter().map(|column| at(&column.name)).collect();
+    let lines: Vec<Vec<&str>> = lines.collect();
+    for application in applications {
+        let own = lines.iter().filter(|row| row[at("id")] == application.id);
+        let rows: Vec<Vec<String>> = own
+            .map(|row| order.iter().map(|&at| row[at].to_owned()).collect())
+            .collect();
+        if !rows.is_empty() {
+            let value = Value::Rows { rows, comma: false };
+            application.values.push(Entry { field, value });
+        }
+    }
 }
 
 #[test]

@@ -70,30 +70,6 @@ pub fn applications_of(csv: &str, scorer: &Scorer, form: Form, count: usize) -> 
     rows.collect()
 }
 
-/// Gives each application the rows of a table that have its id, from a CSV file's text.
-pub fn add_rows(applications: &mut [Application], scorer: &Scorer, table: &str, csv: &str) {
-    let field = scorer.field(table).unwrap();
-    let info = scorer.info().unwrap();
-    let FieldKind::Table { columns, .. } = &info.fields[usize::from(field)].kind else {
-        panic!("{table}: a table");
-    };
-    let mut lines = csv.lines().map(|line| line.split(',').collect::<Vec<_>>());
-    let header = lines.next().unwrap();
-    let at = |name: &str| header.iter().position(|own| *own == name).unwrap();
-    let order: Vec<usize> = columns.iter().map(|column| at(&column.name)).collect();
-    let lines: Vec<Vec<&str>> = lines.collect();
-    for application in applications {
-        let own = lines.iter().filter(|row| row[at("id")] == application.id);
-        let rows: Vec<Vec<String>> = own
-            .map(|row| order.iter().map(|&at| row[at].to_owned()).collect())
-            .collect();
-        if !rows.is_empty() {
-            let value = Value::Rows { rows, comma: false };
-            application.values.push(Entry { field, value });
-        }
-    }
-}
-
 fn entry(field: u16, kind: &FieldKind, cell: &str, form: Form) -> Option<Entry> {
     let written = || Value::Written {
         value: cell.to_owned(),

@@ -8,6 +8,7 @@
 pub mod arithmetic;
 pub mod forests;
 pub mod host;
+pub mod tensors;
 
 use std::collections::HashMap;
 
@@ -239,12 +240,12 @@ pub struct Marks {
     pub plain: Vec<usize>,
     /// Decisions with contributions, rising.
     pub explained: Vec<usize>,
-    /// Layers, and forests.
+    /// Layers, forests, and tensor steps of each kind.
     pub kernels: Vec<usize>,
 }
 
 /// What a run prints: a line for each mark, `plain 10000 <digest>`, `explained 100 <digest>`,
-/// `kernels 200 <digest>` or, as many, `forests 200 <digest>`.
+/// `kernels 200 <digest>` or, as many, `forests 200 <digest>` and `tensors 200 <digest>`.
 ///
 /// # Errors
 /// As [`Parity::digests`].
@@ -264,6 +265,8 @@ pub fn report(parity: &Parity<'_>, marks: &Marks) -> Result<String> {
         out.push_str(&format!("kernels {mark} {digest}\n"));
         let digest = hex(&forests::digest(&parity.path, mark)?);
         out.push_str(&format!("forests {mark} {digest}\n"));
+        let digest = hex(&tensors::digest(&parity.path, mark));
+        out.push_str(&format!("tensors {mark} {digest}\n"));
     }
     Ok(out)
 }
