@@ -11,8 +11,8 @@ const put = (bytes) => {
   new Uint8Array(memory.buffer, at, bytes.length).set(bytes);
   return at;
 };
-const marks = [...plain.split(","), ...explained.split(","), layers].map(Number);
-if (marks.length !== 5) throw new Error("expected two marks, two marks and one");
+const lists = [plain, explained, layers].map((list) => list.split(",").filter(Boolean).map(Number));
+const marks = [...lists.map((list) => list.length), ...lists.flat()];
 
 const bundleBytes = readFileSync(bundle);
 const [applications, ...tables] = csv.split(",");

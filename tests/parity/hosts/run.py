@@ -21,7 +21,8 @@ def main(module: str, bundle: str, key: str, csv: str, plain: str, explained: st
         memory.write(store, data, at)
         return at
 
-    marks = [int(mark) for mark in plain.split(",") + explained.split(",") + [layers]]
+    lists = [[int(mark) for mark in marks.split(",") if mark] for marks in (plain, explained, layers)]
+    marks = [len(marks) for marks in lists] + sum(lists, [])
     applications, *tables = csv.split(",")
     rows = [table.split("=", 1) for table in tables]
     csv_bytes = Path(applications).read_bytes() + b"".join(
@@ -33,7 +34,7 @@ def main(module: str, bundle: str, key: str, csv: str, plain: str, explained: st
         put(bundle_bytes), len(bundle_bytes),
         put(csv_bytes), len(csv_bytes),
         put(bytes.fromhex(key)),
-        put(struct.pack("<5I", *marks)),
+        put(struct.pack(f"<{len(marks)}I", *marks)),
     ) & 0xFFFFFFFF
     at, length = struct.unpack("<2I", memory.read(store, out, out + 8))
     sys.stdout.write(bytes(memory.read(store, at, at + length)).decode())

@@ -283,7 +283,7 @@ mod wasm {
     }
 
     /// Prints into a block whose address and length lie at the returned address, as two u32. The
-    /// key is 32 bytes; `marks` are five u32: two plain, two explained, one of layers.
+    /// key is 32 bytes; `marks` are u32: how many are plain, explained and of layers, then all of them.
     ///
     /// # Safety
     /// Each address and length is of a block of [`parity_alloc`].
@@ -298,18 +298,21 @@ mod wasm {
     ) -> *const u32 {
         // SAFETY: the caller's promise.
         let (bundle, csv, key, marks) = unsafe {
+            let counts = (*marks.cast::<[u32; 3]>()).map(|count| count as usize);
+            let all = std::slice::from_raw_parts(marks.add(3), counts.iter().sum());
+            let (plain, rest) = all.split_at(counts[0]);
+            let (explained, kernels) = rest.split_at(counts[1]);
+            let list = |marks: &[u32]| marks.iter().map(|&mark| mark as usize).collect();
             (
                 std::slice::from_raw_parts(bundle, bundle_len),
                 std::slice::from_raw_parts(csv, csv_len),
                 *key.cast::<[u8; 32]>(),
-                *marks.cast::<[u32; 5]>(),
+                Marks {
+                    plain: list(plain),
+                    explained: list(explained),
+                    kernels: list(kernels),
+                },
             )
-        };
-        let [a, b, c, d, e] = marks.map(|mark| mark as usize);
-        let marks = Marks {
-            plain: vec![a, b],
-            explained: vec![c, d],
-            kernels: vec![e],
         };
         let text = std::str::from_utf8(csv).unwrap_or_default();
         let out = Parity::open(bundle, key, text, None)
