@@ -252,6 +252,66 @@ fn build_says_figures_and_writes_a_report() {
     assert!(page.contains("<svg") && !page.contains("src=\"http"));
 }
 
+/// The loan bundle has a probability beside the score's.
+#[test]
+fn further_outputs_are_measured_and_shown() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name).display().to_string();
+    let loan = Path::new(env!("CARGO_MANIFEST_DIR")).join("zoo/loan");
+    let [zoo, data] = [loan.clone(), loan.join("data.csv")].map(|path| path.display().to_string());
+    let (bundle, report) = (at("loan.fsb"), at("report"));
+    let page = |name: &str| std::fs::read_to_string(at("report") + "/" + name).unwrap();
+    let built = fieldscore(&["build", &zoo, "-o", &bundle, "--report", &report, "--json"]);
+    assert_eq!(built.status.code(), Some(0), "{}", err(&built));
+    let figures: serde_json::Value = serde_json::from_slice(&built.stdout).unwrap();
+    let output = &figures["outputs"][0];
+    assert_eq!(output["name"], "delinquent");
+    let auc = |figures: &serde_json::Value| figures["auc"]["value"].as_f64().unwrap();
+    let (float, packed) = (auc(&output["float"]), auc(&output["bundle"]));
+    assert!(
+        float > 0.5 && (float - packed).abs() < 0.01,
+        "{float}, {packed}"
+    );
+    let build = page("build.html");
+    for part in ["Further outputs", "delinquent, 95 % intervals"] {
+        assert!(build.contains(part), "no {part}");
+    }
+    assert!(build.contains(&format!("{float:.3}")) && build.contains(&format!("{packed:.3}")));
+    let arguments = ["evaluate", &bundle, &data, "--report", &report];
+    let json = fieldscore(&[&arguments[..], &["--json"]].concat());
+    assert_eq!(json.status.code(), Some(0), "{}", err(&json));
+    let figures: serde_json::Value = serde_json::from_slice(&json.stdout).unwrap();
+    let measured = &figures["outputs"]["delinquent"];
+    let (rows, bad) = (&measured["rows"], &measured["bad"]);
+    assert!(rows.as_u64() > bad.as_u64() && bad.as_u64() > Some(0));
+    let text = out(&fieldscore(&arguments));
+    let line = format!(
+        "\ndelinquent: {bad} of {rows}\nAUC                 {:.4}",
+        auc(measured)
+    );
+    assert!(text.contains(&line), "no {line:?} in {text}");
+    let shown = page("evaluate.html");
+    assert!(shown.contains("delinquent, 95 % intervals"));
+    assert!(shown.contains(&format!("{:.3}", auc(measured))));
+    // Labels that the rows do not have are said, and nothing is measured by them.
+    let unlabelled = at("unlabelled.csv");
+    let rows = std::fs::read_to_string(&data).unwrap();
+    std::fs::write(&unlabelled, rows.replacen("delinquent", "other", 1)).unwrap();
+    let without = fieldscore(&[
+        "evaluate",
+        &bundle,
+        &unlabelled,
+        "--report",
+        &report,
+        "--json",
+    ]);
+    assert_eq!(without.status.code(), Some(0), "{}", err(&without));
+    assert!(err(&without).contains("delinquent"));
+    let figures: serde_json::Value = serde_json::from_slice(&without.stdout).unwrap();
+    assert!(figures["outputs"].is_null());
+    assert!(page("evaluate.html").contains("delinquent: not measured"));
+}
+
 #[test]
 fn inspect_and_verify_call_out_the_development_key() {
     let inspected = fieldscore(&["inspect", &at("credit.fsb"), "--json"]);

@@ -8,6 +8,9 @@
     reason = "tests: what goes wrong fails the test"
 )]
 
+#[path = "nets/full_size.rs"]
+mod full_size;
+
 use std::path::{Path, PathBuf};
 
 use fieldscore_models::compile::graph::Graph;
@@ -276,6 +279,7 @@ cases! { "nets":
     ft_transformer_21: 1e-5,
     tab_transformer: 1e-5,
     tcn: 1e-5,
+    periodic: 1e-5,
     gru: 1e-4,
     gru_two_ways: 1e-4,
     gru_keras: 1e-4,

@@ -62,7 +62,7 @@ fn cases() -> Vec<Case> {
 const DEEP: [&str; 5] = ["Conv", "ConvTranspose", "GRU", "LSTM", "RNN"];
 
 /// The operators that the plan has steps for, and that pass at least one of their tests.
-const CLAIMED: [&str; 71] = [
+const CLAIMED: [&str; 75] = [
     "Abs",
     "Add",
     "AveragePool",
@@ -70,6 +70,7 @@ const CLAIMED: [&str; 71] = [
     "Clip",
     "Concat",
     "Conv",
+    "Cos",
     "DepthToSpace",
     "Div",
     "Dropout",
@@ -102,6 +103,7 @@ const CLAIMED: [&str; 71] = [
     "Min",
     "Mul",
     "Neg",
+    "OneHot",
     "PRelu",
     "Pad",
     "Pow",
@@ -120,6 +122,7 @@ const CLAIMED: [&str; 71] = [
     "Selu",
     "Shrink",
     "Sigmoid",
+    "Sin",
     "Slice",
     "Softmax",
     "Softplus",
@@ -134,6 +137,7 @@ const CLAIMED: [&str; 71] = [
     "ThresholdedRelu",
     "Transpose",
     "Unsqueeze",
+    "Where",
 ];
 
 /// What becomes of a case.

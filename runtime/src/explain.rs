@@ -302,6 +302,7 @@ impl Explainer {
             each,
             first: 0,
             rows: 0,
+            most: engine.rows(),
         };
         match self.partials {
             Some(partials) => self.evaluate_joined(partials, parts, joined, &mut walk),
@@ -438,7 +439,7 @@ impl Explainer {
         walk.rows = 1;
         for (group, members) in self.layout.members.iter().enumerate() {
             for mask in 0..1u32 << members.len() {
-                if walk.rows == MAX_ROWS {
+                if walk.rows == walk.most {
                     flush(walk, &groups)?;
                 }
                 masks[group] = mask as u16;
@@ -514,15 +515,16 @@ struct Walk<'a, E> {
     each: E,
     /// The evaluation of the first row that waits.
     first: usize,
-    /// How many rows wait.
+    /// How many rows wait, and how many may.
     rows: usize,
+    most: usize,
 }
 
 impl<E: Each> Walk<'_, E> {
     /// The next row is complete; runs those that wait when they are enough.
     fn next(&mut self, run: impl FnOnce(&mut Self, usize) -> Result<()>) -> Result<()> {
         self.rows += 1;
-        if self.rows < MAX_ROWS {
+        if self.rows < self.most {
             return Ok(());
         }
         self.flush(run)

@@ -3,9 +3,7 @@
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use crate::bundle::container::{
-    Container, MAX_STRUCTURED_BYTES, Section, SectionKind, Trust, features,
-};
+use crate::bundle::container::{Container, MAX_STRUCTURED_BYTES, Section, SectionKind, Trust};
 use crate::bundle::{EngineKind, Meta, cbor};
 use crate::decide::{
     DecideParts, Decision, Explained, Flags, MAX_OTHERS, Others, POINT, Policy, Reason, Reasons,
@@ -16,7 +14,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::explain::{Explainer, Explanation};
 use crate::kernels::{Kernels, arch::fp_state::DefaultFpState};
 use crate::memory::{Aligned, is_aligned, wipe};
-use crate::plan::{Executable, MAX_ROWS};
+use crate::plan::Executable;
 use crate::schema::transform::Transforms;
 use crate::schema::{Application, Date, LazyTexts, Resolved, Schema, Texts, resolve};
 
@@ -201,10 +199,13 @@ impl Inner {
                 "an input as wide as the features",
             ));
         }
-        if transforms.keep_missing() && engine.features() & features::TREES == 0 {
+        let missing = engine
+            .executable()
+            .is_some_and(|e| e.plan().takes_missing());
+        if transforms.keep_missing() && !missing {
             return Err(Error::malformed(
                 "section TRNS",
-                "numbers for missing values, which only trees take",
+                "numbers for missing values, which trees and nets that ask for them alone take",
             ));
         }
         let decide: DecideParts = cbor::decode(body(SectionKind::DECIDE)?, "section DCDE")?;
@@ -369,7 +370,7 @@ impl Inner {
         Ok(found)
     }
 
-    /// Scores at most [`MAX_ROWS`] applications in one walk over the plan.
+    /// Scores at most [`Engine::rows`] applications in one walk over the plan.
     fn score_rows(
         &self,
         applications: &[Application],
@@ -379,7 +380,7 @@ impl Inner {
         let inputs = self.transforms.inputs();
         let memory = scratch
             .many
-            .get_or_insert_with(|| self.engine.memory(MAX_ROWS));
+            .get_or_insert_with(|| self.engine.memory(self.engine.rows()));
         let first = out.len();
         let mut rows = 0;
         scratch.found.clear();
@@ -513,7 +514,7 @@ impl Scorer {
         let _state = DefaultFpState::enter();
         let mut scratch = self.inner.scratch();
         out.reserve(applications.len());
-        for rows in applications.chunks(MAX_ROWS) {
+        for rows in applications.chunks(self.inner.engine.rows()) {
             let first = out.len();
             if let Err(error) = self.inner.score_rows(rows, &mut scratch, out) {
                 out.truncate(first);
@@ -874,7 +875,7 @@ impl Inner {
         let found = resolve(application, &mut scratch.numbers[..inputs])?;
         let memory = scratch
             .many
-            .get_or_insert_with(|| self.engine.memory(MAX_ROWS));
+            .get_or_insert_with(|| self.engine.memory(self.engine.rows()));
         let explain = scratch
             .explain
             .get_or_insert_with(|| Box::new(self.explainer.scratch()));

@@ -142,7 +142,7 @@ fn explain_failure(summary: &Summary) {
                 });
             match costliest {
                 Some(layer) => say::hint(format!(
-                    "in recipe.toml: [compile.layers] \"{}\" = \"f16\", or compile.precision = \"auto\"",
+                    "in recipe.toml: [compile.layers] \"{}\" = \"f32\", or compile.precision = \"auto\"",
                     layer.name
                 )),
                 None => say::hint("in recipe.toml: compile.precision = \"f32\""),

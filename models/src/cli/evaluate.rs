@@ -94,9 +94,14 @@ pub fn run(args: EvaluateArgs) -> Result<Exit> {
     let (bad, others, scored, left_out) = score(scorer, &reading, &table, &bad, &others)?;
     let measured = scored.measure(&bad)?;
     let named = scorer.decide().others().iter().enumerate();
-    let named = named.filter_map(|(at, other)| Some((at, &other.name, others.get(&other.name)?)));
     let further: Vec<Further<'_>> = named
-        .map(|(at, name, bad)| Ok((name.as_str(), scored.measure_other(at, bad)?)))
+        .map(|(at, other)| {
+            let labels = others.get(&other.name);
+            let measured = labels
+                .map(|bad| scored.measure_other(at, bad))
+                .transpose()?;
+            Ok((other.name.as_str(), measured))
+        })
         .collect::<Result<_>>()?;
     let bundle_id = hex(&scorer.bundle_id()[..8]);
     if let Some(folder) = &args.report {
@@ -116,7 +121,7 @@ pub fn run(args: EvaluateArgs) -> Result<Exit> {
             .texts()
             .text("product.name", "")
             .unwrap_or(&scorer.meta().product);
-        let page = evaluation_page(name, &facts, &bad, &scored, &measured)?;
+        let page = evaluation_page(name, &facts, &bad, &scored, &measured, &further)?;
         let path = folder.join("evaluate.html");
         write_whole(&path, page.as_bytes())?;
         say::note(format!("report: {}", path.display()));
@@ -136,8 +141,8 @@ pub fn run(args: EvaluateArgs) -> Result<Exit> {
     Ok(Exit::Done)
 }
 
-/// A probability beside the score's, and its figures.
-type Further<'a> = (&'a str, Discrimination);
+/// A probability beside the score's, and its figures where the table has its labels.
+type Further<'a> = (&'a str, Option<Discrimination>);
 
 /// Labels of the probabilities beside the score's, by name, as far as the table has their columns.
 type Others = BTreeMap<String, Vec<bool>>;
@@ -222,7 +227,7 @@ fn text(
     for (name, interval) in figures {
         out.push_str(&format!("{name:<19} {interval:.4}\n"));
     }
-    for (name, measured) in further {
+    for (name, measured) in measured_of(further) {
         let (rows, bad) = (measured.rows, measured.bad);
         out.push_str(&format!("\n{name}: {bad} of {rows}\n"));
         let figures = [
@@ -249,6 +254,14 @@ fn text(
     Ok(out)
 }
 
+/// Those whose labels the table has.
+fn measured_of<'f>(
+    further: &'f [Further<'f>],
+) -> impl Iterator<Item = (&'f str, &'f Discrimination)> {
+    let all = further.iter();
+    all.filter_map(|(name, measured)| Some((*name, measured.as_ref()?)))
+}
+
 fn curve(bad: &[bool], scored: &Scored) -> Result<Vec<crate::evaluate::curves::CutOff>> {
     cut_off_table(bad, &scored.score, &cut_offs(&scored.score))
         .map_err(|e| Error::input("data", format!("rows that can be measured ({e})")))
@@ -266,7 +279,7 @@ fn json(
         "figures": measured,
         "cut_offs": curve(bad, scored)?,
     });
-    for (name, measured) in further {
+    for (name, measured) in measured_of(further) {
         value["outputs"][name] = serde_json::json!(measured);
     }
     Ok(format!("{value}\n"))

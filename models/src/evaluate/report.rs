@@ -170,6 +170,13 @@ impl Report {
         self
     }
 
+    /// Adds sections, if any.
+    #[must_use]
+    pub fn sections(mut self, sections: impl IntoIterator<Item = Section>) -> Self {
+        self.sections.extend(sections);
+        self
+    }
+
     /// Adds a section.
     #[must_use]
     pub fn section(mut self, section: Section) -> Self {

@@ -3,7 +3,7 @@
 use crate::build::{Built, Gate, Summary};
 use crate::error::Result;
 use crate::evaluate::report::{Cell, Column, NoteKind, Report, Section, Table, Tone};
-use crate::pages::{cut_off_rows, discrimination_table, failed, figures};
+use crate::pages::{FIGURES, cut_off_rows, discrimination_table, failed, figures, outputs};
 
 /// The page of a build.
 ///
@@ -71,8 +71,9 @@ pub fn build_page(built: &Built) -> Result<String> {
     let models = summary.discrimination.named();
     let scored = test.scored.named();
     report = report
-        .section(Section::new("Figures").table(discrimination_table(&models)))
+        .section(Section::new("Figures").table(discrimination_table(FIGURES, &models)))
         .section(figures(&test.bad, &scored)?)
+        .sections(further(summary))
         .section(Section::new("Size").table(size_table(summary)));
     if !summary.layers.is_empty() {
         report = report.section(
@@ -90,6 +91,15 @@ pub fn build_page(built: &Built) -> Result<String> {
         .section(Section::new("Cut-offs").table(cut_off_rows(&test.bad, &test.scored.bundle)?))
         .to_html()
         .map_err(failed)
+}
+
+/// The probabilities beside the score's, on the test part.
+fn further(summary: &Summary) -> Option<Section> {
+    outputs(summary.outputs.iter().map(|output| {
+        let models = output.float.as_ref().zip(output.bundle.as_ref());
+        let models = models.map(|(float, bundle)| vec![("Float", float), ("Bundle", bundle)]);
+        (output.name.as_str(), models)
+    }))
 }
 
 fn gate_table(gates: &[Gate]) -> Table {

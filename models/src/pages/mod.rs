@@ -14,6 +14,9 @@ use crate::evaluate::plots::{self, Series};
 use crate::evaluate::report::{Column, Section, Table};
 use crate::evaluate::scored::Scored;
 
+/// The title of the score's own figures.
+const FIGURES: &str = "Discrimination and calibration with 95 % intervals";
+
 fn failed(what: impl std::fmt::Display) -> Error {
     Error::check("report", format!("rows that can be drawn ({what})"))
 }
@@ -81,14 +84,28 @@ fn series<'a, T>(models: &[(&'a str, &Scored)], points: &'a [Vec<T>]) -> Vec<Ser
         .collect()
 }
 
+/// The probabilities beside the score's, each with the figures of several models on its own labels; none
+/// where it has no label. No section where there are no further probabilities.
+fn outputs<'o>(
+    all: impl IntoIterator<Item = (&'o str, Option<Vec<(&'o str, &'o Discrimination)>>)>,
+) -> Option<Section> {
+    let tables = all.into_iter().map(|(name, models)| match models {
+        Some(models) => discrimination_table(&format!("{name}, 95 % intervals"), &models),
+        None => Table::new(format!("{name}: not measured"), [Column::text("Figure")])
+            .row(["It has no label, or the data have not its column."]),
+    });
+    let section = Section::new("Further outputs")
+        .intro("Probabilities beside the score's, each on its own labels.");
+    let mut tables = tables.peekable();
+    tables.peek()?;
+    Some(tables.fold(section, Section::table))
+}
+
 /// Figures of several models side by side.
-fn discrimination_table(models: &[(&str, &Discrimination)]) -> Table {
+fn discrimination_table(title: &str, models: &[(&str, &Discrimination)]) -> Table {
     let mut columns = vec![Column::text("Figure")];
     columns.extend(models.iter().map(|(name, _)| Column::number(*name)));
-    let mut table = Table::new(
-        "Discrimination and calibration with 95 % intervals",
-        columns,
-    );
+    let mut table = Table::new(title, columns);
     type Pick = fn(&Discrimination) -> Interval;
     let figures: [(&str, Pick); 6] = [
         ("AUC", |d| d.auc),

@@ -177,9 +177,14 @@ impl Engine {
         }
     }
 
-    /// Memory for `rows` rows at a time, at most [`MAX_ROWS`].
+    /// How many rows are run at a time, at most [`MAX_ROWS`].
+    pub fn rows(&self) -> usize {
+        self.executable().map_or(MAX_ROWS, Executable::rows)
+    }
+
+    /// Memory for `rows` rows at a time, at most [`Self::rows`].
     pub fn memory(&self, rows: usize) -> Memory {
-        let rows = rows.min(MAX_ROWS);
+        let rows = rows.min(self.rows());
         match self {
             Self::Plan { executable, .. } => Memory {
                 arena: executable.arena(rows),

@@ -10,7 +10,7 @@ use crate::kernels::{DEPTH, Kernels, LANES, Requantise, Shape, panel_bytes};
 use crate::plan::program::{Axis, Buffer, ElementType, Model, Nest, Step};
 use crate::plan::tensor::{MAX_CONSTANTS, axes, covers, fault, holds, points, prepared};
 use crate::plan::trees::{Found, Table};
-use crate::plan::validate::{MAX_MULTIPLY_ADDS, Written, all_finite, check_panels};
+use crate::plan::validate::{Spent, Written, all_finite, check_panels};
 
 /// Runs of bytes of a sum, how long they are, and how long when they are padded.
 fn runs(nest: &Nest) -> (u64, u64, u64) {
@@ -39,79 +39,60 @@ fn slice(weights: &[u8], at: u64, len: u64) -> Option<&[u8]> {
     weights.get(usize::try_from(at).ok()?..end)
 }
 
-/// Checks one step: what it costs, and how many multiply-adds are counted with it.
+/// Checks one step: what it costs.
 pub(super) fn check(
     step: &Step,
     written: &mut Written<'_>,
     constants: &mut usize,
-    padded: u64,
+    spent: &mut Spent,
     weights: &[u8],
-) -> Result<(Found, u64)> {
+) -> Result<Found> {
     let found = |bytes: u64, cost| Found {
         table: Table::None,
         bytes: usize::try_from(bytes).unwrap_or(usize::MAX),
         cost,
-    };
-    let counted = |more: u64| match padded.saturating_add(more) {
-        all if all > MAX_MULTIPLY_ADDS => fault(&format!(
-            "at most {MAX_MULTIPLY_ADDS} multiply-adds a row, padding included"
-        )),
-        all => Ok(all),
     };
     match *step {
         Step::TensorQuantise {
             input,
             output,
             weights: at,
-            zero,
-            high,
             ref nest,
-        } => {
-            let from = written.read(input, ElementType::F32)?;
-            let to = written.buffer(output)?;
-            let points = points(nest)?;
-            if nest.inner != 0 || !reaches(nest, from, to) {
-                return fault("no inner axes, and operands that hold every place");
-            }
-            if !(high == 127 || high == 255) || zero > high {
-                return fault("an output range of 127 or 255 that holds its zero point");
-            }
-            let all = counted(points)?;
-            let len = width(nest) * 8;
-            if !slice(weights, at, len).is_some_and(all_finite) {
-                return fault("finite factors and offsets inside section WGTS");
-            }
-            written.write_part(
-                &[(input, ElementType::F32)],
-                (output, ElementType::Bytes),
-                (covers(&nest.axes, to.len)?, high),
-            )?;
-            Ok((found(len, points), all))
+            ..
         }
-        Step::TensorDequantise {
+        | Step::TensorDequantise {
             input,
             output,
             weights: at,
             ref nest,
             ..
         } => {
-            let from = written.read(input, ElementType::Bytes)?;
+            let (types, floats, high) = match *step {
+                Step::TensorQuantise { zero, high, .. } => {
+                    if !(high == 127 || high == 255) || zero > high {
+                        return fault("an output range of 127 or 255 that holds its zero point");
+                    }
+                    ([ElementType::F32, ElementType::Bytes], 2, high)
+                }
+                _ => ([ElementType::Bytes, ElementType::F32], 1, 0),
+            };
+            let from = written.read(input, types[0])?;
             let to = written.buffer(output)?;
             let points = points(nest)?;
             if nest.inner != 0 || !reaches(nest, from, to) {
                 return fault("no inner axes, and operands that hold every place");
             }
-            let all = counted(points)?;
-            let len = width(nest) * 4;
+            spent.on(width(nest) * floats, points)?;
+            let len = width(nest) * 4 * floats;
             if !slice(weights, at, len).is_some_and(all_finite) {
-                return fault("finite factors inside section WGTS");
+                return fault("finite factors and offsets inside section WGTS");
             }
             written.write_part(
-                &[(input, ElementType::Bytes)],
-                (output, ElementType::F32),
-                (covers(&nest.axes, to.len)?, 0),
+                &[(input, types[0])],
+                (output, types[1]),
+                (covers(&nest.axes, to.len)?, high),
             )?;
-            Ok((found(len, points), all))
+            Ok(found(len, points))
         }
         Step::TensorDense {
             input,
@@ -144,8 +125,9 @@ pub(super) fn check(
             let width = width(nest);
             let positions = points / (taps * run * width);
             let lanes = width.next_multiple_of(LANES as u64);
-            // Before a weight is looked at: checking costs as much as computing.
-            let all = counted((taps * whole * lanes).saturating_mul(positions))?;
+            // Before a weight is looked at.
+            let panels = taps * whole * lanes;
+            spent.on(panels, panels.saturating_mul(positions))?;
             *constants += taps as usize;
             if *constants > MAX_CONSTANTS {
                 return fault(&format!("at most {MAX_CONSTANTS} constants and taps"));
@@ -169,7 +151,7 @@ pub(super) fn check(
                 ),
                 (covers(outer(nest), to.len)?, high),
             )?;
-            Ok((found(len, points), all))
+            Ok(found(len, points))
         }
         _ => fault("a tensor step"),
     }

@@ -22,7 +22,7 @@ pub use program::{
     Axis, Buffer, CONSTANT, ElementType, Model, Nest, PLAN_VERSION, Plan, Port, Step,
 };
 pub use trees::{MAX_CATEGORIES, MAX_SLOTS, MAX_SPLITS, MAX_THRESHOLDS, MAX_TREES};
-pub use validate::{MAX_ARENA_BYTES, MAX_MODELS, MAX_MULTIPLY_ADDS, MAX_STEPS};
+pub use validate::{MAX_ARENA_BYTES, MAX_CHECKED, MAX_MODELS, MAX_MULTIPLY_ADDS, MAX_STEPS};
 
 use crate::bundle::cbor;
 use crate::error::{Error, Result};
@@ -34,6 +34,8 @@ use validate::Cost;
 
 /// How many rows one walk over the steps serves at most.
 pub const MAX_ROWS: usize = 64;
+/// Nor do the arenas of all rows of a walk take more bytes, but for that of a single one.
+const MAX_WALK_BYTES: usize = 1 << 26;
 
 /// A validated plan. Weights stay in the bundle's own bytes.
 #[derive(Debug)]
@@ -140,16 +142,21 @@ impl Executable {
         calls.iter().map(|call| (call.weights.len(), call.cost))
     }
 
-    /// An arena for `rows` rows of any of the models.
+    /// How many bytes of arena a row of any of the models takes.
+    fn row_bytes(&self) -> usize {
+        let models = self.plan.models.iter();
+        models.map(|m| m.arena_bytes as usize).max().unwrap_or(0)
+    }
+
+    /// How many rows one walk over the steps serves at most: [`MAX_ROWS`], and fewer where they take
+    /// megabytes each.
+    pub fn rows(&self) -> usize {
+        (MAX_WALK_BYTES / self.row_bytes().max(1)).clamp(1, MAX_ROWS)
+    }
+
+    /// An arena for `rows` rows of any of the models, at most [`Self::rows`].
     pub fn arena(&self, rows: usize) -> Arena {
-        let bytes = self
-            .plan
-            .models
-            .iter()
-            .map(|m| m.arena_bytes as usize)
-            .max()
-            .unwrap_or(0);
-        Arena::new(bytes, rows.clamp(1, MAX_ROWS))
+        Arena::new(self.row_bytes(), rows.clamp(1, self.rows()))
     }
 
     /// Runs model `index` on the first `rows` rows of `arena`, whose inputs the caller has

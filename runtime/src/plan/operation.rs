@@ -120,6 +120,18 @@ pub enum TensorOperation {
     /// A long short-term memory over time: panels of the gates i, o, f, c.
     #[n(36)]
     Lstm,
+    /// The sine.
+    #[n(45)]
+    Sine,
+    /// The cosine.
+    #[n(46)]
+    Cosine,
+    /// 1 where `x` is not a number, else 0.
+    #[n(47)]
+    Missing,
+    /// `right` where `left` is other than 0, else 0: what is not taken may be any, or not a number.
+    #[n(48)]
+    Keep,
 }
 
 variants!(TensorOperation {
@@ -160,6 +172,10 @@ variants!(TensorOperation {
     34: Less,
     35: Gru,
     36: Lstm,
+    45: Sine,
+    46: Cosine,
+    47: Missing,
+    48: Keep,
 });
 
 impl TensorOperation {
@@ -203,6 +219,10 @@ impl TensorOperation {
             Self::Less => "less",
             Self::Gru => "gru",
             Self::Lstm => "lstm",
+            Self::Sine => "sine",
+            Self::Cosine => "cosine",
+            Self::Missing => "missing",
+            Self::Keep => "keep",
         }
     }
 }

@@ -440,6 +440,15 @@ impl Plan {
         }
         bits
     }
+
+    /// Whether it knows what to make of values that are missing: trees do, and nets that ask.
+    pub fn takes_missing(&self) -> bool {
+        let asks = |step: &Step| match step {
+            Step::Tensor { operation, .. } => *operation == TensorOperation::Missing,
+            _ => step.feature() == features::TREES,
+        };
+        self.models.iter().any(|model| model.steps.iter().any(asks))
+    }
 }
 
 impl Step {

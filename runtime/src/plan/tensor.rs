@@ -84,7 +84,7 @@ pub(super) fn points(nest: &Nest) -> Result<u64> {
     });
     match points {
         Some(points) => Ok(points),
-        None => fault("axes of at least one element, and at most 2^28 places"),
+        None => fault("axes of at least one element, and at most 2^30 places"),
     }
 }
 
@@ -172,7 +172,7 @@ pub(super) fn check_shape(
     })
 }
 
-/// How many bytes of WGTS a step reads; below 2^35.
+/// How many bytes of WGTS a step reads; below 2^61.
 pub(super) fn weight_bytes(step: &Step) -> u64 {
     let (
         Step::Tensor {

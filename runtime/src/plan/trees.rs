@@ -8,7 +8,7 @@ use crate::kernels::trees::{
 };
 use crate::kernels::{Kernels, Shape};
 use crate::plan::program::{Buffer, ElementType, Step};
-use crate::plan::validate::MAX_MULTIPLY_ADDS;
+use crate::plan::validate::Spent;
 
 /// No step has more slots: nodes name them in 16 bits.
 pub const MAX_SLOTS: usize = 1 << 16;
@@ -83,13 +83,13 @@ fn take<'b>(bytes: &mut &'b [u8], count: usize, size: usize) -> Result<&'b [u8]>
     }
 }
 
-/// Checks a step's `weights`, which start where its own do. `padded` counts what checking costs.
+/// Checks a step's `weights`, which start where its own do. `spent` counts what checking costs.
 pub(crate) fn check(
     step: &Step,
     input: &Buffer,
     output: &Buffer,
     weights: &[u8],
-    padded: &mut u64,
+    spent: &mut Spent,
 ) -> Result<Found> {
     if !cfg!(feature = "trees") {
         return fault("known steps");
@@ -105,10 +105,10 @@ pub(crate) fn check(
                 output.len as usize,
                 float,
                 &mut rest,
-                padded,
+                spent,
             )?
         }
-        _ => check_slots(input, output.len as usize, &mut rest, padded)?,
+        _ => check_slots(input, output.len as usize, &mut rest, spent)?,
     };
     Ok(Found {
         table,
@@ -122,28 +122,16 @@ const ENTRY: usize = 512;
 /// What a node or a threshold counts for.
 const NODE: usize = 8;
 
-/// Counts work that is about to be done.
-fn spend(padded: &mut u64, work: usize) -> Result<()> {
-    *padded = padded.saturating_add(work as u64);
-    if *padded > MAX_MULTIPLY_ADDS {
-        return Err(Error::malformed(
-            "section PLAN",
-            format!("at most {MAX_MULTIPLY_ADDS} multiply-adds a row, padding included"),
-        ));
-    }
-    Ok(())
-}
-
 fn check_slots(
     input: &Buffer,
     count: usize,
     rest: &mut &[u8],
-    padded: &mut u64,
+    spent: &mut Spent,
 ) -> Result<(Table, u64)> {
     if count > MAX_SLOTS {
         return fault("at most 65536 slots");
     }
-    spend(padded, count * ENTRY)?;
+    spent.on_tables(count * ENTRY)?;
     let whole = rest.len();
     let size = input.element.size();
     let described = take(rest, count, SLOT_BYTES)?;
@@ -180,7 +168,7 @@ fn check_slots(
         if count > most {
             return fault("at most 65534 thresholds or 65536 categories in every slot");
         }
-        spend(padded, count * NODE)?;
+        spent.on_tables(count * NODE)?;
         let start = whole - rest.len();
         let values = take(rest, count, if set { 4 } else { size })?;
         if !set && !rising(values, size) {
@@ -230,12 +218,12 @@ fn check_trees(
     outputs: usize,
     size: usize,
     rest: &mut &[u8],
-    padded: &mut u64,
+    spent: &mut Spent,
 ) -> Result<(Table, u64)> {
     if count == 0 || count > MAX_TREES {
         return fault("1 to 65536 trees");
     }
-    spend(padded, count * ENTRY + outputs)?;
+    spent.on_tables(count * ENTRY + outputs)?;
     let described = take(rest, count, TREE_BYTES)?;
     let mut trees = Vec::with_capacity(count);
     let (mut nodes, mut leaves, mut words) = (0_u32, 0, 0);
@@ -257,7 +245,7 @@ fn check_trees(
         leaves += splits + 1;
         words += (splits + 1).div_ceil(32);
     }
-    spend(padded, (nodes as usize).saturating_mul(NODE))?;
+    spent.on_tables((nodes as usize).saturating_mul(NODE))?;
     let bytes = take(rest, nodes as usize, NODE_BYTES)?;
     let mut cost = 0;
     let mut rooms = Vec::new();
@@ -272,7 +260,7 @@ fn check_trees(
         cost += u64::from(tree.depth) + 1;
     }
     let floats = take(rest, outputs + 2 + leaves as usize, size)?;
-    spend(padded, leaves as usize)?;
+    spent.on_tables(leaves as usize)?;
     let sound = floats
         .chunks_exact(size)
         .all(|value| float(value, size).is_finite());

@@ -14,10 +14,13 @@ pub const MAX_MODELS: usize = 8;
 /// No model has more steps or buffers.
 pub const MAX_STEPS: usize = 4096;
 /// No model needs more arena for a row.
-pub const MAX_ARENA_BYTES: usize = 1 << 20;
+pub const MAX_ARENA_BYTES: usize = 1 << 24;
 /// No model does more multiply-adds for a row, inputs and outputs padded as panels are: what
-/// bounds the time of opening and of a score.
-pub const MAX_MULTIPLY_ADDS: u64 = 1 << 28;
+/// bounds the time of a score.
+pub const MAX_MULTIPLY_ADDS: u64 = 1 << 30;
+/// No model has more weights and nodes to check, each counted for every step that reads it: what
+/// bounds the time of opening.
+pub const MAX_CHECKED: u64 = 1 << 28;
 
 /// What validation learned of a model.
 #[derive(Debug)]
@@ -77,39 +80,35 @@ fn check_model(model: &Model, weights: &[u8]) -> Result<Cost> {
         multiply_adds: 0,
         steps: Vec::with_capacity(model.steps.len()),
     };
-    let (mut padded, mut constants) = (0u64, 0usize);
+    let (mut spent, mut constants) = (Spent::default(), 0usize);
     for (index, step) in model.steps.iter().enumerate() {
-        let place = || format!("section PLAN, step {index} ({})", step.name());
-        let at_step = |e: Error| Error::malformed(place(), e.expected().to_owned());
+        let at_step = |e: Error| {
+            let place = format!("section PLAN, step {index} ({})", step.name());
+            Error::malformed(place, e.expected().to_owned())
+        };
         if step.feature() == features::TENSORS {
-            let (added, all) = check_tensor(step, &mut written, &mut constants, padded, weights)
+            let added = check_tensor(step, &mut written, &mut constants, &mut spent, weights)
                 .map_err(at_step)?;
             cost.multiply_adds += added.cost;
             cost.steps.push(added);
-            padded = all;
             continue;
         }
         let (input, output) = check_buffers(step, &mut written).map_err(at_step)?;
         if let Step::Rank { weights: at, .. } | Step::Trees { weights: at, .. } = *step {
             let start = usize::try_from(at).unwrap_or(usize::MAX);
             let weights = weights.get(start..).unwrap_or_default();
-            let found = trees::check(step, input, output, weights, &mut padded).map_err(at_step)?;
+            let found = trees::check(step, input, output, weights, &mut spent).map_err(at_step)?;
             cost.multiply_adds += found.cost;
             cost.steps.push(found);
             continue;
         }
         let (inputs, outputs) = (u64::from(input.len), u64::from(output.len));
-        // Before a weight is looked at: checking costs as much as computing.
-        padded = padded.saturating_add(match step {
+        // Before a weight is looked at.
+        let work = match step {
             Step::Quantise { .. } => inputs,
             _ => inputs.next_multiple_of(DEPTH as u64) * outputs.next_multiple_of(LANES as u64),
-        });
-        if padded > MAX_MULTIPLY_ADDS {
-            return Err(Error::malformed(
-                place(),
-                format!("at most {MAX_MULTIPLY_ADDS} multiply-adds a row, padding included"),
-            ));
-        }
+        };
+        spent.on(work, work).map_err(at_step)?;
         check_weights(step, input, output, weights).map_err(at_step)?;
         let work = match step {
             Step::Quantise { .. } => inputs,
@@ -135,6 +134,38 @@ fn check_model(model: &Model, weights: &[u8]) -> Result<Cost> {
         written.read(port.buffer, element)?;
     }
     Ok(cost)
+}
+
+/// The work that a model's steps are counted with.
+#[derive(Debug, Default)]
+pub(super) struct Spent {
+    /// Multiply-adds of a row, padding included.
+    row: u64,
+    /// Weights and nodes that are checked.
+    checked: u64,
+}
+
+impl Spent {
+    /// Counts slots and trees, a row of which costs no more than checking them.
+    pub fn on_tables(&mut self, work: usize) -> Result<()> {
+        self.on(work as u64, work as u64)
+    }
+
+    /// Counts what is about to be checked, and what each row will cost.
+    pub fn on(&mut self, checked: u64, row: u64) -> Result<()> {
+        self.checked = self.checked.saturating_add(checked);
+        self.row = self.row.saturating_add(row);
+        let most = match self {
+            Self { row, .. } if *row > MAX_MULTIPLY_ADDS => {
+                format!("{MAX_MULTIPLY_ADDS} multiply-adds a row, padding included")
+            }
+            Self { checked, .. } if *checked > MAX_CHECKED => {
+                format!("{MAX_CHECKED} weights and nodes, each as often as steps read it")
+            }
+            _ => return Ok(()),
+        };
+        Err(Error::malformed("section PLAN", format!("at most {most}")))
+    }
 }
 
 /// Which buffers hold what a step or the caller wrote; writing one spoils those it overlaps.
@@ -228,9 +259,9 @@ fn check_tensor(
     _: &Step,
     _: &mut Written<'_>,
     _: &mut usize,
-    _: u64,
+    _: &mut Spent,
     _: &[u8],
-) -> Result<(Found, u64)> {
+) -> Result<Found> {
     Err(Error::new(
         crate::ErrorKind::Unsupported,
         "section PLAN",
@@ -238,18 +269,18 @@ fn check_tensor(
     ))
 }
 
-/// Checks one tensor step: what it costs, and how many multiply-adds are counted with it.
+/// Checks one tensor step: what it costs.
 #[cfg(feature = "tensors")]
 fn check_tensor(
     step: &Step,
     written: &mut Written<'_>,
     constants: &mut usize,
-    padded: u64,
+    spent: &mut Spent,
     weights: &[u8],
-) -> Result<(Found, u64)> {
+) -> Result<Found> {
     use crate::plan::tensor::{MAX_CONSTANTS, check_shape, check_weights, weight_bytes};
     if !matches!(step, Step::Tensor { .. }) {
-        return crate::plan::bytes::check(step, written, constants, padded, weights);
+        return crate::plan::bytes::check(step, written, constants, spent, weights);
     }
     let fault = |what: String| Err(Error::malformed("section PLAN", what));
     let inputs = step.inputs();
@@ -261,12 +292,7 @@ fn check_tensor(
         return fault("buffers that exist".to_owned());
     };
     let checked = check_shape(step, left, right, output)?;
-    let padded = padded.saturating_add(checked.padded);
-    if padded > MAX_MULTIPLY_ADDS {
-        return fault(format!(
-            "at most {MAX_MULTIPLY_ADDS} multiply-adds a row, padding included"
-        ));
-    }
+    spent.on(weight_bytes(step) / 4, checked.padded)?;
     *constants += checked.constants;
     if *constants > MAX_CONSTANTS {
         return fault(format!("at most {MAX_CONSTANTS} constants"));
@@ -277,12 +303,11 @@ fn check_tensor(
         (checked.covers, 0),
     )?;
     check_weights(step, weights)?;
-    let found = Found {
+    Ok(Found {
         table: Table::None,
         bytes: usize::try_from(weight_bytes(step)).unwrap_or(usize::MAX),
         cost: checked.multiply_adds,
-    };
-    Ok((found, padded))
+    })
 }
 
 fn check_buffers<'a>(step: &Step, written: &mut Written<'a>) -> Result<(&'a Buffer, &'a Buffer)> {
@@ -332,7 +357,7 @@ fn check_weights(step: &Step, input: &Buffer, output: &Buffer, weights: &[u8]) -
     let fault = |what: &str| Err(Error::malformed("section PLAN", what.to_owned()));
     let (inputs, outputs) = (input.len as usize, output.len as usize);
     let panels = outputs.div_ceil(LANES);
-    // Sizes are products of two numbers below 2^20: they leave 32 bits.
+    // Sizes are products of two numbers below 2^24: they leave 32 bits.
     let slice = |offset: u64, count: usize, bytes: usize| -> Result<&[u8]> {
         usize::try_from(offset)
             .ok()

@@ -393,16 +393,16 @@ fn a_file_that_is_no_model_is_refused() {
 
 #[test]
 fn an_unsupported_operator_is_refused_with_node_operator_shapes_and_a_hint() {
-    let sine = Onnx::new(4)
+    let tangent = Onnx::new(4)
         .dense("hidden", &[0.1; 16], &[0.0; 4])
-        .node("squash", "Sin", &[])
+        .node("squash", "Tan", &[])
         .dense("output", &[0.1; 4], &[0.0]);
-    let spoil = |p: &Project| p.write("model.onnx", sine.finish(&[1]));
+    let spoil = |p: &Project| p.write("model.onnx", tangent.finish(&[1]));
     says(
         spoil,
         &[
             "model.onnx, node squash",
-            "Sin",
+            "Tan",
             "F32",
             "4",
             "hint: the plan takes",

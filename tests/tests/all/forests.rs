@@ -538,7 +538,12 @@ fn many_steps_over_the_same_large_forest_are_refused_before_they_are_read() {
     let (mut plan, weights) = forest::plan(&ensemble, 1);
     let again = plan.models[0].steps[1];
     plan.models[0].steps.extend(vec![again; 4000]);
-    refused("4000 times the same trees", plan, &weights, "multiply-adds");
+    refused(
+        "4000 times the same trees",
+        plan,
+        &weights,
+        "weights and nodes",
+    );
 }
 
 #[test]

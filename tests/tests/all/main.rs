@@ -23,6 +23,7 @@ mod golden;
 mod inputs;
 mod loan;
 mod memory;
+mod peaks;
 mod phones;
 mod redaction;
 mod seeds;

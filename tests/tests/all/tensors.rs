@@ -175,7 +175,7 @@ pub(crate) fn sound() -> (Plan, Vec<u8>) {
 }
 
 /// A fixture's plan in int8.
-fn int8_case(name: &str) -> (Plan, Vec<u8>) {
+pub(crate) fn int8_case(name: &str) -> (Plan, Vec<u8>) {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("families/nets");
     let graph = Graph::import(&folder.join(name).join("model.onnx")).unwrap();
     let rows = Rows::new(graph.inputs(), vec![0.5; graph.inputs() * 2]);
@@ -462,4 +462,47 @@ fn harm(model: &mut Model, weights: &mut [u8], random: &mut Random) {
             weights[at] = random.bits() as u8;
         }
     }
+}
+
+/// A bundle of one field, whose gaps reach a net that does this with it.
+fn gaps(operation: TensorOperation) -> fieldscore_runtime::Result<Scorer> {
+    let mut parts = fieldscore_tests::fixture::linear(&[("a", "R1", 1.0)]);
+    parts.transforms.blocks[0].impute = Some(f64::NAN);
+    let model = &mut parts.plan.models[0];
+    model.steps = vec![Step::Tensor {
+        operation,
+        left: 0,
+        right: 0,
+        output: 1,
+        weights: 0,
+        size: 0,
+        nest: Nest {
+            inner: 0,
+            start: [0; 3],
+            axes: [Axis {
+                count: 1,
+                ..Axis::default()
+            }; 6],
+        },
+    }];
+    let key = fieldscore_tests::fixture::key();
+    let bundle = fieldscore_tests::surgery::assemble(&parts.sections(), &key);
+    Scorer::open(bundle, &[key.public()])
+}
+
+#[test]
+fn gaps_reach_nets_that_ask_for_them() {
+    let scorer = gaps(TensorOperation::Missing).unwrap();
+    let mut application = scorer.application("A", today());
+    let without = scorer.explain(&application).unwrap();
+    application.set("a", 7).unwrap();
+    let with = scorer.explain(&application).unwrap();
+    // One log-odds of bad is 72 points.
+    assert_eq!((with.decision.score, without.decision.score), (550, 478));
+    assert_eq!(
+        (&with.groups[..], &without.groups[..]),
+        (&[0][..], &[-72][..])
+    );
+    let error = gaps(TensorOperation::Absolute).map(drop).unwrap_err();
+    assert_eq!(error.place(), "section TRNS", "{error}");
 }

@@ -3,12 +3,14 @@
 use std::sync::Arc;
 
 use fieldscore_runtime::plan::TensorOperation;
+use tract_onnx::prelude::Tensor;
+use tract_onnx::tract_core::ops::array::OneHot;
 use tract_onnx::tract_core::ops::element_wise::ElementWiseOp;
 use tract_onnx::tract_core::ops::math::PowConst;
 use tract_onnx::tract_core::ops::nn::LeakyRelu;
 
 use super::view::{Fixed, Value, View};
-use super::walk::{Lowered, Walk};
+use super::walk::{Lowered, Walk, fixed};
 
 impl Walk<'_> {
     pub(super) fn element_wise(&mut self, op: &ElementWiseOp, x: &View) -> Lowered<View> {
@@ -26,6 +28,9 @@ impl Walk<'_> {
             "Exp" => self.map(T::Exp, &[], x),
             "Ln" => self.map(T::Ln, &[], x),
             "Abs" => self.map(T::Absolute, &[], x),
+            "Sin" => self.map(T::Sine, &[], x),
+            "Cos" => self.map(T::Cosine, &[], x),
+            "IsNan" => self.map(T::Missing, &[], x),
             "Neg" => self.map(T::Affine, &[-1.0, 0.0], x),
             "Not" => self.map(T::Affine, &[-1.0, 1.0], x),
             "Square" => self.power(2.0, x),
@@ -61,6 +66,34 @@ impl Walk<'_> {
             -0.5 | -1.0 => self.map(T::Reciprocal, &[], &root),
             _ => Err(format!("the power {exponent}")),
         }
+    }
+
+    /// `on` at the place along a new axis that an index says, `off` elsewhere; a negative index counts from
+    /// the end, as in ONNX, and one outside is nowhere.
+    pub(super) fn one_hot(&mut self, op: &OneHot, x: &View) -> Lowered<View> {
+        use TensorOperation as T;
+        let number = |tensor: &Arc<Tensor>| fixed(tensor).and_then(|fixed| fixed.single());
+        let (Some(on), Some(off)) = (number(&op.on), number(&op.off)) else {
+            return Err("other than two float32 values".to_owned());
+        };
+        // Nowhere, from the end on, from the start on, nowhere.
+        let rows = 2 * op.dim + 2;
+        let places = (0..rows).map(|row| match row {
+            0 => None,
+            row => (row <= 2 * op.dim).then(|| (row - 1) % op.dim),
+        });
+        let values = places
+            .flat_map(|place| (0..op.dim).map(move |at| if place == Some(at) { on } else { off }));
+        let table = Fixed {
+            dims: vec![rows, op.dim],
+            values: Arc::new(values.collect()),
+        };
+        let row = self.map(T::Affine, &[1.0, op.dim as f32 + 1.0], x)?;
+        let mut row = self.map(T::Clip, &[0.0, rows as f32 - 1.0], &row)?;
+        row.whole = true;
+        let found = self.gather(0, &[Value::Fixed(table), Value::Held(row)])?;
+        let last = found.dims.len() - 1;
+        Ok(found.moved(last, op.axis))
     }
 
     pub(super) fn binary(&mut self, name: &str, inputs: &[Value]) -> Lowered<View> {
@@ -124,21 +157,22 @@ impl Walk<'_> {
         self.zip(operation, &x, y)
     }
 
-    /// `condition · a + (1 − condition) · b`: exact, because a condition is 0 or 1. What masks as an infinity
-    /// does so as the greatest number.
+    /// What a condition keeps of `a`, and what its opposite keeps of `b`: exact, one of them being 0, and
+    /// whatever the other one was. What masks as an infinity does so as the greatest number.
     pub(super) fn select(&mut self, inputs: &[Value]) -> Lowered<View> {
         use TensorOperation as T;
-        let [Value::Held(condition), a, b] = inputs else {
-            return Err("a choice that is the same for every row".to_owned());
+        let [condition, a, b] = inputs else {
+            return Err("other than three operands".to_owned());
         };
-        let other = self.map(T::Affine, &[-1.0, 1.0], condition)?;
-        let a = self.zip(T::Multiply, condition, &finite(a))?;
-        let b = self.zip(T::Multiply, &other, &finite(b))?;
+        let condition = self.hold(condition)?;
+        let other = self.map(T::Affine, &[-1.0, 1.0], &condition)?;
+        let a = self.zip(T::Keep, &condition, &finite(a))?;
+        let b = self.zip(T::Keep, &other, &finite(b))?;
         self.zip(T::Add, &a, &Value::Held(b))
     }
 }
 
-/// Without infinities, which 0 makes no number of.
+/// Without infinities, which a plan's constants do not have.
 fn finite(value: &Value) -> Value {
     match value {
         Value::Fixed(fixed) if fixed.values.iter().any(|x| x.is_infinite()) => {

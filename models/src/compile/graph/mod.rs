@@ -272,7 +272,7 @@ fn near(ours: &[f32], theirs: &[f32], tolerance: f32, last: bool) -> bool {
     ours.len() == theirs.len()
         && ours.iter().zip(theirs).all(|(a, b)| {
             let scale = if last { b.abs().max(1.0) } else { most };
-            (a - b).abs() <= tolerance * scale
+            (a - b).abs() <= tolerance * scale || (a.is_nan() && b.is_nan())
         })
 }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use fieldscore_runtime::plan::TensorOperation;
 use tract_onnx::prelude::*;
 use tract_onnx::tract_core::ops::array::{
-    Gather, MultiBroadcastTo, Pad, PadMode, Slice, TypedConcat,
+    Gather, MultiBroadcastTo, OneHot, Pad, PadMode, Slice, TypedConcat,
 };
 use tract_onnx::tract_core::ops::binary::TypedBinOp;
 use tract_onnx::tract_core::ops::cast::Cast;
@@ -154,7 +154,8 @@ impl Walk<'_> {
             || node.op_is::<Slice>()
             || node.op_is::<Cast>()
             || node.op_is::<TypedConcat>()
-            || node.op_is::<Gather>();
+            || node.op_is::<Gather>()
+            || node.op_is::<OneHot>();
         if x.whole && !moves {
             return Err("whole numbers serve as indices alone".to_owned());
         }
@@ -241,6 +242,9 @@ impl Walk<'_> {
         }
         if let Some(op) = node.op_as::<Gather>() {
             return self.gather(op.axis, inputs).map(one);
+        }
+        if let Some(op) = node.op_as::<OneHot>() {
+            return self.one_hot(op, x).map(one);
         }
         if node.op_is::<Iff>() {
             return self.select(inputs).map(one);
@@ -427,7 +431,7 @@ impl Walk<'_> {
         Ok(output)
     }
 
-    fn gather(&mut self, axis: usize, inputs: &[Value]) -> Lowered<View> {
+    pub(super) fn gather(&mut self, axis: usize, inputs: &[Value]) -> Lowered<View> {
         match inputs {
             [Value::Fixed(table), Value::Held(index)] => {
                 let ([rows, width], 0, true) = (&table.dims[..], axis, index.whole) else {

@@ -128,6 +128,13 @@ fn apply<L: Lanes>(
         Operation::Greatest => two!(|x, y| x.greater(y)),
         Operation::Right => two!(|_x, y| y),
         Operation::Less => two!(|x, y| x.below(y, one, zero)),
+        Operation::Sine => one!(|x| math::map(x, math::sine)),
+        Operation::Cosine => one!(|x| math::map(x, math::cosine)),
+        // What is neither above 0 nor below 1 is no number.
+        Operation::Missing => {
+            one!(|x| zero.below(x.abs(), zero, x.abs().below(one, zero, one)))
+        }
+        Operation::Keep => two!(|x, y| zero.below(x.abs(), y, zero)),
         _ => to.copy_from_slice(left),
     }
 }

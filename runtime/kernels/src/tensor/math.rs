@@ -134,6 +134,45 @@ pub fn softplus<L: Lanes>(x: L) -> L {
     most.add(map(minus(x.abs()).exp(), libm::log1pf))
 }
 
+/// From here on neighbouring f32 are 32 apart: an angle that says nothing any more.
+const FAR: f32 = 268_435_456.0;
+
+/// `sin x` of f32, rounded from f64: x = n·π/2 + r, |r| ≤ π/4, π/2 in two parts, the first of 25 bits,
+/// so that n times it is exact; polynomials of FreeBSD's `k_sinf.c` and `k_cosf.c` (Sun 1993). Beyond ±2²⁸
+/// it is that of 0.
+pub fn sine(x: f32) -> f32 {
+    turned(x, 0)
+}
+
+/// `cos x`, as [`sine`].
+pub fn cosine(x: f32) -> f32 {
+    turned(x, 1)
+}
+
+/// The sine of an angle and so many right angles.
+#[allow(clippy::excessive_precision, reason = "the source's own digits")]
+fn turned(x: f32, quarters: i64) -> f32 {
+    // Adding and subtracting this rounds to the nearest integer, as [`ROUND`] does.
+    const WHOLE: f64 = 6_755_399_441_055_744.0;
+    let x = if x.abs() >= FAR { 0.0 } else { f64::from(x) };
+    let n = x * std::f64::consts::FRAC_2_PI + WHOLE - WHOLE;
+    let r = x - n * 1.570_796_310_901_641_845_70 - n * 1.589_325_477_352_819_669_16e-8;
+    let z = r * r;
+    let w = z * z;
+    let quarters = (n as i64).wrapping_add(quarters);
+    let of = if quarters & 1 == 0 {
+        let p = -0.000_198_393_348_360_966_317_347 + z * 0.000_002_718_311_493_989_821_906_4;
+        let q = -0.166_666_666_416_265_235_595 + z * 0.008_333_329_385_889_463_175_6;
+        let s = z * r;
+        (r + s * q) + s * w * p
+    } else {
+        let p = -0.001_388_676_377_460_992_946_92 + z * 0.000_024_390_448_796_277_409_065_4;
+        let q = 1.0 + z * -0.499_999_997_251_031_003_12;
+        (q + w * 0.041_666_623_323_739_063_189_4) + w * z * p
+    };
+    (if quarters & 2 == 0 { of } else { -of }) as f32
+}
+
 /// A function of one number, lane by lane.
 #[inline(always)]
 pub fn map<L: Lanes>(x: L, of: fn(f32) -> f32) -> L {

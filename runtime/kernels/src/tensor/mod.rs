@@ -100,11 +100,19 @@ pub enum Operation {
     Gru,
     /// A long short-term memory over time.
     Lstm,
+    /// The sine.
+    Sine,
+    /// The cosine.
+    Cosine,
+    /// 1 where `x` is not a number, else 0.
+    Missing,
+    /// `right` where `left` is other than 0, else 0: what is not taken may be any, or not a number.
+    Keep,
 }
 
 impl Operation {
     /// All of them, in the order of their numbers.
-    pub const ALL: [Self; 37] = [
+    pub const ALL: [Self; 41] = [
         Self::Copy,
         Self::Affine,
         Self::Clip,
@@ -142,6 +150,10 @@ impl Operation {
         Self::Less,
         Self::Gru,
         Self::Lstm,
+        Self::Sine,
+        Self::Cosine,
+        Self::Missing,
+        Self::Keep,
     ];
 
     /// Whether it takes `a` and `b`.
@@ -174,6 +186,7 @@ impl Operation {
                 | Self::Less
                 | Self::Gru
                 | Self::Lstm
+                | Self::Keep
         )
     }
 

@@ -53,6 +53,56 @@ fn ends_and_nan() {
     }
 }
 
+proptest! {
+    #[test]
+    fn sines_are_those_of_f64_rounded(bits in any::<u32>(), near_by in -700.0f32..700.0) {
+        for x in [f32::from_bits(bits), near_by] {
+            if x.is_nan() || x.abs() >= 268_435_456.0 {
+                continue;
+            }
+            for (own, exact) in [
+                (math::sine(x), libm::sin(f64::from(x))),
+                (math::cosine(x), libm::cos(f64::from(x))),
+            ] {
+                // One unit in the last place: half of it is what rounding leaves.
+                let unit = f64::from(f32::EPSILON) * f64::from(exact as f32).abs().max(1e-30);
+                prop_assert!((f64::from(own) - exact).abs() <= unit, "{x}: {own} for {exact}");
+            }
+        }
+    }
+}
+
+#[test]
+fn angles_that_say_nothing_are_those_of_0() {
+    for far in [268_435_456.0, -3e38, f32::INFINITY, f32::NEG_INFINITY] {
+        assert_eq!((math::sine(far), math::cosine(far)), (0.0, 1.0));
+    }
+    assert!(math::sine(f32::NAN).is_nan() && math::cosine(f32::NAN).is_nan());
+}
+
+#[test]
+fn what_is_no_number_is_missing_and_may_be_left_out() {
+    let x = [
+        0.0,
+        -0.0,
+        1e-40,
+        0.5,
+        -2.0,
+        f32::MAX,
+        f32::INFINITY,
+        f32::NEG_INFINITY,
+        f32::NAN,
+    ];
+    let axes = [axis(9, 1, 1, 1)];
+    let missing = go(Operation::Missing, &axes, 0, &x, &[], 9);
+    assert_eq!(missing, [0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 1.0]);
+    let present: Vec<f32> = missing.iter().map(|missing| 1.0 - missing).collect();
+    let kept = go(Operation::Keep, &axes, 0, &present, &x, 9);
+    let bits = |all: &[f32]| all.iter().map(|x| x.to_bits()).collect::<Vec<_>>();
+    assert_eq!(bits(&kept[..8]), bits(&x[..8]));
+    assert_eq!(kept[8], 0.0);
+}
+
 fn axis(count: usize, left: isize, right: isize, output: isize) -> Axis {
     Axis {
         count,

@@ -205,11 +205,11 @@ fn operands_that_are_too_short_are_refused() {
     refused("hold every place", |model, _| {
         nest_of(model, 1).axes[2].left = -6
     });
-    refused("at most 2^28 places", |model, _| {
+    refused("at most 2^30 places", |model, _| {
         nest_of(model, 0).axes[4].count = 0
     });
-    refused("at most 2^28 places", |model, _| {
-        nest_of(model, 1).axes[0].count = 1 << 28
+    refused("at most 2^30 places", |model, _| {
+        nest_of(model, 1).axes[0].count = 1 << 30
     });
 }
 
@@ -386,7 +386,7 @@ fn more_work_than_a_plan_may_have_is_refused() {
         let step = model.steps[1];
         model.steps = vec![model.steps[0], step];
         nest_of(model, 1).axes[0] = Axis {
-            count: 1 << 22,
+            count: 1 << 24,
             ..Axis::default()
         };
     });
