@@ -267,6 +267,9 @@ pub struct Rows {
     pub outputs: usize,
 }
 
+/// Finds the leaves of a row in a window of trees, told by its start and how many they are.
+type FindLeaves<'a> = dyn Fn(usize, usize, usize, &mut [u32; WINDOW]) + 'a;
+
 impl Forest<'_> {
     /// Ranks to sums.
     pub fn sum<T: Real>(&self, walk: Walk, rows: Rows, ranks: &[u16], output: &mut [T]) {
@@ -286,14 +289,8 @@ impl Forest<'_> {
         });
     }
 
-    /// Adds up the leaves that `leaves` finds for a row and a window of trees, told by its start and
-    /// how many they are, strictly in the order of the trees.
-    fn add<T: Real>(
-        &self,
-        rows: Rows,
-        output: &mut [T],
-        leaves: &dyn Fn(usize, usize, usize, &mut [u32; WINDOW]),
-    ) {
+    /// Adds up the leaves that `leaves` finds, strictly in the order of the trees.
+    fn add<T: Real>(&self, rows: Rows, output: &mut [T], leaves: &FindLeaves<'_>) {
         let constant = |index| T::at(self.constants, index);
         let (divisor, factor) = (constant(rows.outputs), constant(rows.outputs + 1));
         for row in output.chunks_mut(rows.output_stride).take(rows.rows) {

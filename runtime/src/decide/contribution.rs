@@ -355,6 +355,20 @@ mod tests {
 
     proptest! {
         #[test]
+        fn whole_points_are_rounded_down(
+            (denominator, exact) in (1_i128..1 << 99).prop_flat_map(|denominator| {
+                let most = denominator << 21;
+                (Just(denominator), -most..most)
+            }),
+            whole in -(1_i64 << 21)..1 << 21,
+        ) {
+            for exact in [exact, i128::from(whole) * denominator] {
+                let expected = (exact.div_euclid(denominator) as i64, exact.rem_euclid(denominator));
+                prop_assert_eq!(floor(exact, denominator), expected);
+            }
+        }
+
+        #[test]
         fn contributions_sum_exactly(
             sizes in proptest::collection::vec(1usize..4, 1..5),
             seed in any::<u64>(),

@@ -187,12 +187,13 @@ impl ScoreScale {
 /// is below 2^`bits`, else some number from 2^`bits` − 1 on. A few steps in place of a division of 128
 /// bits, which is code of its own on every target.
 pub(crate) fn divide(mut number: i128, by: i128, bits: u32) -> (i64, i128) {
-    let mut times = 0;
-    for bit in (0..bits).rev() {
-        let part = by << bit;
+    let (mut times, mut part) = (0, by << bits);
+    for _ in 0..bits {
+        part >>= 1;
+        times <<= 1;
         if number >= part {
             number -= part;
-            times |= 1 << bit;
+            times |= 1;
         }
     }
     (times, number)
@@ -310,6 +311,19 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn log_odds_are_the_quotient_towards_zero(
+            offset in -(1_i64 << 62)..1 << 62,
+            slope in prop_oneof![-(1_i64 << 62)..1 << 62, -5_000_000_000_i64..5_000_000_000, -9_i64..9],
+            exact in -1_000_000_000_i64..1_000_000_000,
+        ) {
+            let scale = ScoreScale { offset, slope, floor: 0, ceiling: 1 };
+            let scaled = i128::from(offset) - (i128::from(exact) << 32);
+            let limit = 1000 << 20;
+            let odds = scaled.checked_div(slope.into()).unwrap_or(0).clamp(-limit, limit);
+            prop_assert_eq!(i128::from(scale.log_odds(exact)), odds);
+        }
+
         #[test]
         fn calibration_is_monotone(
             mut xs in proptest::collection::vec(any::<i32>(), 1..8),
