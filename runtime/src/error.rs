@@ -1,7 +1,7 @@
 //! One error for the whole runtime: a stable code, the place at fault, what was expected there.
 
 use std::borrow::Cow;
-use std::fmt;
+use std::fmt::{self, Write};
 
 /// What went wrong, as a stable code that every binding passes on unchanged.
 ///
@@ -156,3 +156,47 @@ impl fmt::Debug for Error {
 }
 
 impl std::error::Error for Error {}
+
+/// A name as errors show it: its first 64 characters, and those that nobody sees, or that turn lines
+/// or the direction of writing, as `\u{...}`.
+pub(crate) struct Shown<'a>(pub &'a str);
+
+impl fmt::Display for Shown<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut shown = self.0.chars().take(64);
+        shown.try_for_each(|letter| show(letter, f))
+    }
+}
+
+/// Writes a character of a [`Shown`] name.
+pub(crate) fn show(letter: char, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    // What Unicode calls controls, formats, separators of lines, private or not characters.
+    match letter {
+        '\0'..' '
+        | '\u{7f}'..'\u{a0}'
+        | '\u{ad}'
+        | '\u{61c}'
+        | '\u{180e}'
+        | '\u{200b}'..='\u{200f}'
+        | '\u{2028}'..='\u{202e}'
+        | '\u{2060}'..='\u{206f}'
+        | '\u{e000}'..='\u{f8ff}'
+        | '\u{feff}'
+        | '\u{fff0}'..='\u{fffb}'
+        | '\u{e0000}'.. => write!(f, "\\u{{{:x}}}", u32::from(letter)),
+        _ => f.write_char(letter),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Shown;
+
+    #[test]
+    fn names_are_shown_on_one_line_in_one_direction() {
+        let shown = |name: &str| Shown(name).to_string();
+        assert_eq!(shown("años de \"empleo\""), "años de \"empleo\"");
+        assert_eq!(shown("a\nb\0\u{202e}c"), "a\\u{a}b\\u{0}\\u{202e}c");
+        assert_eq!(shown(&"x".repeat(99)), "x".repeat(64));
+    }
+}

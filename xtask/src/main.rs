@@ -23,6 +23,7 @@ mod instructions;
 mod ios;
 mod libraries;
 mod million;
+mod order;
 mod parity;
 mod phones;
 mod run;

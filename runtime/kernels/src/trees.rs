@@ -116,7 +116,7 @@ pub type Rank = fn(&[Slot], &[u8], Features<'_>, &mut [u16]);
 
 /// The definition of a [`Rank`].
 pub fn rank(slots: &[Slot], table: &[u8], features: Features<'_>, ranks: &mut [u16]) {
-    if !cfg!(feature = "trees") {
+    if !cfg!(any(test, feature = "trees")) {
         return;
     }
     for (slot, rank) in slots.iter().zip(ranks) {
@@ -149,38 +149,30 @@ impl Slot {
             Ok(x) => x,
             Err(rank) => return rank,
         };
-        // Exact: it was an f32, or is not used.
-        let short = x as f32;
-        let pivots = &self.pivots;
-        match (self.comparison, of) {
-            (Comparison::AtMost, Features::F32(_)) => {
-                let blocks = count(pivots, |&pivot| pivot < x);
+        if let Comparison::Set { outside, exact } = self.comparison {
+            let (words, _) = values.as_chunks::<4>();
+            // Towards zero; what an i32 does not hold has no bit.
+            let at = x as i32;
+            let word = words.get((at >> 5) as usize);
+            let word = word.filter(|_| !exact || f64::from(at) == x);
+            let left = word.map_or(outside, |word| {
+                u32::from_le_bytes(*word) >> (at & 31) & 1 == 1
+            });
+            return u16::from(!left);
+        }
+        // t ≤ x where t < the next number above x: thresholds are finite. An f32 is exact in both types.
+        let (wide, short) = (x, x as f32);
+        let (wide, short) = match self.comparison {
+            Comparison::Below => (wide.next_up(), short.next_up()),
+            _ => (wide, short),
+        };
+        let blocks = count(&self.pivots, |&pivot| pivot < wide);
+        match of {
+            Features::F32(_) => {
                 count_from(blocks, values, |t: &[u8; 4]| f32::from_le_bytes(*t) < short)
             }
-            (Comparison::Below, Features::F32(_)) => {
-                let blocks = count(pivots, |&pivot| pivot <= x);
-                count_from(blocks, values, |t: &[u8; 4]| {
-                    f32::from_le_bytes(*t) <= short
-                })
-            }
-            (Comparison::AtMost, Features::F64(_)) => {
-                let blocks = count(pivots, |&pivot| pivot < x);
-                count_from(blocks, values, |t: &[u8; 8]| f64::from_le_bytes(*t) < x)
-            }
-            (Comparison::Below, Features::F64(_)) => {
-                let blocks = count(pivots, |&pivot| pivot <= x);
-                count_from(blocks, values, |t: &[u8; 8]| f64::from_le_bytes(*t) <= x)
-            }
-            (Comparison::Set { outside, exact }, _) => {
-                let (words, _) = values.as_chunks::<4>();
-                // Towards zero; what an i32 does not hold has no bit.
-                let at = x as i32;
-                let word = words.get((at >> 5) as usize);
-                let word = word.filter(|_| !exact || f64::from(at) == x);
-                let left = word.map_or(outside, |word| {
-                    u32::from_le_bytes(*word) >> (at & 31) & 1 == 1
-                });
-                u16::from(!left)
+            Features::F64(_) => {
+                count_from(blocks, values, |t: &[u8; 8]| f64::from_le_bytes(*t) < wide)
             }
         }
     }
@@ -275,10 +267,13 @@ pub struct Rows {
     pub outputs: usize,
 }
 
+/// Finds the leaves of a row in a window of trees, told by its start and how many they are.
+type FindLeaves<'a> = dyn Fn(usize, usize, usize, &mut [u32; WINDOW]) + 'a;
+
 impl Forest<'_> {
     /// Ranks to sums.
     pub fn sum<T: Real>(&self, walk: Walk, rows: Rows, ranks: &[u16], output: &mut [T]) {
-        self.add(rows, output, |row, start, count, leaves| {
+        self.add(rows, output, &|row, start, count, leaves| {
             let ranks = &ranks[row * rows.input_stride..][..rows.input_stride];
             walk(self.nodes, &self.walks[start..start + count], ranks, leaves);
         });
@@ -286,7 +281,7 @@ impl Forest<'_> {
 
     /// As [`Forest::sum`], from the leaves that remain: for each row `rows.input_stride` words.
     pub fn sum_remaining<T: Real>(&self, rows: Rows, words: &[i32], output: &mut [T]) {
-        self.add(rows, output, |row, start, count, leaves| {
+        self.add(rows, output, &|row, start, count, leaves| {
             let words = &words[row * rows.input_stride..];
             for (leaf, tree) in leaves.iter_mut().zip(&self.trees[start..start + count]) {
                 *leaf = tree.leaf + first(&words[tree.word as usize..]);
@@ -294,15 +289,8 @@ impl Forest<'_> {
         });
     }
 
-    /// Adds up the leaves that `leaves` finds for a row and a window of trees, told by its start and
-    /// how many they are, strictly in the order of the trees.
-    #[inline(always)]
-    fn add<T: Real>(
-        &self,
-        rows: Rows,
-        output: &mut [T],
-        leaves: impl Fn(usize, usize, usize, &mut [u32; WINDOW]),
-    ) {
+    /// Adds up the leaves that `leaves` finds, strictly in the order of the trees.
+    fn add<T: Real>(&self, rows: Rows, output: &mut [T], leaves: &FindLeaves<'_>) {
         let constant = |index| T::at(self.constants, index);
         let (divisor, factor) = (constant(rows.outputs), constant(rows.outputs + 1));
         for row in output.chunks_mut(rows.output_stride).take(rows.rows) {
@@ -315,6 +303,16 @@ impl Forest<'_> {
             for row in 0..rows.rows {
                 let sums = &mut output[row * rows.output_stride..][..rows.outputs];
                 leaves(row, window * WINDOW, trees.len(), &mut found);
+                if let [sum] = sums {
+                    // Additions wait for each other: read beforehand, the values take so few
+                    // instructions that the next walk begins meanwhile.
+                    let mut values = [T::ZERO; WINDOW];
+                    for (value, leaf) in values.iter_mut().zip(&found[..trees.len()]) {
+                        *value = T::at(self.values, *leaf as usize);
+                    }
+                    *sum = values[..trees.len()].iter().fold(*sum, |sum, x| sum + *x);
+                    continue;
+                }
                 let mut own = usize::from(trees[0].output);
                 let mut sum = sums[own];
                 for (tree, leaf) in trees.iter().zip(found) {
@@ -411,7 +409,7 @@ pub type Walk = fn(Nodes<'_>, &[Tree], &[u16], &mut [u32; WINDOW]);
 
 /// The definition of a [`Walk`]: [`ABREAST`] trees at a time.
 pub fn walk(nodes: Nodes<'_>, walks: &[Tree], ranks: &[u16], leaves: &mut [u32; WINDOW]) {
-    if !cfg!(feature = "trees") {
+    if !cfg!(any(test, feature = "trees")) {
         return;
     }
     for trees in walks.chunks(ABREAST) {

@@ -7,7 +7,7 @@
 use ed25519_dalek::{Signature, VerifyingKey};
 use sha2::{Digest, Sha256};
 
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Result, show};
 
 /// The first eight bytes: not text, and damaged by any transfer that changes line ends.
 pub const MAGIC: [u8; 8] = *b"\x89FSB\r\n\x1a\n";
@@ -145,10 +145,8 @@ impl SectionKind {
 
 impl std::fmt::Display for SectionKind {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        for byte in self.0 {
-            write!(f, "{}", byte.escape_ascii())?;
-        }
-        Ok(())
+        let mut letters = self.0.into_iter();
+        letters.try_for_each(|byte| show(char::from(byte), f))
     }
 }
 

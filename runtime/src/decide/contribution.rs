@@ -11,7 +11,7 @@
 //!
 //! All values are integers over the common denominator n!·m!; nothing is rounded before the end.
 
-use crate::decide::scale::POINT;
+use crate::decide::scale::{POINT, divide};
 
 /// Where each evaluation's score lies in the table of `v`: first every set of whole groups, then
 /// for each group of several fields every set of the others with every proper part of its fields.
@@ -192,9 +192,10 @@ pub(crate) fn attribute(
         let sum: i128 = own[..members.len()].iter().sum();
         let common = factorial(crate::schema::MAX_GROUP_FIELDS) / factorial(members.len());
         let common = i128::from(common);
+        let (whole, rest) = floor(sum, denominator);
         shares[group] = Share {
-            whole: sum.div_euclid(denominator) as i64,
-            rest: sum.rem_euclid(denominator) * common,
+            whole,
+            rest: rest * common,
             given: 0,
         };
         for (&member, own) in members.iter().zip(own) {
@@ -210,9 +211,10 @@ pub(crate) fn attribute(
         let mut ranks = [0u16; crate::schema::MAX_GROUP_FIELDS];
         for ((share, rank), &member) in shares.iter_mut().zip(&mut ranks).zip(members) {
             let exact = exact[usize::from(member)];
+            let (whole, rest) = floor(exact, denominator);
             *share = Share {
-                whole: exact.div_euclid(denominator) as i64,
-                rest: exact.rem_euclid(denominator),
+                whole,
+                rest,
                 given: 0,
             };
             *rank = field_rank[usize::from(member)];
@@ -223,6 +225,14 @@ pub(crate) fn attribute(
             fields[usize::from(member)] = share.given;
         }
     }
+}
+
+/// The whole points of what fields are given together, rounded down, and the rest. No v is 2^20 points
+/// or more, and so no two of them are further apart than 2^21; a denominator is below 2^99.
+fn floor(exact: i128, denominator: i128) -> (i64, i128) {
+    const MOST: u32 = 21;
+    let (whole, rest) = divide(exact + (denominator << MOST), denominator, MOST + 1);
+    (whole - (1 << MOST), rest)
 }
 
 /// Largest remainders: each gets its floor, and the units that are left go to the largest
@@ -344,6 +354,20 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn whole_points_are_rounded_down(
+            (denominator, exact) in (1_i128..1 << 99).prop_flat_map(|denominator| {
+                let most = denominator << 21;
+                (Just(denominator), -most..most)
+            }),
+            whole in -(1_i64 << 21)..1 << 21,
+        ) {
+            for exact in [exact, i128::from(whole) * denominator] {
+                let expected = (exact.div_euclid(denominator) as i64, exact.rem_euclid(denominator));
+                prop_assert_eq!(floor(exact, denominator), expected);
+            }
+        }
+
         #[test]
         fn contributions_sum_exactly(
             sizes in proptest::collection::vec(1usize..4, 1..5),

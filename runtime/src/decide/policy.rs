@@ -4,7 +4,7 @@
 use minicbor::Encode;
 
 use crate::bundle::cbor::{structure, variants};
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, Shown};
 use crate::schema::{Application, FieldKind, Given, Resolved, Schema};
 
 /// What is decided.
@@ -177,7 +177,7 @@ impl Policy {
             if !sound {
                 return fault(format!(
                     "rule {} with a code of its own, conditions that fit their fields, and refer or decline",
-                    rule.code.escape_debug()
+                    Shown(&rule.code)
                 ));
             }
         }

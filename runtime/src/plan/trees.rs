@@ -269,7 +269,7 @@ fn check_trees(
     }
     let mut walks = trees.clone();
     for window in walks.chunks_mut(WINDOW) {
-        window.sort_by_key(|tree| tree.depth);
+        window.sort_unstable_by_key(|tree| (tree.depth, tree.place));
     }
     let trees = Trees {
         trees,

@@ -5,7 +5,7 @@ use minicbor::Encode;
 #[cfg(feature = "tables")]
 use crate::bundle::cbor::{Read, Reader, UpTo};
 use crate::bundle::cbor::{structure, variants};
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, Shown};
 use crate::schema::in_order;
 
 /// What a field's values are.
@@ -432,7 +432,7 @@ impl Field {
     fn check(&self) -> Result<()> {
         let fault = |expected: &str| {
             Err(Error::malformed(
-                format!("section SCHM, field {}", self.name.escape_debug()),
+                format!("section SCHM, field {}", Shown(&self.name)),
                 expected.to_owned(),
             ))
         };
@@ -474,8 +474,8 @@ impl Field {
                     Error::malformed(
                         format!(
                             "section SCHM, field {}, {}",
-                            self.name.escape_debug(),
-                            e.place().trim_start_matches("section SCHM, ")
+                            Shown(&self.name),
+                            e.place().strip_prefix("section SCHM, ").unwrap_or_default()
                         ),
                         e.expected().to_owned(),
                     )

@@ -34,7 +34,7 @@ pub use rows::{
 };
 
 use crate::bundle::cbor;
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Result, Shown};
 
 /// The places of `words`, at most 2^16 − 1, in the words' order.
 pub(crate) fn in_order(words: &[&str]) -> Vec<u16> {
@@ -93,10 +93,9 @@ impl Schema {
             .binary_search_by(|&at| self.parts.fields[usize::from(at)].name.as_str().cmp(name))
             .map(|at| usize::from(self.by_name[at]))
             .map_err(|_| {
-                let name: String = name.chars().take(64).flat_map(char::escape_debug).collect();
                 Error::new(
                     ErrorKind::UnknownField,
-                    format!("field {name}"),
+                    format!("field {}", Shown(name)),
                     "a field of the bundle's schema",
                 )
             })

@@ -5,7 +5,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use crate::decide::RecordValue;
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Result, Shown};
 use crate::memory::wipe;
 use crate::schema::application::{Given, wrong_type};
 use crate::schema::number::DecimalMark;
@@ -356,8 +356,7 @@ pub fn column_of(field: &Field, name: &str) -> Result<usize> {
     columns
         .position(|column| column.0.name == name)
         .ok_or_else(|| {
-            let name: String = name.chars().take(64).flat_map(char::escape_debug).collect();
-            let place = format!("field {}, column {name}", field.name);
+            let place = format!("field {}, column {}", field.name, Shown(name));
             Error::new(ErrorKind::UnknownField, place, "a column of the table")
         })
 }
