@@ -8,6 +8,7 @@ pub mod ensemble;
 mod operation;
 mod partial;
 mod program;
+mod stages;
 #[cfg(feature = "tensors")]
 mod tensor;
 mod trees;
@@ -16,11 +17,11 @@ mod validate;
 pub use arena::Arena;
 use arena::Place;
 pub use operation::TensorOperation;
-use partial::Partial;
-pub(crate) use partial::{PartialRows, Partials};
+pub(crate) use partial::{JoinedRows, Masks, PartialRows, Partials};
 pub use program::{
     Axis, Buffer, CONSTANT, ElementType, Model, Nest, PLAN_VERSION, Plan, Port, Step,
 };
+pub(crate) use stages::{MAX_LINES, STAGED, masks};
 pub use trees::{MAX_CATEGORIES, MAX_SLOTS, MAX_SPLITS, MAX_THRESHOLDS, MAX_TREES};
 pub use validate::{MAX_ARENA_BYTES, MAX_MODELS, MAX_MULTIPLY_ADDS, MAX_STEPS};
 
@@ -47,8 +48,6 @@ pub struct Executable {
 struct Prepared {
     multiply_adds: u64,
     calls: Vec<Call>,
-    /// What the first two steps give group by group.
-    partial: Partial,
 }
 
 /// One step, ready to run.
@@ -215,7 +214,6 @@ impl Prepared {
             .collect();
         Self {
             multiply_adds: cost.multiply_adds,
-            partial: Partial::new(model, &calls, weights),
             calls,
         }
     }
