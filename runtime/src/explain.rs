@@ -2,6 +2,8 @@
 //! out.
 #![forbid(unsafe_code)]
 
+mod line;
+
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -91,6 +93,8 @@ pub(crate) struct Explainer {
     owners: Vec<u16>,
     /// The bias of a model that adds its features up, exactly.
     adds_up: Option<f32>,
+    /// A linear model in f32.
+    linear: Option<line::Linear>,
     /// Multiply-adds of an explanation.
     work: u64,
     group_ranks: Vec<u16>,
@@ -108,6 +112,8 @@ pub(crate) struct Scratch {
     joined: Joined,
     /// Values that depend on one group alone, for each mask of its fields.
     kept: Vec<Line>,
+    /// A linear model's sums of all sets of groups.
+    sums: Vec<f32>,
 }
 
 /// The model's first layer in parts: for a set of fields, what the groups' parts join to. Sums are the
@@ -133,6 +139,7 @@ impl Scratch {
         wipe(&mut self.joined.levels, 0);
         wipe(&mut self.joined.rows, 0);
         wipe(&mut self.kept, Line([0; LINE]));
+        wipe(&mut self.sums, 0.0);
     }
 }
 
@@ -210,12 +217,16 @@ impl Explainer {
         let adds_up = engine
             .adds_up(weights)
             .filter(|&bias| transforms.add_up_exactly(bias));
-        let work = match (&adds_up, &partials) {
-            (Some(_), _) => transforms.width().saturating_mul(layout.evaluations) as u64,
-            (None, Some(partials)) => partials.work(layout.evaluations),
-            (None, None) => engine
-                .multiply_adds()
-                .saturating_mul(layout.evaluations as u64),
+        let linear = engine
+            .linear(weights)
+            .filter(|_| STAGED && adds_up.is_none())
+            .and_then(|linear| line::Linear::new(linear, &owners));
+        let evaluations = layout.evaluations as u64;
+        let work = match (&adds_up, &linear, &partials) {
+            (Some(_), ..) => evaluations.saturating_mul(transforms.width() as u64),
+            (None, Some(linear), _) => linear.work(&layout),
+            (None, None, Some(partials)) => partials.work(layout.evaluations),
+            (None, None, None) => evaluations.saturating_mul(engine.multiply_adds()),
         };
         if work > MAX_WORK {
             return Err(Error::malformed(
@@ -255,6 +266,7 @@ impl Explainer {
             partials,
             owners,
             adds_up,
+            linear,
             work,
             group_ranks: ranks(&codes),
             field_ranks: ranks(&reasons),
@@ -285,6 +297,10 @@ impl Explainer {
             features: vec![0.0; self.features],
             parts: vec![0.0; self.parts_len],
             v: vec![0; self.evaluations()],
+            sums: match &self.linear {
+                Some(_) => vec![0.0; self.whole() + 1],
+                None => Vec::new(),
+            },
             kept: self
                 .partials
                 .as_ref()
@@ -344,10 +360,15 @@ impl Explainer {
             v,
             joined,
             kept,
+            sums,
             ..
         } = scratch;
         if let Some(bias) = self.adds_up {
             return self.evaluate_points(bias.into(), parts, v, each);
+        }
+        if let Some(linear) = self.linear.as_ref().filter(|_| STAGED) {
+            let (parts, mut each) = ((&self.parts[..], &parts[..]), each);
+            return linear.evaluate(&self.layout, parts, sums, |index, sum| each(v, index, sum));
         }
         let mut walk = Walk {
             engine,

@@ -42,7 +42,8 @@ impl Layout {
         }
     }
 
-    fn full(&self, group: usize) -> u16 {
+    /// The mask of all of a group's fields.
+    pub(crate) fn full(&self, group: usize) -> u16 {
         ((1u32 << self.members[group].len()) - 1) as u16
     }
 
@@ -88,7 +89,7 @@ impl Layout {
 
     /// Where v of the set `others` (bits of the groups without `group`, closed up) and the part
     /// `mask` of the group's fields lies.
-    fn at(&self, group: usize, others: usize, mask: u16) -> usize {
+    pub(crate) fn at(&self, group: usize, others: usize, mask: u16) -> usize {
         let full = self.full(group);
         if mask == 0 || mask == full {
             let low = others & ((1 << group) - 1);

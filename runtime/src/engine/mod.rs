@@ -268,6 +268,15 @@ impl Engine {
         self.executable()?.adds_up(0, weights)
     }
 
+    /// Bias and weights of a linear model in f32: see [`Executable::linear`].
+    pub fn linear(&self, weights: &[u8]) -> Option<(f32, Vec<f32>)> {
+        #[cfg(feature = "outputs")]
+        if let Self::Plan { blend: Some(_), .. } = self {
+            return None;
+        }
+        self.executable()?.linear(0, weights)
+    }
+
     /// The model in parts: see [`Executable::partials`].
     pub fn partials(
         &self,

@@ -175,6 +175,24 @@ impl Executable {
     /// The bias of model `index` where all that it does is to add its inputs to that, as a
     /// scorecard does.
     pub(crate) fn adds_up(&self, index: usize, weights: &[u8]) -> Option<f32> {
+        let mut first = self.line(index, weights)?;
+        let bias = first.next()?;
+        first.all(|weight| weight == 1.0).then_some(bias)
+    }
+
+    /// Bias and weights of model `index` where all that it does is to add its inputs to that, each
+    /// with a weight: one product after the other, in f32.
+    pub(crate) fn linear(&self, index: usize, weights: &[u8]) -> Option<(f32, Vec<f32>)> {
+        let mut first = self.line(index, weights)?;
+        Some((first.next()?, first.collect()))
+    }
+
+    /// The bias of a linear model of one output in f32, then a weight for each input.
+    fn line<'w>(
+        &self,
+        index: usize,
+        weights: &'w [u8],
+    ) -> Option<impl Iterator<Item = f32> + use<'w>> {
         let model = self.plan.models.get(index)?;
         let ([step], [input], [output]) = (&model.steps[..], &model.inputs[..], &model.outputs[..])
         else {
@@ -192,11 +210,9 @@ impl Executable {
         if !plain {
             return None;
         }
-        // Of each 16 lanes the first: the bias, then a weight for each input.
+        // Of each 16 lanes the first.
         let lanes = weights[call.weights.clone()].as_chunks().0.iter();
-        let mut first = lanes.step_by(LANES).map(|&float| f32::from_le_bytes(float));
-        let bias = first.next()?;
-        first.all(|weight| weight == 1.0).then_some(bias)
+        Some(lanes.step_by(LANES).map(|&float| f32::from_le_bytes(float)))
     }
 }
 
