@@ -217,10 +217,11 @@ impl Explainer {
         let adds_up = engine
             .adds_up(weights)
             .filter(|&bias| transforms.add_up_exactly(bias));
-        let linear = engine
-            .linear(weights)
-            .filter(|_| STAGED && adds_up.is_none())
-            .and_then(|linear| line::Linear::new(linear, &owners));
+        let linear = match adds_up {
+            None if STAGED => engine.linear(weights),
+            _ => None,
+        };
+        let linear = linear.and_then(|linear| line::Linear::new(linear, &owners));
         let evaluations = layout.evaluations as u64;
         let work = match (&adds_up, &linear, &partials) {
             (Some(_), ..) => evaluations.saturating_mul(transforms.width() as u64),
@@ -366,7 +367,7 @@ impl Explainer {
         if let Some(bias) = self.adds_up {
             return self.evaluate_points(bias.into(), parts, v, each);
         }
-        if let Some(linear) = self.linear.as_ref().filter(|_| STAGED) {
+        if let (true, Some(linear)) = (STAGED, &self.linear) {
             let (parts, mut each) = ((&self.parts[..], &parts[..]), each);
             return linear.evaluate(&self.layout, parts, sums, |index, sum| each(v, index, sum));
         }
