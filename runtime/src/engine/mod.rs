@@ -285,7 +285,7 @@ impl Engine {
         fields: &[usize],
         limit: usize,
     ) -> Option<Partials> {
-        let wanted = [0];
+        let wanted: &[u16] = &[0];
         #[cfg(feature = "outputs")]
         let members: Vec<u16>;
         #[cfg(feature = "outputs")]
@@ -296,10 +296,10 @@ impl Engine {
                 members = blend.members.iter().map(|member| member.output).collect();
                 &members[..]
             }
-            _ => &wanted,
+            _ => wanted,
         };
         self.executable()?
-            .partials(0, weights, owners, fields, &wanted[..], limit)
+            .partials(0, weights, owners, fields, wanted, limit)
     }
 
     /// Keeps what depends on one group alone: see [`Executable::keep`].

@@ -123,7 +123,7 @@ impl Linear {
             let (start, width) = starts[group];
             &parts[start + usize::from(mask) * width..][..width]
         };
-        self.sums(layout, None, of, sums, |set, sum| each(set, sum))?;
+        self.sums(layout, None, of, sums, &mut each)?;
         for group in 0..groups {
             for mask in 1..layout.full(group) {
                 let fixed = Some((group, mask));
