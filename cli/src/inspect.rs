@@ -256,8 +256,9 @@ fn model(out: &mut String, opened: &Opened) {
     }
     let _ = writeln!(
         out,
-        "  an explanation costs {} evaluations",
-        scorer.explanation_cost()
+        "  an explanation costs {} evaluations, {} multiply-adds",
+        scorer.explanation_cost(),
+        scorer.explanation_work()
     );
 }
 

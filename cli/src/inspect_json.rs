@@ -42,6 +42,7 @@ pub(crate) fn object(opened: &Opened, language: &str) -> Value {
         "model_file_bytes": scorer.section(SectionKind::MODEL).map(<[u8]>::len),
         "multiply_adds": scorer.multiply_adds(),
         "explanation_evaluations": scorer.explanation_cost(),
+        "explanation_multiply_adds": scorer.explanation_work(),
         "score": score(scorer),
         "policy": policy(scorer, language),
         "sections": sections(scorer),

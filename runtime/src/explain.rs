@@ -2,17 +2,21 @@
 //! out.
 #![forbid(unsafe_code)]
 
+mod line;
+
 use std::ops::Range;
 use std::sync::Arc;
 
-use crate::decide::contribution::{FieldMasks, Layout, attribute};
+use crate::decide::contribution::{Layout, attribute};
 use crate::decide::{
     DecideParts, Decision, Flags, MAX_OTHERS, Outcome, Reasons, Record, restore, round_points,
 };
 use crate::engine::{Engine, Memory};
 use crate::error::{Error, Result};
-use crate::memory::wipe;
-use crate::plan::{MAX_ROWS, PartialRows, Partials};
+use crate::memory::{LINE, Line, wipe};
+use crate::plan::{
+    JoinedRows, MAX_LINES, MAX_ROWS, Masks, PartialRows, Partials, STAGED, masks as masks_of,
+};
 use crate::schema::transform::Transforms;
 use crate::schema::{FieldSet, MAX_GROUPS, Schema, in_order, resolve};
 
@@ -73,6 +77,11 @@ pub(crate) struct Explainer {
     reference: Vec<f64>,
     /// For each group: where its features lie in a row.
     ranges: Vec<Vec<Range<usize>>>,
+    /// For each group, those of its features that every evaluation reads beside the first layer's
+    /// parts: where they lie among its own, and in a row.
+    reads: Vec<Vec<(usize, Range<usize>)>>,
+    /// Whether there are any, or values that come back for every evaluation.
+    beside: bool,
     /// For each group: where its features start in [`Scratch::parts`], and how many they are.
     parts: Vec<(usize, usize)>,
     parts_len: usize,
@@ -84,6 +93,10 @@ pub(crate) struct Explainer {
     owners: Vec<u16>,
     /// The bias of a model that adds its features up, exactly.
     adds_up: Option<f32>,
+    /// A linear model in f32.
+    linear: Option<line::Linear>,
+    /// Multiply-adds of an explanation.
+    work: u64,
     group_ranks: Vec<u16>,
     field_ranks: Vec<u16>,
 }
@@ -97,6 +110,10 @@ pub(crate) struct Scratch {
     /// The score of every evaluation, in 1/1024 points.
     pub v: Vec<i64>,
     joined: Joined,
+    /// Values that depend on one group alone, for each mask of its fields.
+    kept: Vec<Line>,
+    /// A linear model's sums of all sets of groups.
+    sums: Vec<f32>,
 }
 
 /// The model's first layer in parts: for a set of fields, what the groups' parts join to. Sums are the
@@ -121,6 +138,8 @@ impl Scratch {
         wipe(&mut self.joined.parts, 0);
         wipe(&mut self.joined.levels, 0);
         wipe(&mut self.joined.rows, 0);
+        wipe(&mut self.kept, Line([0; LINE]));
+        wipe(&mut self.sums, 0.0);
     }
 }
 
@@ -155,13 +174,6 @@ impl Explainer {
                 ),
             ));
         }
-        let work = engine.multiply_adds();
-        if work.saturating_mul(layout.evaluations as u64) > MAX_WORK {
-            return Err(Error::malformed(
-                "section DCDE",
-                format!("explanations of at most {MAX_WORK} multiply-adds"),
-            ));
-        }
         let ranges: Vec<Vec<Range<usize>>> =
             (0..groups).map(|g| transforms.group_ranges(g)).collect();
         let mut parts = Vec::with_capacity(groups);
@@ -177,19 +189,52 @@ impl Explainer {
                 format!("groups whose features over all masks are at most {MAX_PARTS}"),
             ));
         }
-        let rows = parts_of(&layout.members).max(MAX_ROWS);
-        let partials = engine
-            .partials()
-            .filter(|partials| rows.saturating_mul(partials.len) <= MAX_PARTS);
         let mut owners = vec![NO_GROUP; transforms.width()];
         for (group, ranges) in ranges.iter().enumerate() {
             for range in ranges {
                 owners[range.clone()].fill(group as u16);
             }
         }
+        let rows = parts_of(&layout.members).max(MAX_ROWS);
+        let fields: Vec<usize> = layout.members.iter().map(Vec::len).collect();
+        let partials = engine
+            .partials(weights, &owners, &fields, MAX_PARTS / rows)
+            .filter(|partials| partials.lines() <= MAX_LINES);
+        // Nothing is read of a group but for whole blocks of its features.
+        let read = |range: &Range<usize>| match &partials {
+            Some(partials) if STAGED => range.clone().any(|at| partials.reads(at)),
+            _ => false,
+        };
+        let reads = ranges.iter().map(|ranges| {
+            let mut from = 0;
+            let placed = ranges.iter().map(|range| {
+                from += range.len();
+                (from - range.len(), range.clone())
+            });
+            placed.filter(|(_, range)| read(range)).collect()
+        });
+        let reads: Vec<Vec<_>> = reads.collect();
         let adds_up = engine
             .adds_up(weights)
             .filter(|&bias| transforms.add_up_exactly(bias));
+        let linear = match adds_up {
+            None if STAGED => engine.linear(weights),
+            _ => None,
+        };
+        let linear = linear.and_then(|linear| line::Linear::new(linear, &owners));
+        let evaluations = layout.evaluations as u64;
+        let work = match (&adds_up, &linear, &partials) {
+            (Some(_), ..) => evaluations.saturating_mul(transforms.width() as u64),
+            (None, Some(linear), _) => linear.work(&layout),
+            (None, None, Some(partials)) => partials.work(layout.evaluations),
+            (None, None, None) => evaluations.saturating_mul(engine.multiply_adds()),
+        };
+        if work > MAX_WORK {
+            return Err(Error::malformed(
+                "section DCDE",
+                format!("explanations of at most {MAX_WORK} multiply-adds"),
+            ));
+        }
         let mut reference = vec![0.0; transforms.inputs()];
         Record::borrow(&decide.reference)
             .and_then(|record| resolve(&restore(&record, schema)?, &mut reference))
@@ -214,9 +259,16 @@ impl Explainer {
             parts_len,
             features: transforms.width(),
             sources: transforms.sources(),
+            beside: reads.iter().any(|reads| !reads.is_empty())
+                || partials
+                    .as_ref()
+                    .is_some_and(|partials| partials.lines() > 0),
+            reads,
             partials,
             owners,
             adds_up,
+            linear,
+            work,
             group_ranks: ranks(&codes),
             field_ranks: ranks(&reasons),
         })
@@ -224,6 +276,11 @@ impl Explainer {
 
     pub fn evaluations(&self) -> usize {
         self.layout.evaluations
+    }
+
+    /// Multiply-adds of all of them.
+    pub fn work(&self) -> u64 {
+        self.work
     }
 
     /// The evaluation that reads every field from the application.
@@ -241,11 +298,22 @@ impl Explainer {
             features: vec![0.0; self.features],
             parts: vec![0.0; self.parts_len],
             v: vec![0; self.evaluations()],
-            joined: self.partials.map_or_else(Joined::default, |p| Joined {
-                parts: vec![0; p.len * parts_of(&self.layout.members)],
-                levels: vec![0; p.len * (self.layout.members.len() + 1)],
-                rows: vec![0; p.len * MAX_ROWS],
-            }),
+            sums: match &self.linear {
+                Some(_) => vec![0.0; self.whole() + 1],
+                None => Vec::new(),
+            },
+            kept: self
+                .partials
+                .as_ref()
+                .map_or_else(Vec::new, |partials| vec![Line([0; LINE]); partials.lines()]),
+            joined: self
+                .partials
+                .as_ref()
+                .map_or_else(Joined::default, |p| Joined {
+                    parts: vec![0; p.len * parts_of(&self.layout.members)],
+                    levels: vec![0; p.len * (self.layout.members.len() + 1)],
+                    rows: vec![0; p.len * MAX_ROWS],
+                }),
         }
     }
 
@@ -289,10 +357,19 @@ impl Explainer {
         each: impl FnMut(&mut [i64], usize, f64) -> Result<()>,
     ) -> Result<()> {
         let Scratch {
-            parts, v, joined, ..
+            parts,
+            v,
+            joined,
+            kept,
+            sums,
+            ..
         } = scratch;
         if let Some(bias) = self.adds_up {
             return self.evaluate_points(bias.into(), parts, v, each);
+        }
+        if let (true, Some(linear)) = (STAGED, &self.linear) {
+            let (parts, mut each) = ((&self.parts[..], &parts[..]), each);
+            return linear.evaluate(&self.layout, parts, sums, |index, sum| each(v, index, sum));
         }
         let mut walk = Walk {
             engine,
@@ -304,8 +381,11 @@ impl Explainer {
             rows: 0,
             most: engine.rows(),
         };
-        match self.partials {
-            Some(partials) => self.evaluate_joined(partials, parts, joined, &mut walk),
+        match &self.partials {
+            Some(partials) => {
+                self.keep(partials, parts, kept, &mut walk)?;
+                self.evaluate_joined(partials, parts, (joined, kept), &mut walk)
+            }
             None => self.evaluate_rows(parts, &mut walk),
         }
     }
@@ -342,16 +422,45 @@ impl Explainer {
         walk.flush(|walk, rows| walk.engine.run(walk.weights, rows, walk.memory))
     }
 
+    /// Everything that depends on one group alone, once for each of its masks.
+    fn keep<E: Each>(
+        &self,
+        partials: &Partials,
+        parts: &[f64],
+        kept: &mut [Line],
+        walk: &mut Walk<'_, E>,
+    ) -> Result<()> {
+        for (group, members) in self.layout.members.iter().enumerate() {
+            let all = masks_of(members.len());
+            if !partials.keeps(group) {
+                continue;
+            }
+            for first in (0..all).step_by(MAX_ROWS) {
+                let rows = (all - first).min(MAX_ROWS);
+                for row in 0..rows {
+                    self.assemble_group(group, first + row, row, parts, walk)?;
+                }
+                let of = (partials, group);
+                walk.engine
+                    .keep(walk.weights, of, (first, rows), walk.memory, kept)?;
+            }
+        }
+        Ok(())
+    }
+
     /// The first layer once for each part of a group; what follows it for every evaluation.
     fn evaluate_joined<E: Each>(
         &self,
-        partials: Partials,
+        partials: &Partials,
         parts: &[f64],
-        joined: &mut Joined,
+        (joined, kept): (&mut Joined, &[Line]),
         walk: &mut Walk<'_, E>,
     ) -> Result<()> {
         let len = partials.len;
-        self.first_layer(partials, parts, &mut joined.parts, walk)?;
+        if len > 0 {
+            self.first_layer(partials, parts, &mut joined.parts, walk)?;
+        }
+        let features = parts;
         let Joined {
             parts,
             levels,
@@ -373,14 +482,29 @@ impl Explainer {
             0 => partials.bits.then(|| part(group, 0)),
             _ => Some(part(group, full(group))),
         };
-        let run = |walk: &mut Walk<'_, E>, rows: &[i32], count: usize| {
-            let Walk {
-                engine,
-                weights,
-                memory,
-                ..
-            } = walk;
-            engine.run_joined(weights, count, rows, memory)
+        let mut masks = [Masks::default(); MAX_ROWS];
+        // What a row has beside its words.
+        let beside = |walk: &mut Walk<'_, E>, masks: &mut [Masks; MAX_ROWS]| {
+            if !STAGED || !self.beside {
+                return Ok(());
+            }
+            let own = &mut masks[walk.rows];
+            *own = self.layout.masks(walk.first + walk.rows);
+            for (group, reads) in self.reads.iter().enumerate() {
+                let (start, width) = self.parts[group];
+                let start = start + usize::from(own[group]) * width;
+                for (from, range) in reads {
+                    let features = &features[start + from..][..range.len()];
+                    walk.engine
+                        .write(walk.memory, walk.rows, range.start, features)?;
+                }
+            }
+            Ok::<_, Error>(())
+        };
+        let run = |walk: &mut Walk<'_, E>, words: &[i32], masks: &[Masks]| {
+            let rows = JoinedRows { masks, words, kept };
+            walk.engine
+                .run_joined(walk.weights, partials, rows, walk.memory)
         };
         levels[groups * len..].copy_from_slice(&parts[..len]);
         let mut levels = Levels {
@@ -393,7 +517,8 @@ impl Explainer {
                 levels.raise(group, whole(group, set, group));
             }
             rows[walk.rows * len..][..len].copy_from_slice(levels.at(0));
-            walk.next(|walk, count| run(walk, rows, count))?;
+            beside(walk, &mut masks)?;
+            walk.next(|walk, count| run(walk, rows, &masks[..count]))?;
         }
         for group in (0..groups).filter(|&group| full(group) > 1) {
             // The group comes first, and only its parts go through its own level.
@@ -405,23 +530,24 @@ impl Explainer {
                 for mask in 1..full(group) {
                     let row = &mut rows[walk.rows * len..][..len];
                     partials.join(levels.at(1), part(group, mask), row);
-                    walk.next(|walk, count| run(walk, rows, count))?;
+                    beside(walk, &mut masks)?;
+                    walk.next(|walk, count| run(walk, rows, &masks[..count]))?;
                 }
             }
         }
-        walk.flush(|walk, count| run(walk, rows, count))
+        walk.flush(|walk, count| run(walk, rows, &masks[..count]))
     }
 
     /// Fills in [`Joined::parts`].
     fn first_layer<E: Each>(
         &self,
-        partials: Partials,
+        partials: &Partials,
         parts: &[f64],
         out: &mut [i32],
         walk: &mut Walk<'_, E>,
     ) -> Result<()> {
         let len = partials.len;
-        let mut masks = FieldMasks::default();
+        let mut masks = Masks::default();
         let mut groups = [NO_GROUP; MAX_ROWS];
         let mut done = 0;
         let mut flush = |walk: &mut Walk<'_, E>, groups: &[u16]| {
@@ -433,7 +559,7 @@ impl Explainer {
                 owners: &self.owners,
             };
             walk.engine
-                .run_partials(walk.weights, rows, walk.memory, to)
+                .run_partials(walk.weights, partials, rows, walk.memory, to)
         };
         self.assemble(&masks, parts, walk)?;
         walk.rows = 1;
@@ -450,14 +576,7 @@ impl Explainer {
             masks[group] = 0;
         }
         flush(walk, &groups)?;
-        if !partials.bits {
-            let (reference, changes) = out.split_at_mut(len);
-            for change in changes.chunks_exact_mut(len) {
-                for (change, reference) in change.iter_mut().zip(&*reference) {
-                    *change = change.wrapping_sub(*reference);
-                }
-            }
-        }
+        partials.changes(out);
         Ok(())
     }
 
@@ -465,19 +584,31 @@ impl Explainer {
     /// the others from the reference into the next row.
     fn assemble<E: Each>(
         &self,
-        masks: &FieldMasks,
+        masks: &Masks,
         parts: &[f64],
         walk: &mut Walk<'_, E>,
     ) -> Result<()> {
-        for (group, ranges) in self.ranges.iter().enumerate() {
-            let (start, width) = self.parts[group];
-            let mut from = start + usize::from(masks[group]) * width;
-            for range in ranges {
-                let features = &parts[from..from + range.len()];
-                walk.engine
-                    .write(walk.memory, walk.rows, range.start, features)?;
-                from += range.len();
-            }
+        for (group, &mask) in masks.iter().enumerate().take(self.ranges.len()) {
+            self.assemble_group(group, mask.into(), walk.rows, parts, walk)?;
+        }
+        Ok(())
+    }
+
+    /// Writes a group's features for one mask of its fields into a row.
+    fn assemble_group<E: Each>(
+        &self,
+        group: usize,
+        mask: usize,
+        row: usize,
+        parts: &[f64],
+        walk: &mut Walk<'_, E>,
+    ) -> Result<()> {
+        let (start, width) = self.parts[group];
+        let mut from = start + mask * width;
+        for range in &self.ranges[group] {
+            let features = &parts[from..from + range.len()];
+            walk.engine.write(walk.memory, row, range.start, features)?;
+            from += range.len();
         }
         Ok(())
     }
@@ -566,7 +697,7 @@ struct Levels<'a> {
     words: &'a mut [i32],
     /// For each group the level that has what it joins to: its own, or one behind.
     found: [usize; MAX_GROUPS + 1],
-    partials: Partials,
+    partials: &'a Partials,
 }
 
 impl Levels<'_> {

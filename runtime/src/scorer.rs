@@ -638,7 +638,7 @@ impl Scorer {
             .section(SectionKind::KNOWN_ANSWERS)
             .unwrap_or_default();
         let vectors: KnownAnswers = cbor::decode(bytes, "section KATV")?;
-        let each = self.explanation_cost() as u64 * self.inner.engine.multiply_adds();
+        let each = self.explanation_work();
         let work = (vectors.records.len() as u64).saturating_mul(each);
         if vectors.records.len() > MAX_KNOWN_ANSWERS || work > MAX_SELF_TEST_WORK {
             return Err(Error::malformed(
@@ -741,6 +741,11 @@ impl Scorer {
     /// How many evaluations an explanation costs.
     pub fn explanation_cost(&self) -> usize {
         self.inner.explainer.evaluations()
+    }
+
+    /// Multiply-adds of an explanation, what its evaluations share counted once.
+    pub fn explanation_work(&self) -> u64 {
+        self.inner.explainer.work()
     }
 
     /// The bytes of a section, if the bundle has it.

@@ -1,5 +1,6 @@
 //! Building: recipe, data and model in, one signed bundle out, or a gate that says why not.
 
+mod budget;
 mod calibration;
 mod compress;
 mod gate;
@@ -475,42 +476,15 @@ impl<'w> Bench<'w> {
     /// A budget that is too small is the recipe's affair, not the bundle's.
     fn explain_budget(&self, error: Error) -> Error {
         let schema = &self.workshop.schema;
-        let sizes: Vec<usize> = (0..schema.groups().len())
-            .map(|g| {
-                schema
-                    .fields()
-                    .iter()
-                    .filter(|f| usize::from(f.group) == g)
-                    .count()
-            })
-            .collect();
-        let half = (1usize << sizes.len()) / 2;
-        let parts = sizes.iter().map(|m| half * ((1usize << m) - 2));
-        let cost = (1usize << sizes.len()) + parts.sum::<usize>();
-        if cost <= self.decide.budget as usize {
-            return error;
+        let groups = schema.groups().iter().enumerate().map(|(at, group)| {
+            let own = schema.fields().iter();
+            let own = own.filter(|field| usize::from(field.group) == at);
+            (own.count(), vec![group.name.as_str()])
+        });
+        match budget::refusal(groups.collect(), self.decide.budget as usize) {
+            Some((what, hint)) => Error::input("compile.contribution_budget", what).hint(hint),
+            None => error,
         }
-        let mut by_size: Vec<(usize, &str)> = sizes
-            .iter()
-            .zip(schema.groups())
-            .map(|(&m, g)| (m, g.name.as_str()))
-            .collect();
-        by_size.sort();
-        let join = by_size
-            .iter()
-            .take(2)
-            .map(|(_, name)| *name)
-            .collect::<Vec<_>>()
-            .join(" and ");
-        Error::input(
-            "compile.contribution_budget",
-            format!(
-                "at least {cost} evaluations for {} groups, not {}",
-                sizes.len(),
-                self.decide.budget
-            ),
-        )
-        .hint(format!("raise it, or join the groups {join}"))
     }
 }
 

@@ -12,6 +12,7 @@
 //! All values are integers over the common denominator n!·m!; nothing is rounded before the end.
 
 use crate::decide::scale::{POINT, divide};
+use crate::plan::Masks;
 
 /// Where each evaluation's score lies in the table of `v`: first every set of whole groups, then
 /// for each group of several fields every set of the others with every proper part of its fields.
@@ -24,9 +25,6 @@ pub(crate) struct Layout {
     /// Length of the table: how many evaluations an explanation costs.
     pub evaluations: usize,
 }
-
-/// One evaluation: which fields come from the application. For each group, a mask of its fields.
-pub(crate) type FieldMasks = [u16; crate::schema::MAX_GROUPS];
 
 impl Layout {
     pub(crate) fn new(members: Vec<Vec<u16>>) -> Self {
@@ -44,13 +42,14 @@ impl Layout {
         }
     }
 
-    fn full(&self, group: usize) -> u16 {
+    /// The mask of all of a group's fields.
+    pub(crate) fn full(&self, group: usize) -> u16 {
         ((1u32 << self.members[group].len()) - 1) as u16
     }
 
     /// The masks of evaluation `index`.
-    pub(crate) fn masks(&self, index: usize) -> FieldMasks {
-        let mut masks = FieldMasks::default();
+    pub(crate) fn masks(&self, index: usize) -> Masks {
+        let mut masks = Masks::default();
         if index < 1 << self.members.len() {
             for (group, mask) in masks.iter_mut().enumerate().take(self.members.len()) {
                 *mask = if index >> group & 1 == 1 {
@@ -90,7 +89,7 @@ impl Layout {
 
     /// Where v of the set `others` (bits of the groups without `group`, closed up) and the part
     /// `mask` of the group's fields lies.
-    fn at(&self, group: usize, others: usize, mask: u16) -> usize {
+    pub(crate) fn at(&self, group: usize, others: usize, mask: u16) -> usize {
         let full = self.full(group);
         if mask == 0 || mask == full {
             let low = others & ((1 << group) - 1);
@@ -307,7 +306,7 @@ mod tests {
     #[test]
     fn every_evaluation_has_its_own_place() {
         let layout = Layout::new(vec![vec![0, 1], vec![2], vec![3, 4, 5], vec![6]]);
-        let all: Vec<FieldMasks> = (0..layout.evaluations).map(|i| layout.masks(i)).collect();
+        let all: Vec<Masks> = (0..layout.evaluations).map(|i| layout.masks(i)).collect();
         for (i, masks) in all.iter().enumerate() {
             assert_eq!(all.iter().position(|m| m == masks), Some(i));
         }

@@ -17,7 +17,10 @@ use crate::bundle::EngineKind;
 use crate::decide::Blend;
 use crate::error::{Error, ErrorKind, Result};
 use crate::kernels::Kernels;
-use crate::plan::{Arena, Buffer, Executable, MAX_ROWS, Model, PartialRows, Partials, Port};
+use crate::memory::Line;
+use crate::plan::{
+    Arena, Buffer, Executable, JoinedRows, MAX_ROWS, Model, PartialRows, Partials, Port,
+};
 
 /// What executes a bundle's models.
 #[derive(Debug)]
@@ -270,15 +273,66 @@ impl Engine {
         self.executable()?.adds_up(0, weights)
     }
 
-    /// How the model's first layer comes in parts: see [`Executable::partials`].
-    pub fn partials(&self) -> Option<Partials> {
-        self.executable()?.partials(0)
+    /// Bias and weights of a linear model in f32: see [`Executable::linear`].
+    pub fn linear(&self, weights: &[u8]) -> Option<(f32, Vec<f32>)> {
+        #[cfg(feature = "outputs")]
+        if let Self::Plan { blend: Some(_), .. } = self {
+            return None;
+        }
+        self.executable()?.linear(0, weights)
+    }
+
+    /// The model in parts: see [`Executable::partials`].
+    pub fn partials(
+        &self,
+        weights: &[u8],
+        owners: &[u16],
+        fields: &[usize],
+        limit: usize,
+    ) -> Option<Partials> {
+        let wanted: &[u16] = &[0];
+        #[cfg(feature = "outputs")]
+        let members: Vec<u16>;
+        #[cfg(feature = "outputs")]
+        let wanted = match self {
+            Self::Plan {
+                blend: Some(blend), ..
+            } => {
+                members = blend.members.iter().map(|member| member.output).collect();
+                &members[..]
+            }
+            _ => wanted,
+        };
+        self.executable()?
+            .partials(0, weights, owners, fields, wanted, limit)
+    }
+
+    /// Keeps what depends on one group alone: see [`Executable::keep`].
+    pub fn keep(
+        &self,
+        weights: &[u8],
+        group: (&Partials, usize),
+        rows: (usize, usize),
+        memory: &mut Memory,
+        kept: &mut [Line],
+    ) -> Result<()> {
+        match self {
+            Self::Plan {
+                executable,
+                kernels,
+                ..
+            } => executable.keep(kernels, weights, group, rows, &mut memory.arena, kept),
+            // It comes in no parts.
+            #[cfg(feature = "files")]
+            Self::File(_) => Ok(()),
+        }
     }
 
     /// The parts of the first rows.
     pub fn run_partials(
         &self,
         weights: &[u8],
+        partials: &Partials,
         rows: PartialRows<'_>,
         memory: &mut Memory,
         out: &mut [i32],
@@ -288,19 +342,19 @@ impl Engine {
                 executable,
                 kernels,
                 ..
-            } => executable.run_partials(0, kernels, weights, rows, &mut memory.arena, out),
+            } => executable.run_partials(kernels, weights, partials, rows, &mut memory.arena, out),
             // It comes in no parts.
             #[cfg(feature = "files")]
             Self::File(_) => Ok(()),
         }
     }
 
-    /// Runs `rows` rows from joined parts on.
+    /// Runs rows from what is joined or kept of them on.
     pub fn run_joined(
         &self,
         weights: &[u8],
-        rows: usize,
-        joined: &[i32],
+        partials: &Partials,
+        rows: JoinedRows<'_>,
         memory: &mut Memory,
     ) -> Result<()> {
         match self {
@@ -308,7 +362,7 @@ impl Engine {
                 executable,
                 kernels,
                 ..
-            } => executable.run_joined(0, kernels, weights, rows, joined, &mut memory.arena),
+            } => executable.run_joined(kernels, weights, partials, rows, &mut memory.arena),
             // It comes in no parts.
             #[cfg(feature = "files")]
             Self::File(_) => Ok(()),

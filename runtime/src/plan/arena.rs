@@ -20,6 +20,11 @@ impl Place {
             end: start + buffer.row_bytes() / LINE,
         }
     }
+
+    /// Lines that one row of it takes.
+    pub(super) const fn lines(&self) -> usize {
+        self.end - self.start
+    }
 }
 
 /// Memory for some rows of a model's buffers.
@@ -44,6 +49,12 @@ impl Arena {
 
     fn range(&self, place: &Place) -> Range<usize> {
         place.start * self.rows..place.end * self.rows
+    }
+
+    /// One row of a buffer.
+    pub(super) fn row(&mut self, place: &Place, row: usize) -> &mut [Line] {
+        let start = place.start * self.rows + row * place.lines();
+        &mut self.lines[start..start + place.lines()]
     }
 
     /// The bytes of two buffers that validation has found not to overlap.

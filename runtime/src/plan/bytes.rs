@@ -159,7 +159,7 @@ pub(super) fn check(
 
 /// Whether input and output hold every place of a nest.
 fn reaches(nest: &Nest, from: &Buffer, to: &Buffer) -> bool {
-    holds(nest, 0, &nest.axes, from.len) && holds(nest, 2, &nest.axes, to.len)
+    holds(nest, 0, from.len) && holds(nest, 2, to.len)
 }
 
 /// The axes of a dense step.

@@ -8,6 +8,7 @@ pub mod ensemble;
 mod operation;
 mod partial;
 mod program;
+mod stages;
 #[cfg(feature = "tensors")]
 mod tensor;
 mod trees;
@@ -16,11 +17,11 @@ mod validate;
 pub use arena::Arena;
 use arena::Place;
 pub use operation::TensorOperation;
-use partial::Partial;
-pub(crate) use partial::{PartialRows, Partials};
+pub(crate) use partial::{JoinedRows, Masks, PartialRows, Partials};
 pub use program::{
     Axis, Buffer, CONSTANT, ElementType, Model, Nest, PLAN_VERSION, Plan, Port, Step,
 };
+pub(crate) use stages::{MAX_LINES, STAGED, masks};
 pub use trees::{MAX_CATEGORIES, MAX_SLOTS, MAX_SPLITS, MAX_THRESHOLDS, MAX_TREES};
 pub use validate::{MAX_ARENA_BYTES, MAX_CHECKED, MAX_MODELS, MAX_MULTIPLY_ADDS, MAX_STEPS};
 
@@ -49,8 +50,6 @@ pub struct Executable {
 struct Prepared {
     multiply_adds: u64,
     calls: Vec<Call>,
-    /// What the first two steps give group by group.
-    partial: Partial,
 }
 
 /// One step, ready to run.
@@ -183,6 +182,24 @@ impl Executable {
     /// The bias of model `index` where all that it does is to add its inputs to that, as a
     /// scorecard does.
     pub(crate) fn adds_up(&self, index: usize, weights: &[u8]) -> Option<f32> {
+        let mut first = self.line(index, weights)?;
+        let bias = first.next()?;
+        first.all(|weight| weight == 1.0).then_some(bias)
+    }
+
+    /// Bias and weights of model `index` where all that it does is to add its inputs to that, each
+    /// with a weight: one product after the other, in f32.
+    pub(crate) fn linear(&self, index: usize, weights: &[u8]) -> Option<(f32, Vec<f32>)> {
+        let mut first = self.line(index, weights)?;
+        Some((first.next()?, first.collect()))
+    }
+
+    /// The bias of a linear model of one output in f32, then a weight for each input.
+    fn line<'w>(
+        &self,
+        index: usize,
+        weights: &'w [u8],
+    ) -> Option<impl Iterator<Item = f32> + use<'w>> {
         let model = self.plan.models.get(index)?;
         let ([step], [input], [output]) = (&model.steps[..], &model.inputs[..], &model.outputs[..])
         else {
@@ -200,11 +217,9 @@ impl Executable {
         if !plain {
             return None;
         }
-        // Of each 16 lanes the first: the bias, then a weight for each input.
+        // Of each 16 lanes the first.
         let lanes = weights[call.weights.clone()].as_chunks().0.iter();
-        let mut first = lanes.step_by(LANES).map(|&float| f32::from_le_bytes(float));
-        let bias = first.next()?;
-        first.all(|weight| weight == 1.0).then_some(bias)
+        Some(lanes.step_by(LANES).map(|&float| f32::from_le_bytes(float)))
     }
 }
 
@@ -222,7 +237,6 @@ impl Prepared {
             .collect();
         Self {
             multiply_adds: cost.multiply_adds,
-            partial: Partial::new(model, &calls, weights),
             calls,
         }
     }

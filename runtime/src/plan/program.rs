@@ -425,6 +425,18 @@ variants!(Step [
 structure!(Nest [inner, start, axes]);
 structure!(Axis [count, left, right, output]);
 
+impl Nest {
+    /// The least and the greatest element that one operand reaches: left, right or output.
+    pub(super) fn reach(&self, operand: usize) -> (i64, i64) {
+        let start = i64::from(self.start[operand]);
+        self.axes.iter().fold((start, start), |(low, high), axis| {
+            let stride = [axis.left, axis.right, axis.output][operand];
+            let far = i64::from(stride) * (i64::from(axis.count) - 1);
+            (low + far.min(0), high + far.max(0))
+        })
+    }
+}
+
 impl Plan {
     /// The feature bits that a bundle of it must require
     /// ([`features`](crate::bundle::container::features)).
@@ -507,6 +519,18 @@ impl Step {
             Self::TensorQuantise { output, .. }
             | Self::TensorDense { output, .. }
             | Self::TensorDequantise { output, .. } => output,
+        }
+    }
+
+    /// What a tensor step walks.
+    pub(super) const fn nest(&self) -> Option<&Nest> {
+        match self {
+            Self::Tensor { nest, .. } => Some(nest),
+            #[cfg(feature = "tensors")]
+            Self::TensorQuantise { nest, .. }
+            | Self::TensorDense { nest, .. }
+            | Self::TensorDequantise { nest, .. } => Some(nest),
+            _ => None,
         }
     }
 

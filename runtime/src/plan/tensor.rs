@@ -37,19 +37,9 @@ pub(super) fn fault<T>(what: &str) -> Result<T> {
     Err(Error::malformed("section PLAN", what.to_owned()))
 }
 
-/// The least and the greatest element that one operand of a nest reaches.
-fn reach(nest: &Nest, operand: usize, axes: &[crate::plan::Axis]) -> (i64, i64) {
-    let start = i64::from(nest.start[operand]);
-    axes.iter().fold((start, start), |(low, high), axis| {
-        let stride = [axis.left, axis.right, axis.output][operand];
-        let far = i64::from(stride) * (i64::from(axis.count) - 1);
-        (low + far.min(0), high + far.max(0))
-    })
-}
-
 /// Whether `len` elements hold all that an operand reaches.
-pub(super) fn holds(nest: &Nest, operand: usize, axes: &[crate::plan::Axis], len: u32) -> bool {
-    let (low, high) = reach(nest, operand, axes);
+pub(super) fn holds(nest: &Nest, operand: usize, len: u32) -> bool {
+    let (low, high) = nest.reach(operand);
     low >= 0 && high < i64::from(len)
 }
 
@@ -140,10 +130,10 @@ pub(super) fn check_shape(
     if (!two && other != own) || (!(constant || table) && *size != 0) {
         return fault("a right operand and a size where the operation has them");
     }
-    if !holds(nest, 0, &nest.axes, left.len) || (two && !holds(nest, 1, &nest.axes, right_len)) {
+    if !holds(nest, 0, left.len) || (two && !holds(nest, 1, right_len)) {
         return fault("operands that hold every place");
     }
-    if !holds(nest, 2, &nest.axes, output.len) {
+    if !holds(nest, 2, output.len) {
         return fault("an output that holds every place");
     }
     let last = outer.last().map_or(1, |axis| u64::from(axis.count));

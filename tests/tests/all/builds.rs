@@ -522,7 +522,11 @@ fn a_budget_too_small_for_the_groups_is_refused_with_a_proposal() {
     let spoil = |p: &Project| p.change("calibration_rows = 200", "contribution_budget = 5");
     says(
         spoil,
-        &["compile.contribution_budget", "at least", "join the groups"],
+        &[
+            "compile.contribution_budget",
+            "at least",
+            "leave fields out",
+        ],
     );
 }
 

@@ -2,7 +2,7 @@
 
 use fieldscore_runtime::{Application, DecimalMark, Decision, Explanation, Scorer};
 use fieldscore_tests::alloc;
-use fieldscore_tests::fixture::{Parts, draw, fill, today};
+use fieldscore_tests::fixture::{Arithmetic, Parts, draw, fill, today};
 use fieldscore_tests::random::Random;
 
 fn applications(scorer: &Scorer, count: usize) -> Vec<Application> {
@@ -65,6 +65,23 @@ fn a_scorecard_allocates_nothing() {
         }
     });
     assert_eq!(calls, 0);
+}
+
+#[test]
+fn a_linear_model_allocates_nothing() {
+    let scorer = Parts::with_net(1, &[], Arithmetic::F32).scorer();
+    let all = applications(&scorer, 16);
+    let mut explanation = Explanation::empty(*scorer.bundle_id());
+    let calls = warm(|| {
+        for application in &all {
+            scorer.explain_into(application, &mut explanation).unwrap();
+        }
+    });
+    assert_eq!(calls, 0);
+    // Shared sums: fewer additions than features for each evaluation.
+    let plain = scorer.explanation_cost() as u64 * scorer.multiply_adds();
+    let work = scorer.explanation_work();
+    assert!(work < plain / 2, "{work} of {plain}");
 }
 
 #[test]
