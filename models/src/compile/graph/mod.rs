@@ -1,6 +1,7 @@
 //! Nets beyond chains of dense layers: tract's decluttered graph, lowered node by node to tensor steps in
 //! f32. The batch axis is one element: a plan scores a row at a time.
 
+mod direct;
 mod dynamic;
 mod element;
 mod emit;
