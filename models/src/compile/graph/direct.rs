@@ -62,38 +62,36 @@ impl Bytes {
     }
 }
 
-/// A step that makes all of some bytes zero.
-fn fill(output: u16, len: u32, codes: &ByteCodes) -> Draft {
-    let width = (1..=WIDE.min(len))
-        .rev()
-        .find(|width| len.is_multiple_of(*width));
-    let width = width.unwrap_or(1);
+/// A step that makes all of some bytes those of 0.0; `None` where rows of them differ.
+fn fill(output: u16, own: &Bytes, codes: &ByteCodes) -> Option<Draft> {
+    let (len, each) = (own.code.len() as u32, codes.constants.len() as u32);
+    let fits = |width: &u32| len.is_multiple_of(*width) && width.is_multiple_of(each);
+    let width = (1..=len.min(WIDE.max(each))).rev().find(fits)?;
+    let (first, _) = own.code.split_at(width as usize);
+    let constants: Vec<(f32, f32)> = first.iter().map(|code| (0.0, code.1)).collect();
+    if own.code.chunks(width as usize).any(|row| row != first) {
+        return None;
+    }
     let axis = |count, output| Axis {
         count,
         output,
         ..Axis::default()
     };
     let one = axis(1, 0);
-    Draft::Quantise {
+    let (rows, row) = (axis(len / width, width as i32), axis(width, 1));
+    Some(Draft::Quantise {
         input: 0,
         output,
         nest: Nest {
             inner: 0,
             start: [0; 3],
-            axes: [
-                one,
-                one,
-                one,
-                one,
-                axis(len / width, width as i32),
-                axis(width, 1),
-            ],
+            axes: [one, one, one, one, rows, row],
         },
         codes: ByteCodes {
-            constants: vec![(0.0, 0.0); width as usize],
+            constants,
             ..*codes
         },
-    }
+    })
 }
 
 /// The steps that pad a value before it becomes bytes.
@@ -140,10 +138,7 @@ impl Padding {
             return None;
         };
         let own = uses.read(*input) == 1 && uses.written_once(*output);
-        // An infinity times zero becomes byte 0.
-        let zero = codes.zero == 0
-            && zeros.iter().all(|byte| *byte == 0)
-            && codes.constants.iter().all(|(_, offset)| *offset == 0.0);
+        let zero = codes.zero == 0 && zeros.iter().all(|byte| *byte == 0);
         (own && zero && copy < quantise).then_some(Self {
             fill,
             copy,
@@ -202,8 +197,9 @@ fn joined(
     };
     let len = |at: u16| buffers[usize::from(at)].1;
     let own = Bytes::of(nest, codes, len(*padded), len(*bytes))?;
-    let fill = fill(*bytes, len(*bytes), codes);
+    let fill = fill(*bytes, &own, codes)?;
     if uses.private(*left)
+        && codes.constants.iter().all(|(_, offset)| *offset == 0.0)
         && let [place] = writers(drafts, *left)[..]
         && let Draft::Dense {
             input,
@@ -466,7 +462,7 @@ mod tests {
     }
 
     /// Two channels of three places, one of zeros around them, to bytes with the channels side by side.
-    fn padded(before: Option<Draft>) -> Vec<Draft> {
+    fn padded(before: Option<Draft>, offset: f32) -> Vec<Draft> {
         use TensorOperation as T;
         let zeros = float(T::Right, [0, CONSTANT, 2], nest([0; 3], &[[10, 0, 1]]));
         let copy = float(T::Copy, [1, 1, 2], nest([0, 0, 1], &[[2, 3, 5], [3, 1, 1]]));
@@ -474,7 +470,7 @@ mod tests {
             input: 2,
             output: 3,
             nest: nest([0; 3], &[[5, 1, 2], [2, 5, 1]]),
-            codes: codes(&[(2.0, 0.0), (3.0, 0.0)]),
+            codes: codes(&[(2.0, offset), (3.0, 0.0)]),
         };
         let rest = [
             Draft::Float(zeros, vec![0; 4]),
@@ -495,15 +491,18 @@ mod tests {
     fn a_layer_writes_into_the_padding_of_the_next() {
         let mut own = nest([0; 3], &[[3, 2, 1], [2, 0, 3], [4, 1, 0]]);
         own.inner = 1;
-        let mut all = padded(Some(Draft::Dense {
-            input: 0,
-            output: 1,
-            nest: own,
-            layer: 0,
-            order: Vec::new(),
-            relu: true,
-            bytes: None,
-        }));
+        let mut all = padded(
+            Some(Draft::Dense {
+                input: 0,
+                output: 1,
+                nest: own,
+                layer: 0,
+                order: Vec::new(),
+                relu: true,
+                bytes: None,
+            }),
+            0.0,
+        );
         pads(&mut all, &BUFFERS, &[]);
         let [
             Draft::Quantise {
@@ -533,10 +532,10 @@ mod tests {
 
     #[test]
     fn values_become_bytes_inside_their_padding() {
-        let mut all = padded(None);
+        let mut all = padded(None, 7.0);
         pads(&mut all, &BUFFERS, &[]);
         let [
-            Draft::Quantise { .. },
+            Draft::Quantise { codes: zeros, .. },
             Draft::Quantise {
                 input: 1,
                 output: 3,
@@ -547,10 +546,11 @@ mod tests {
         else {
             unreachable!("a fill and a conversion: {all:?}");
         };
-        assert_eq!(codes.constants, [(2.0, 0.0), (3.0, 0.0)]);
+        assert_eq!(codes.constants, [(2.0, 7.0), (3.0, 0.0)]);
+        assert_eq!(zeros.constants, [(0.0, 7.0), (0.0, 0.0)].repeat(5));
         assert_eq!(*own, nest([0, 0, 2], &[[3, 1, 2], [2, 3, 1]]));
         // What else reads the padded values needs them as they are.
-        let mut read = padded(None);
+        let mut read = padded(None, 0.0);
         let sum = float(TensorOperation::Exp, [2, 2, 0], nest([0; 3], &[[9, 1, 1]]));
         read.push(Draft::Float(sum, Vec::new()));
         pads(&mut read, &BUFFERS, &[]);
