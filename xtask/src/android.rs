@@ -52,6 +52,7 @@ pub fn run(workspace: &Workspace, args: &AndroidArgs) -> Result<()> {
 pub fn build(workspace: &Workspace, test: bool) -> Result<()> {
     maven(workspace, test)?;
     if test {
+        every_family(workspace)?;
         shrunk(workspace)?;
         layout(workspace)?;
     }
@@ -89,12 +90,23 @@ fn maven(workspace: &Workspace, test: bool) -> Result<()> {
     debian("javac", &["openjdk-17-jdk-headless"])?;
     debian("mvn", &["maven"])?;
     generate(workspace)?;
-    let target = android(workspace)?;
     // The Kotlin plugin leaves the classes of sources that are gone.
-    clear(&target.join("maven"))?;
+    clear(&android(workspace)?.join("maven"))?;
+    let mut command = mvn(workspace, &workspace.target.join("release"))?;
+    if !test {
+        command.arg("-DskipTests");
+    }
+    // A task's stdout is for its own lines.
+    run::run(command.arg("verify").stdout(std::io::stderr())).map_err(|failure| {
+        failure.with_hint("Maven fetches its plugins and the libraries from Maven Central, once")
+    })
+}
+
+/// Maven over what is generated, with the library in a folder.
+fn mvn(workspace: &Workspace, library: &Path) -> Result<Command> {
     let root = std::path::absolute(".").map_err(Failure::at("."))?;
-    let library = workspace.target.join("release");
-    let library = std::path::absolute(&library).map_err(Failure::at(library.display()))?;
+    let library = std::path::absolute(library).map_err(Failure::at(library.display()))?;
+    let target = android(workspace)?;
     let mut command = Command::new("mvn");
     command
         .args([
@@ -106,13 +118,28 @@ fn maven(workspace: &Workspace, test: bool) -> Result<()> {
         .arg(format!("-Dfieldscore.root={}", root.display()))
         .arg(format!("-Dfieldscore.target={}", target.display()))
         .arg(format!("-Dfieldscore.library={}", library.display()));
-    if !test {
-        command.arg("-DskipTests");
-    }
-    // A task's stdout is for its own lines.
-    run::run(command.arg("verify").stdout(std::io::stderr())).map_err(|failure| {
-        failure.with_hint("Maven fetches its plugins and the libraries from Maven Central, once")
-    })
+    Ok(command)
+}
+
+/// The golden suite again, with a library that decides with every family of models: what phones load has not
+/// all of them.
+fn every_family(workspace: &Workspace) -> Result<()> {
+    let folder = workspace.folder("tensors")?;
+    let mut build = cargo();
+    build.args(["build", "--release", "-p", PACKAGE, "--lib"]);
+    build
+        .args(["--features", "tensors", "--target-dir"])
+        .arg(&folder);
+    run::run(&mut build)?;
+    let mut command = mvn(workspace, &folder.join("release"))?;
+    command
+        .args(["--projects", "scoring", "--also-make"])
+        .args([
+            "-Dtest=GoldenTest",
+            "-Dsurefire.failIfNoSpecifiedTests=false",
+        ])
+        .args(["-Dfieldscore.tensors=true", "test"]);
+    run::run(command.stdout(std::io::stderr()))
 }
 
 /// That the shrunk tests were shrunk: façade renamed, generated code as it was.

@@ -15,8 +15,8 @@ const MANIFEST: &str = "benches/peers/Cargo.toml";
 
 /// The nets, as the measuring program knows them: only they are measured in the browser.
 const NETS: [&str; 4] = ["mlp_s", "mlp_l", "mlp_xl", CREDIT];
-/// The forest, of which only calls are measured.
-const FOREST: &str = "lightgbm";
+/// The forest, and nets beyond chains of dense layers, which are not measured in the browser.
+const NATIVE: [&str; 4] = ["lightgbm", "ft", "gru", "cnn"];
 /// The model that bundles, decisions and instructions are measured on.
 const CREDIT: &str = "credit";
 /// Applications for `fieldscore score`: so many that opening the bundle doesn't count.
@@ -53,7 +53,7 @@ pub struct BenchArgs {
     /// One JSON object per figure on stdout
     #[arg(long)]
     json: bool,
-    /// Only these models: mlp_s, mlp_l, mlp_xl, credit, lightgbm
+    /// Only these models: mlp_s, mlp_l, mlp_xl, credit, lightgbm, ft, gru, cnn
     #[arg(long, value_name = "NAME", value_delimiter = ',')]
     models: Vec<String>,
     /// Only these kinds of figures; all without
@@ -98,7 +98,7 @@ pub fn run(workspace: &Workspace, args: &BenchArgs) -> Result<()> {
         [] => NETS.map(str::to_owned).to_vec(),
         some => some.to_vec(),
     };
-    models.retain(|model| model != FOREST);
+    models.retain(|model| !NATIVE.contains(&model.as_str()));
     if elsewhere.contains(&Part::Browser) && !models.is_empty() {
         browser::measure(workspace, &models, args.rounds, args.json, |folder| {
             let mut command = measuring(workspace, &models);

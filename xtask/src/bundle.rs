@@ -32,6 +32,20 @@ pub fn golden_in(folder: &Path) -> PathBuf {
     folder.join(name).with_extension("fsb")
 }
 
+/// The tables of a golden bundle's applications: field and file of each CSV file besides theirs.
+pub fn tables(folder: &Path) -> Result<Vec<(String, PathBuf)>> {
+    let mut tables = Vec::new();
+    for entry in std::fs::read_dir(folder).map_err(Failure::at(folder.display()))? {
+        let path = entry.map_err(Failure::at(folder.display()))?.path();
+        let field = path.file_stem().unwrap_or_default().to_string_lossy();
+        if path.extension().is_some_and(|kind| kind == "csv") && field != "applications" {
+            tables.push((field.into_owned(), path.clone()));
+        }
+    }
+    tables.sort();
+    Ok(tables)
+}
+
 /// Builds the command `fieldscore` and gives its program.
 pub fn command(workspace: &Workspace) -> Result<PathBuf> {
     run(cargo().args(["build", "--release", "-p", "fieldscore-models"]))?;

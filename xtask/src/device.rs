@@ -4,7 +4,7 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::bundle::{GOLDEN, families, golden_in};
+use crate::bundle::{GOLDEN, families, golden_in, tables};
 use crate::cross::{Toolchain, debian};
 use crate::form;
 use crate::run::{self, Failure, Result, cargo};
@@ -207,6 +207,9 @@ fn opened(place: &str, machine: &dyn Fn() -> Command, folder: &Path) -> Result<(
         .arg("score")
         .arg(&bundle)
         .arg(folder.join("applications.csv"));
+    for (field, rows) in tables(folder)? {
+        command.args(["--table", &format!("{field}={}", rows.display())]);
+    }
     let line = run::output(command.args(["--format", "digest"]))?;
     let line = format!("plain {}", line.trim());
     if recorded.lines().any(|known| known == line) {

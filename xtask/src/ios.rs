@@ -159,13 +159,25 @@ fn test(workspace: &Workspace) -> Result<()> {
         );
         return Ok(());
     }
-    let folder = library(workspace);
-    let folder = folder.parent().unwrap_or(&workspace.target);
+    let shipped = library(workspace);
+    let shipped = shipped.parent().unwrap_or(&workspace.target);
+    swift_test(shipped, &[])?;
+    // The golden suite again, with a library that decides with every family of models.
+    let folder = workspace.folder("tensors")?;
+    let mut build = cargo();
+    build.args(["build", "-p", PACKAGE, "--lib", "--features", "tensors"]);
+    run::run(build.arg("--target-dir").arg(&folder))?;
+    swift_test(&folder.join("debug"), &["--filter", "GoldenTests"])
+}
+
+/// Tests the package with the library in a folder; with a filter the one of every family.
+fn swift_test(folder: &Path, filter: &[&str]) -> Result<()> {
     let folder = std::path::absolute(folder).map_err(Failure::at(folder.display()))?;
     let mut test = Command::new("swift");
-    test.args(["test", "--package-path", FOLDER]);
+    test.args(["test", "--package-path", FOLDER]).args(filter);
     test.arg("-Xlinker").arg("-L").arg("-Xlinker").arg(&folder);
-    test.env("LD_LIBRARY_PATH", &folder);
+    test.env("LD_LIBRARY_PATH", &folder)
+        .env("FIELDSCORE_TENSORS", (!filter.is_empty()).to_string());
     run::run(&mut test)
 }
 

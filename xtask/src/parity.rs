@@ -91,14 +91,18 @@ impl Suite {
             .collect())
     }
 
-    /// What the program is told: bundle, key, applications, and marks or what to decide.
+    /// What the program is told: bundle, key, applications with their tables, and marks or what to decide.
     fn arguments(&self, counts: &[String]) -> Result<Vec<String>> {
         let key = self.folder.join("key.txt");
         let key = std::fs::read_to_string(&key).map_err(Failure::at(key.display()))?;
+        let mut applications = self.folder.join("applications.csv").display().to_string();
+        for (field, rows) in bundle::tables(&self.folder)? {
+            applications += &format!(",{field}={}", rows.display());
+        }
         let files = [
             bundle::golden_in(&self.folder).display().to_string(),
             key.trim().to_owned(),
-            self.folder.join("applications.csv").display().to_string(),
+            applications,
         ];
         Ok(files.into_iter().chain(counts.iter().cloned()).collect())
     }

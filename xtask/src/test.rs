@@ -62,6 +62,9 @@ pub fn run(workspace: &Workspace, args: &TestArgs) -> Result<()> {
     steps.step("the kiosk's binary", || {
         device::measure(workspace, false, false)
     })?;
+    steps.step("phones' crate with every family of models", || {
+        run::run(cargo().args(["test", "-p", phones::PACKAGE, "--features", "tensors"]))
+    })?;
     steps.step("Kotlin on a JVM, shrunk too", || {
         android::build(workspace, true)
     })?;

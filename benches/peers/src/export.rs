@@ -16,8 +16,8 @@ use serde_json::{Map, Value};
 
 use crate::engines::tract;
 use crate::failure::{Failure, Result};
-use crate::forest;
 use crate::subjects::{self, Subject, applications_file, of_form, shipped};
+use crate::{forest, graphs};
 
 /// Applications of each subject.
 const ROWS: usize = 64;
@@ -72,7 +72,7 @@ impl To {
         let place = Failure::at(self.folder.display());
         std::fs::create_dir_all(&self.folder).map_err(place)?;
         let mut names = subjects::chosen(asked)?;
-        names.retain(|name| *name != forest::NAME);
+        names.retain(|name| *name != forest::NAME && !graphs::NAMES.contains(name));
         for name in names {
             eprintln!("{name}: compiling");
             self.subject(&of_form(name)?)?;
@@ -102,7 +102,7 @@ fn about(subject: &Subject, bundle: &[u8]) -> Result<About> {
         Some(_) => golden(&scorer)?,
         None => drawn(&scorer),
     };
-    let mut float = (tract::candidate("f32", &subject.onnx).open)(1)?;
+    let mut float = (tract::candidate("f32", &subject.onnx, subject.rows.width).open)(1)?;
     let mut rows = Vec::new();
     for envelope in applications {
         let application = envelope.application(&scorer)?;

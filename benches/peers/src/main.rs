@@ -11,6 +11,7 @@ mod engines;
 mod export;
 mod failure;
 mod forest;
+mod graphs;
 mod memory;
 mod onnx;
 mod quantised;
@@ -84,6 +85,8 @@ enum Child {
     /// Print the peak memory of one engine with one model
     #[command(hide = true)]
     MemoryOf(memory::One),
+    /// Call our plan again and again, for a profiler
+    Repeat(runs::Repeat),
     /// Write the models as files, with rows and their answers, for engines that run elsewhere
     Export(export::To),
 }
@@ -108,6 +111,7 @@ fn run(args: &Args, pool: &Arc<ThreadPool>) -> Result<()> {
     };
     match &args.child {
         Some(Child::MemoryOf(one)) => return one.run(libraries, pool),
+        Some(Child::Repeat(repeat)) => return repeat.run(),
         Some(Child::Export(to)) => return to.run(&args.models),
         None => (),
     }

@@ -71,10 +71,10 @@ pub fn memory(subject: &Subject, libraries: Libraries<'_>, report: &mut Report) 
         ("f32", write("f32.onnx", &subject.onnx)?),
         ("int8", write("int8.onnx", &subject.onnx_int8)?),
     ];
-    let lite = [
-        ("f32", write("f32.tflite", &subject.tflite)?),
-        ("int8", write("int8.tflite", &subject.tflite_int8)?),
-    ];
+    let mut lite = Vec::new();
+    for (precision, file) in subject.tflite.files() {
+        lite.push((precision, write(&format!("{precision}.tflite"), file)?));
+    }
     let mut engines = vec![("fieldscore", "int8", &bundle, None)];
     for (precision, file) in &onnx {
         engines.push(("tract", precision, file, None));
@@ -92,7 +92,7 @@ pub fn memory(subject: &Subject, libraries: Libraries<'_>, report: &mut Report) 
         }
     }
     let program = std::env::current_exe().map_err(Failure::at("this program"))?;
-    for batch in BATCHES {
+    for &batch in subject.batches {
         for &(engine, precision, file, library) in &engines {
             let mut command = Command::new(&program);
             if let Some((option, library)) = library {
@@ -195,7 +195,7 @@ impl One {
         };
         let file = Arc::new(file);
         let candidate = match engine {
-            "tract" => Some(tract::candidate(precision, &file)),
+            "tract" => Some(tract::candidate(precision, &file, width)),
             "rten" => Some(rten::candidate(precision, &file, pool)),
             "onnxruntime" => {
                 if let Some(library) = libraries.onnxruntime {

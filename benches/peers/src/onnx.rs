@@ -1,16 +1,17 @@
-//! ONNX files of dense nets, in float and with Quantize/Dequantize pairs.
+//! ONNX files, of dense nets and of any operators, in float and with Quantize/Dequantize pairs.
 //!
 //! Field numbers are those of `onnx.proto` (ONNX 1.12: IR version 8, operator set 17).
 
 use fieldscore_models::compile::net::Net;
 use fieldscore_tests::onnx::Message;
 
-use crate::quantised::Quantised;
+use crate::quantised::{Codes, Quantised, QuantisedLayer};
 
 const FLOAT: u64 = 1;
 const UINT8: u64 = 2;
 const INT8: u64 = 3;
 const INT32: u64 = 6;
+const INT64: u64 = 7;
 
 /// GraphProto: nodes, name, initialisers, inputs, outputs.
 #[derive(Debug, Default)]
@@ -55,6 +56,36 @@ impl Graph {
         self.node("DequantizeLinear", &[&bytes, &scale, &zero], output, None);
     }
 
+    /// A layer's weights through bytes, in a shape whose axis `axis`, the first or the last, are the outputs.
+    fn weights(&mut self, name: &str, layer: &QuantisedLayer, (shape, axis): (&[usize], usize)) {
+        let weights: Vec<u8> = match axis {
+            0 => layer.weights.iter().map(|w| *w as u8).collect(),
+            _ => transposed(&layer.weights, layer.inputs)
+                .map(|w| w as u8)
+                .collect(),
+        };
+        let outputs = layer.bias.len();
+        let names = ["bytes", "scale", "zero"].map(|what| format!("{name}_{what}"));
+        let [bytes, scale, zero] = names.each_ref().map(String::as_str);
+        self.constant(bytes, INT8, shape, &weights);
+        self.constant(scale, FLOAT, &[outputs], &floats(&layer.scale));
+        self.constant(zero, INT8, &[outputs], &vec![0; outputs]);
+        let inputs = [bytes, scale, zero];
+        self.node("DequantizeLinear", &inputs, name, Some(axis as u64));
+    }
+
+    /// Its bias, in steps of the sums.
+    fn bias(&mut self, name: &str, layer: &QuantisedLayer) {
+        let bias: Vec<u8> = layer.bias.iter().flat_map(|x| x.to_le_bytes()).collect();
+        let outputs = layer.bias.len();
+        let names = ["sums", "scale", "zero"].map(|what| format!("{name}_{what}"));
+        let [sums, scale, zero] = names.each_ref().map(String::as_str);
+        self.constant(sums, INT32, &[outputs], &bias);
+        self.constant(scale, FLOAT, &[outputs], &floats(&layer.bias_scale));
+        self.constant(zero, INT32, &[outputs], &vec![0; outputs * 4]);
+        self.node("DequantizeLinear", &[sums, scale, zero], name, Some(0));
+    }
+
     fn finish(self, inputs: usize) -> Vec<u8> {
         let mut graph = Message::default();
         for node in &self.nodes {
@@ -87,8 +118,95 @@ fn value(name: &str, width: usize) -> Message {
     Message::default().text(1, name).message(2, &kind)
 }
 
+/// An operator's attribute.
+#[derive(Debug, Clone, Copy)]
+pub enum Attribute<'a> {
+    /// A whole number.
+    Number(u64),
+    /// Several.
+    Whole(&'a [u64]),
+}
+
+/// A file of any operators, from `features` to `output`.
+#[derive(Debug, Default)]
+pub struct File(Graph);
+
+impl File {
+    /// A constant of f32.
+    pub fn floats(&mut self, name: &str, shape: &[usize], values: &[f32]) {
+        self.0.constant(name, FLOAT, shape, &floats(values));
+    }
+
+    /// A list of whole numbers.
+    pub fn whole(&mut self, name: &str, values: &[i64]) {
+        let raw: Vec<u8> = values.iter().flat_map(|x| x.to_le_bytes()).collect();
+        self.0.constant(name, INT64, &[values.len()], &raw);
+    }
+
+    /// One whole number.
+    pub fn index(&mut self, name: &str, value: i64) {
+        self.0.constant(name, INT64, &[], &value.to_le_bytes());
+    }
+
+    /// Quantises `input` and dequantises it again.
+    pub fn pair(&mut self, input: &str, codes: Codes, output: &str) {
+        self.0.codes(output, codes.scale, codes.zero);
+        self.0.pair(input, output, output);
+    }
+
+    /// A layer's weights through bytes, in a shape whose axis `axis`, the first or the last, are the outputs.
+    pub fn weights(&mut self, name: &str, layer: &QuantisedLayer, shape: (&[usize], usize)) {
+        self.0.weights(name, layer, shape);
+    }
+
+    /// Its bias, in steps of the sums.
+    pub fn bias(&mut self, name: &str, layer: &QuantisedLayer) {
+        self.0.bias(name, layer);
+    }
+
+    /// A node; what it writes is named.
+    pub fn node(
+        &mut self,
+        operator: &str,
+        inputs: &[&str],
+        outputs: &[&str],
+        attributes: &[(&str, Attribute<'_>)],
+    ) {
+        let mut node = Message::default();
+        for input in inputs {
+            node = node.text(1, input);
+        }
+        for output in outputs {
+            node = node.text(2, output);
+        }
+        node = node.text(3, outputs[0]).text(4, operator);
+        for (name, value) in attributes {
+            // name; i or ints; type INT or INTS
+            let attribute = Message::default().text(1, name);
+            let attribute = match value {
+                Attribute::Number(value) => attribute.number(3, *value).number(20, 2),
+                Attribute::Whole(values) => values
+                    .iter()
+                    .fold(attribute, |attribute, value| attribute.number(8, *value))
+                    .number(20, 7),
+            };
+            node = node.message(5, &attribute);
+        }
+        self.0.nodes.push(node);
+    }
+
+    /// The file, for that many features.
+    pub fn finish(self, inputs: usize) -> Vec<u8> {
+        self.0.finish(inputs)
+    }
+}
+
+fn floats(values: &[f32]) -> Vec<u8> {
+    values.iter().flat_map(|x| x.to_le_bytes()).collect()
+}
+
 /// `[n][k]` as the operator Gemm wants it: `[k][n]`.
-fn transposed<T: Copy>(weights: &[T], inputs: usize) -> impl Iterator<Item = T> + '_ {
+pub fn transposed<T: Copy>(weights: &[T], inputs: usize) -> impl Iterator<Item = T> + '_ {
     (0..inputs).flat_map(move |k| weights.iter().skip(k).step_by(inputs).copied())
 }
 
@@ -101,9 +219,8 @@ pub fn float(net: &Net) -> Vec<u8> {
         let weights: Vec<u8> = transposed(&layer.weights, layer.inputs)
             .flat_map(f32::to_le_bytes)
             .collect();
-        let bias: Vec<u8> = layer.bias.iter().flat_map(|x| x.to_le_bytes()).collect();
         graph.constant(&w, FLOAT, &[layer.inputs, layer.outputs], &weights);
-        graph.constant(&b, FLOAT, &[layer.outputs], &bias);
+        graph.constant(&b, FLOAT, &[layer.outputs], &floats(&layer.bias));
         let end = at + 1 == net.layers.len();
         let sums = if end {
             "output".to_owned()
@@ -128,26 +245,11 @@ pub fn quantised(net: &Quantised) -> Vec<u8> {
     graph.codes("x0", net.input.scale, net.input.zero);
     graph.pair("features", "x0", "values0");
     for (at, layer) in net.layers.iter().enumerate() {
-        let weights: Vec<u8> = transposed(&layer.weights, layer.inputs)
-            .map(|w| w as u8)
-            .collect();
-        let floats =
-            |values: &[f32]| -> Vec<u8> { values.iter().flat_map(|x| x.to_le_bytes()).collect() };
-        let outputs = layer.bias.len();
-        let names =
-            ["w", "ws", "wz", "b", "bs", "bz", "wf", "bf"].map(|name| format!("{name}{at}"));
-        let [w, ws, wz, b, bs, bz, wf, bf] = names.each_ref().map(String::as_str);
-        graph.constant(w, INT8, &[layer.inputs, outputs], &weights);
-        graph.constant(ws, FLOAT, &[outputs], &floats(&layer.scale));
-        graph.constant(wz, INT8, &[outputs], &vec![0; outputs]);
-        let bias: Vec<u8> = layer.bias.iter().flat_map(|x| x.to_le_bytes()).collect();
-        graph.constant(b, INT32, &[outputs], &bias);
-        graph.constant(bs, FLOAT, &[outputs], &floats(&layer.bias_scale));
-        graph.constant(bz, INT32, &[outputs], &vec![0; outputs * 4]);
-        graph.node("DequantizeLinear", &[w, ws, wz], wf, Some(1));
-        graph.node("DequantizeLinear", &[b, bs, bz], bf, Some(0));
+        let (w, b) = (format!("w{at}"), format!("b{at}"));
+        graph.weights(&w, layer, (&[layer.inputs, layer.bias.len()], 1));
+        graph.bias(&b, layer);
         let (input, sums) = (format!("values{at}"), format!("sums{at}"));
-        graph.node("Gemm", &[&input, wf, bf], &sums, None);
+        graph.node("Gemm", &[&input, &w, &b], &sums, None);
         let codes = format!("x{}", at + 1);
         graph.codes(&codes, layer.output.scale, layer.output.zero);
         let end = at + 1 == net.layers.len();

@@ -40,9 +40,9 @@ pub struct Quantised {
 
 impl Codes {
     /// For the range of some values, 0.0 included.
-    fn fit(rows: &Rows) -> Self {
-        let low = rows.values.iter().copied().fold(0.0, f32::min);
-        let high = rows.values.iter().copied().fold(0.0, f32::max);
+    pub fn fit(values: &[f32]) -> Self {
+        let low = values.iter().copied().fold(0.0, f32::min);
+        let high = values.iter().copied().fold(0.0, f32::max);
         let scale = ((high - low) / 255.0).max(f32::MIN_POSITIVE);
         Self {
             scale,
@@ -54,12 +54,12 @@ impl Codes {
 impl Quantised {
     /// Quantises `net` for the ranges that `rows` have in it.
     pub fn of(net: &Net, rows: &Rows) -> Self {
-        let input = Codes::fit(rows);
+        let input = Codes::fit(&rows.values);
         let mut last = input;
         let layers = net.layers.iter().zip(net.activations(rows));
         let layers = layers
             .map(|(layer, values)| {
-                let quantised = QuantisedLayer::of(layer, last, Codes::fit(&values));
+                let quantised = QuantisedLayer::of(layer, last, Codes::fit(&values.values));
                 last = quantised.output;
                 quantised
             })
@@ -74,7 +74,8 @@ impl Quantised {
 }
 
 impl QuantisedLayer {
-    fn of(layer: &Layer, input: Codes, output: Codes) -> Self {
+    /// Quantises `layer`, which reads and gives such bytes.
+    pub fn of(layer: &Layer, input: Codes, output: Codes) -> Self {
         let rows = || layer.weights.chunks_exact(layer.inputs);
         let scale: Vec<f32> = rows()
             .map(|row| {

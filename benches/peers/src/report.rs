@@ -7,12 +7,15 @@ use crate::forest;
 use crate::runs::BATCHES;
 
 /// What issue-tracked targets ask of us against the fastest peer: model, batch, times as fast.
-const TARGETS: [(&str, usize, f64); 5] = [
+const TARGETS: [(&str, usize, f64); 8] = [
     ("mlp_s", 1, 6.0),
     ("mlp_l", 1, 4.0),
     ("mlp_xl", 1, 1.5),
     ("mlp_s", 256, 2.0),
     ("mlp_l", 256, 1.2),
+    ("ft", 1, 4.0),
+    ("gru", 1, 4.0),
+    ("cnn", 1, 4.0),
 ];
 /// What they ask of us on the forest against one engine: engine, batch, times as fast.
 const FOREST_TARGETS: [(&str, usize, f64); 2] = [("onnxruntime", 1, 10.0), ("compiled-c", 1, 1.0)];

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use fieldscore_models::applications::{Batch, ReadOptions, Reader, Source};
 use fieldscore_models::compile::import::import;
+use fieldscore_models::compile::lower::Lowered;
 use fieldscore_models::compile::net::{Layer, Net, Rows};
 use fieldscore_models::keys::Signing;
 use fieldscore_models::recipe::Precision;
@@ -19,7 +20,8 @@ use fieldscore_tests::random::Random;
 use crate::engines::ours::{Program, compile};
 use crate::failure::{Failure, Result};
 use crate::quantised::Quantised;
-use crate::{forest, onnx, tflite_file};
+use crate::runs::BATCHES;
+use crate::{forest, graphs, onnx, tflite_file};
 
 /// The random nets: name and widths, ReLU between.
 const NETS: [(&str, &[usize]); 3] = [
@@ -36,6 +38,8 @@ pub struct Subject {
     pub name: &'static str,
     /// Multiply-adds of a row.
     pub multiply_adds: u64,
+    /// Rows in a call.
+    pub batches: &'static [usize],
     /// Features to run it on.
     pub rows: Rows,
     /// Our plan in f32.
@@ -48,14 +52,29 @@ pub struct Subject {
     pub onnx: Arc<Vec<u8>>,
     /// The same in int8.
     pub onnx_int8: Arc<Vec<u8>>,
-    /// For TensorFlow Lite: f32.
-    pub tflite: Arc<Vec<u8>>,
-    /// The same in int8.
-    pub tflite_int8: Arc<Vec<u8>>,
+    /// For TensorFlow Lite.
+    pub tflite: Lite,
     /// A signed bundle of it.
     pub bundle: Vec<u8>,
     /// The key that the bundle is signed with.
     pub key: [u8; 32],
+}
+
+/// A model for TensorFlow Lite.
+pub struct Lite {
+    /// In f32.
+    pub f32: Arc<Vec<u8>>,
+    /// In int8.
+    pub int8: Arc<Vec<u8>>,
+    /// The features in its own order, where that is another.
+    pub rows: Option<Arc<Rows>>,
+}
+
+impl Lite {
+    /// The files, each with its precision.
+    pub fn files(&self) -> [(&'static str, &Arc<Vec<u8>>); 2] {
+        [("f32", &self.f32), ("int8", &self.int8)]
+    }
 }
 
 /// The names of the subjects that are asked for; of all, if none is.
@@ -67,6 +86,7 @@ pub fn chosen(asked: &[String]) -> Result<Vec<&'static str>> {
         .iter()
         .map(|net| net.0)
         .chain(["credit", forest::NAME])
+        .chain(graphs::NAMES)
         .collect();
     if let Some(name) = asked.iter().find(|name| !names.contains(&name.as_str())) {
         let known = names.join(", ");
@@ -83,6 +103,9 @@ pub fn chosen(asked: &[String]) -> Result<Vec<&'static str>> {
 /// # Errors
 /// Where a file is missing or the compiler refuses the net.
 pub fn subject(name: &str) -> Result<Subject> {
+    if let Some(name) = graphs::NAMES.into_iter().find(|known| *known == name) {
+        return graphs::subject(name);
+    }
     match NETS.iter().find(|net| net.0 == name) {
         Some((name, widths)) => random(name, widths, widths[0]),
         None => credit(),
@@ -137,10 +160,15 @@ fn random(name: &'static str, widths: &[usize], fields: usize) -> Result<Subject
     std::fs::write(&path, &onnx).map_err(Failure::at("temporary folder"))?;
     let net = import(&path)?.net;
     let int8 = compile(&net, &rows, Precision::Int8)?;
+    let (bundle, key) = bundle(width, &int8);
+    assemble(name, &net, rows, onnx, int8, bundle, key)
+}
+
+/// A signed bundle of a plan that reads `width` features, and its key.
+pub fn bundle(width: usize, plan: &Lowered) -> (Vec<u8>, [u8; 32]) {
     let mut parts = of_features(width);
-    (parts.plan, parts.weights) = (int8.plan.clone(), int8.weights.clone());
-    let key = fixture::key().public();
-    assemble(name, &net, rows, onnx, int8, parts.bundle(), key)
+    (parts.plan, parts.weights) = (plan.plan.clone(), plan.weights.clone());
+    (parts.bundle(), fixture::key().public())
 }
 
 /// The parts of a bundle with one field, whose value becomes each of `width` features.
@@ -277,7 +305,7 @@ fn assemble(
     net: &Net,
     rows: Rows,
     onnx: Vec<u8>,
-    int8: fieldscore_models::compile::lower::Lowered,
+    int8: Lowered,
     bundle: Vec<u8>,
     key: [u8; 32],
 ) -> Result<Subject> {
@@ -286,13 +314,17 @@ fn assemble(
     Ok(Subject {
         name,
         multiply_adds: net.multiply_adds() as u64,
+        batches: &BATCHES,
         f32: Program::new(float.plan, float.weights)?,
         int8: Program::new(int8.plan, int8.weights)?,
         shipped: None,
         onnx: Arc::new(onnx),
         onnx_int8: Arc::new(onnx::quantised(&quantised)),
-        tflite: Arc::new(tflite_file::float(net)),
-        tflite_int8: Arc::new(tflite_file::quantised(&quantised)),
+        tflite: Lite {
+            f32: Arc::new(tflite_file::float(net)),
+            int8: Arc::new(tflite_file::quantised(&quantised)),
+            rows: None,
+        },
         rows,
         bundle,
         key,

@@ -82,8 +82,11 @@ impl Columns {
     ) -> Result<Self> {
         let known = Names::new(schema);
         let targets: Vec<Target> = names.iter().map(|name| known.target(name)).collect();
-        // Until a field's name is found this may be a row of values, and no message may show it.
-        if !targets.iter().any(|t| matches!(t, Target::Field(_))) {
+        // Until a field's name is found this may be a row of values, and no message may show it. Where tables come
+        // from files of their own, whose rows they are may be all there is.
+        let from_files = (0..schema.fields().len()).any(|at| tables.has(at));
+        let id = from_files && targets.contains(&Target::Id);
+        if !id && !targets.iter().any(|t| matches!(t, Target::Field(_))) {
             return Err(no_header(&names, schema, place, options));
         }
         for (index, name) in names.iter().enumerate() {

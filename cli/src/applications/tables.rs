@@ -313,6 +313,17 @@ mod tests {
     }
 
     #[test]
+    fn ids_alone_serve_where_a_table_is_all_there_is() {
+        let table = "id,amount,day\nA,1.50,2026-05-01\n";
+        let seen = read("id,as_of\nA,2026-06-30\n", false, false, Some(table)).unwrap();
+        let record = Record::decode(seen[0].as_ref().unwrap()).unwrap();
+        assert_eq!(record.values.len(), 1);
+        assert_eq!(record.values[0].0, "history");
+        assert!(read("id,as_of\nA,2026-06-30\n", false, false, None).is_err());
+        assert!(read("A,2026-06-30\n", false, false, Some(table)).is_err());
+    }
+
+    #[test]
     fn both_forms_are_one_value() {
         let table = "branch,day,id,amount\nn,2026-05-01,A,1.50\nn,,B,\nn,2026-04-01,A,-2\n";
         let csv = read(

@@ -6,7 +6,8 @@ use crate::common;
 
 /// The golden bundle with a table.
 fn bundle() -> Vec<u8> {
-    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/golden/inputs");
+    let folder =
+        std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/golden/families/inputs");
     std::fs::read(folder.join("inputs.fsb")).unwrap()
 }
 

@@ -1,4 +1,5 @@
-// Runs the parity program as WebAssembly in node: run.mjs MODULE BUNDLE KEY_HEX APPLICATIONS MARKS MARKS MARK
+// Runs the parity program as WebAssembly in node:
+// run.mjs MODULE BUNDLE KEY_HEX APPLICATIONS[,FIELD=ROWS]... MARKS MARKS MARK
 import { readFileSync } from "node:fs";
 
 const [file, bundle, key, csv, plain, explained, layers] = process.argv.slice(2);
@@ -10,11 +11,13 @@ const put = (bytes) => {
   new Uint8Array(memory.buffer, at, bytes.length).set(bytes);
   return at;
 };
-const marks = [...plain.split(","), ...explained.split(","), layers].map(Number);
-if (marks.length !== 5) throw new Error("expected two marks, two marks and one");
+const lists = [plain, explained, layers].map((list) => list.split(",").filter(Boolean).map(Number));
+const marks = [...lists.map((list) => list.length), ...lists.flat()];
 
 const bundleBytes = readFileSync(bundle);
-const csvBytes = readFileSync(csv);
+const [applications, ...tables] = csv.split(",");
+const rows = tables.map((table) => table.split("=")).map(([field, path]) => `\n${field}\n${readFileSync(path, "utf8")}`);
+const csvBytes = Buffer.from([readFileSync(applications, "utf8"), ...rows].join(""));
 const out = parity_run(
   put(bundleBytes), bundleBytes.length,
   put(csvBytes), csvBytes.length,

@@ -1,4 +1,6 @@
-"""Runs the parity program as WebAssembly in wasmtime: run.py MODULE BUNDLE KEY_HEX APPLICATIONS MARKS MARKS MARK."""
+"""Runs the parity program as WebAssembly in wasmtime:
+run.py MODULE BUNDLE KEY_HEX APPLICATIONS[,FIELD=ROWS]... MARKS MARKS MARK.
+"""
 
 import struct
 import sys
@@ -19,14 +21,20 @@ def main(module: str, bundle: str, key: str, csv: str, plain: str, explained: st
         memory.write(store, data, at)
         return at
 
-    marks = [int(mark) for mark in plain.split(",") + explained.split(",") + [layers]]
-    bundle_bytes, csv_bytes = Path(bundle).read_bytes(), Path(csv).read_bytes()
+    lists = [[int(mark) for mark in marks.split(",") if mark] for marks in (plain, explained, layers)]
+    marks = [len(marks) for marks in lists] + sum(lists, [])
+    applications, *tables = csv.split(",")
+    rows = [table.split("=", 1) for table in tables]
+    csv_bytes = Path(applications).read_bytes() + b"".join(
+        f"\n{field}\n".encode() + Path(path).read_bytes() for field, path in rows
+    )
+    bundle_bytes = Path(bundle).read_bytes()
     out = exports["parity_run"](
         store,
         put(bundle_bytes), len(bundle_bytes),
         put(csv_bytes), len(csv_bytes),
         put(bytes.fromhex(key)),
-        put(struct.pack("<5I", *marks)),
+        put(struct.pack(f"<{len(marks)}I", *marks)),
     ) & 0xFFFFFFFF
     at, length = struct.unpack("<2I", memory.read(store, out, out + 8))
     sys.stdout.write(bytes(memory.read(store, at, at + length)).decode())

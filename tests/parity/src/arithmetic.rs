@@ -39,7 +39,7 @@ impl Random {
     }
 
     /// Every value of a weight, and the extreme ones often.
-    fn weight(&mut self) -> i8 {
+    pub(crate) fn weight(&mut self) -> i8 {
         match self.below(8) {
             0 => -127,
             1 => 127,

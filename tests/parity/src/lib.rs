@@ -1,17 +1,21 @@
 //! Digests of a bundle's decisions at marks. The same program runs natively with each kernel path,
 //! under emulators, and as WebAssembly; the digests must be the same everywhere.
 //!
-//! The applications are data (`applications.csv` beside the bundle). Beyond their count, pass `p`
-//! takes each row's field `f` from the row `p · (f + 1)` further on: new applications without new
-//! data.
+//! The applications are data (`applications.csv` beside the bundle; a table's rows, by application id,
+//! in `FIELD.csv`). Beyond their count, pass `p` takes each row's field `f` from the row `p · (f + 1)`
+//! further on: new applications without new data.
 
 pub mod arithmetic;
 pub mod forests;
 pub mod host;
+pub mod tensors;
+
+use std::collections::HashMap;
 
 use fieldscore_runtime::kernels::Kernels;
+use fieldscore_runtime::schema::Schema;
 use fieldscore_runtime::{
-    Application, Date, DecimalMark, Explanation, OpenOptions, Result, Scorer,
+    Application, Date, DecimalMark, Error, ErrorKind, Explanation, OpenOptions, Result, Scorer,
 };
 use sha2::{Digest, Sha256};
 
@@ -24,13 +28,74 @@ pub struct Parity<'a> {
     path: Kernels,
     header: Vec<&'a str>,
     rows: Vec<Vec<&'a str>>,
+    tables: Vec<TableRows<'a>>,
+}
+
+/// The rows of a table.
+struct TableRows<'a> {
+    /// Which field it is, and which of its columns each of the file's is; none for the id.
+    field: usize,
+    columns: Vec<Option<usize>>,
+    /// By the application's id, in the file's order.
+    of: HashMap<&'a str, Vec<Vec<&'a str>>>,
+}
+
+/// Applications, and each table's rows under the name of its field: one text, as [`Parity::open`] reads it.
+pub fn joined(applications: &str, tables: &[(String, String)]) -> String {
+    let tables = tables
+        .iter()
+        .map(|(field, rows)| format!("\n{field}\n{rows}"));
+    tables.fold(applications.to_owned(), |all, table| all + &table)
+}
+
+/// The cells of each line.
+fn cells(csv: &str) -> impl Iterator<Item = Vec<&str>> {
+    csv.lines().map(|line| line.split(',').collect())
+}
+
+impl<'a> TableRows<'a> {
+    /// Of `FIELD`, a line end, and a file whose column `id` says whose rows they are.
+    fn read(text: &'a str, schema: &Schema) -> Result<Self> {
+        let (name, csv) = text.split_once('\n').unwrap_or((text, ""));
+        let field = schema.index_of(name)?;
+        let own = schema.field_at(field)?.kind.columns();
+        let mut lines = cells(csv);
+        let header = lines.next().unwrap_or_default();
+        let place = |name: &&str| own.iter().position(|column| column.0.name == *name);
+        let columns: Vec<Option<usize>> = header.iter().map(place).collect();
+        let id = header.iter().position(|name| *name == "id");
+        if columns.iter().flatten().count() < own.len() || id.is_none() {
+            let expected = "the id and every column of the table";
+            return Err(Error::new(ErrorKind::Malformed, name.to_owned(), expected));
+        }
+        let mut of: HashMap<&str, Vec<Vec<&str>>> = HashMap::new();
+        for row in lines {
+            let id = id.and_then(|at| row.get(at)).copied().unwrap_or_default();
+            of.entry(id).or_default().push(row);
+        }
+        Ok(Self { field, columns, of })
+    }
+
+    /// Gives an application the rows of the one called `id`; without any it has no table.
+    fn fill(&self, id: &str, application: &mut Application) -> Result<()> {
+        for row in self.of.get(id).into_iter().flatten() {
+            application.add_row_at(self.field)?;
+            for (column, cell) in self.columns.iter().zip(row) {
+                if let Some(column) = *column {
+                    application.set_cell_text_at(self.field, column, cell, DecimalMark::Point)?;
+                }
+            }
+        }
+        Ok(())
+    }
 }
 
 impl<'a> Parity<'a> {
-    /// Opens the bundle with the kernel path called `kernels`, or the fastest one.
+    /// Opens the bundle with the kernel path called `kernels`, or the fastest one, for the applications of a
+    /// CSV file's text, or of what [`joined`] makes of several.
     ///
     /// # Errors
-    /// Where the bundle does not open or this processor has no such path.
+    /// Where the bundle does not open, this processor has no such path, or a table is no field's.
     pub fn open(bundle: &[u8], key: [u8; 32], csv: &'a str, kernels: Option<&str>) -> Result<Self> {
         let path = match kernels {
             None => Some(Kernels::detect()),
@@ -39,18 +104,23 @@ impl<'a> Parity<'a> {
                 .find(|path| path.name == name),
         };
         let path = path.ok_or_else(|| {
-            fieldscore_runtime::Error::new(
-                fieldscore_runtime::ErrorKind::Unsupported,
+            Error::new(
+                ErrorKind::Unsupported,
                 kernels.unwrap_or_default().to_owned(),
                 "a kernel path of this processor",
             )
         })?;
-        let mut lines = csv.lines();
+        let scorer = OpenOptions::default().kernels(path).open(bundle, &[key])?;
+        let mut parts = csv.split("\n\n");
+        let mut lines = cells(parts.next().unwrap_or_default());
         Ok(Self {
-            scorer: OpenOptions::default().kernels(path).open(bundle, &[key])?,
+            header: lines.next().unwrap_or_default(),
+            rows: lines.collect(),
+            tables: parts
+                .map(|table| TableRows::read(table, scorer.schema()))
+                .collect::<Result<_>>()?,
+            scorer,
             path,
-            header: lines.next().unwrap_or_default().split(',').collect(),
-            rows: lines.map(|line| line.split(',').collect()).collect(),
         })
     }
 
@@ -79,6 +149,11 @@ impl<'a> Parity<'a> {
                 let from = (row + pass * (field + 1)) % self.rows.len();
                 application.set_text_at(field, self.rows[from][at], DecimalMark::Point)?;
             }
+        }
+        for table in &self.tables {
+            let from = (row + pass * (table.field + 1)) % self.rows.len();
+            let id = id_at.map_or("", |at| self.rows[from][at]);
+            table.fill(id, application)?;
         }
         Ok(())
     }
@@ -165,12 +240,12 @@ pub struct Marks {
     pub plain: Vec<usize>,
     /// Decisions with contributions, rising.
     pub explained: Vec<usize>,
-    /// Layers, and forests.
+    /// Layers, forests, and tensor steps of each kind.
     pub kernels: Vec<usize>,
 }
 
 /// What a run prints: a line for each mark, `plain 10000 <digest>`, `explained 100 <digest>`,
-/// `kernels 200 <digest>` or, as many, `forests 200 <digest>`.
+/// `kernels 200 <digest>` or, as many, `forests 200 <digest>` and `tensors 200 <digest>`.
 ///
 /// # Errors
 /// As [`Parity::digests`].
@@ -190,6 +265,8 @@ pub fn report(parity: &Parity<'_>, marks: &Marks) -> Result<String> {
         out.push_str(&format!("kernels {mark} {digest}\n"));
         let digest = hex(&forests::digest(&parity.path, mark)?);
         out.push_str(&format!("forests {mark} {digest}\n"));
+        let digest = hex(&tensors::digest(&parity.path, mark));
+        out.push_str(&format!("tensors {mark} {digest}\n"));
     }
     Ok(out)
 }
@@ -206,7 +283,7 @@ mod wasm {
     }
 
     /// Prints into a block whose address and length lie at the returned address, as two u32. The
-    /// key is 32 bytes; `marks` are five u32: two plain, two explained, one of layers.
+    /// key is 32 bytes; `marks` are u32: how many are plain, explained and of layers, then all of them.
     ///
     /// # Safety
     /// Each address and length is of a block of [`parity_alloc`].
@@ -221,18 +298,21 @@ mod wasm {
     ) -> *const u32 {
         // SAFETY: the caller's promise.
         let (bundle, csv, key, marks) = unsafe {
+            let counts = (*marks.cast::<[u32; 3]>()).map(|count| count as usize);
+            let all = std::slice::from_raw_parts(marks.add(3), counts.iter().sum());
+            let (plain, rest) = all.split_at(counts[0]);
+            let (explained, kernels) = rest.split_at(counts[1]);
+            let list = |marks: &[u32]| marks.iter().map(|&mark| mark as usize).collect();
             (
                 std::slice::from_raw_parts(bundle, bundle_len),
                 std::slice::from_raw_parts(csv, csv_len),
                 *key.cast::<[u8; 32]>(),
-                *marks.cast::<[u32; 5]>(),
+                Marks {
+                    plain: list(plain),
+                    explained: list(explained),
+                    kernels: list(kernels),
+                },
             )
-        };
-        let [a, b, c, d, e] = marks.map(|mark| mark as usize);
-        let marks = Marks {
-            plain: vec![a, b],
-            explained: vec![c, d],
-            kernels: vec![e],
         };
         let text = std::str::from_utf8(csv).unwrap_or_default();
         let out = Parity::open(bundle, key, text, None)

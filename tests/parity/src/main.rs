@@ -6,6 +6,8 @@
 //! parity --list
 //! ```
 //!
+//! `APPLICATIONS.csv` may be followed by `,FIELD=ROWS.csv` for each table.
+//!
 //! Marks are rising counts with commas: of decisions, of decisions with contributions, of layers
 //! for the kernels alone. A strange host has set flush-to-zero and another rounding.
 #![allow(
@@ -17,7 +19,7 @@
 use std::process::ExitCode;
 
 use fieldscore_parity::host::in_a_strange_host;
-use fieldscore_parity::{Marks, Parity, report};
+use fieldscore_parity::{Marks, Parity, joined, report};
 use fieldscore_runtime::kernels::Kernels;
 
 fn main() -> ExitCode {
@@ -58,7 +60,16 @@ fn run(arguments: &[String]) -> Result<String, String> {
         );
     };
     let read = |path: &String| std::fs::read(path).map_err(|e| format!("{path}: {e}"));
-    let csv = String::from_utf8(read(csv)?).map_err(|_| format!("{csv}: expected UTF-8"))?;
+    let text = |path: &String| {
+        String::from_utf8(read(path)?).map_err(|_| format!("{path}: expected UTF-8"))
+    };
+    let mut files = csv.split(',');
+    let csv = text(&files.next().unwrap_or_default().to_owned())?;
+    let tables = files.map(|file| match file.split_once('=') {
+        Some((field, path)) => Ok((field.to_owned(), text(&path.to_owned())?)),
+        None => Err(format!("{file}: expected FIELD=ROWS.csv")),
+    });
+    let csv = joined(&csv, &tables.collect::<Result<Vec<_>, String>>()?);
     let (bundle, key) = (read(bundle)?, key_of(key)?);
     let digests = |marks: Marks| {
         let parity = Parity::open(&bundle, key, &csv, kernels)?;

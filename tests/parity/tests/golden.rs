@@ -9,7 +9,8 @@
 use std::path::{Path, PathBuf};
 
 use fieldscore_parity::host::in_a_strange_host;
-use fieldscore_parity::{Marks, Parity, report};
+use fieldscore_parity::{Marks, Parity, joined, report};
+use fieldscore_runtime::bundle::container::KNOWN_FEATURES;
 use fieldscore_runtime::kernels::Kernels;
 
 /// The golden bundles' folders: the credit bundle's, and one for each family.
@@ -21,6 +22,19 @@ fn suites() -> Vec<PathBuf> {
         .into_iter()
         .chain(families)
         .collect()
+}
+
+/// A folder's applications with the rows of their tables: each other CSV file is a field's.
+fn applications(folder: &Path) -> String {
+    let mut tables = Vec::new();
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        let field = path.file_stem().unwrap().to_str().unwrap().to_owned();
+        if path.extension().is_some_and(|kind| kind == "csv") && field != "applications" {
+            tables.push((field, text(&path)));
+        }
+    }
+    joined(&text(&folder.join("applications.csv")), &tables)
 }
 
 fn text(path: &Path) -> String {
@@ -36,15 +50,15 @@ fn marks(recorded: &str, kind: &str, most: usize) -> Vec<usize> {
 
 #[test]
 fn every_kernel_path_gives_the_recorded_digests() {
-    let suites = suites();
-    assert!(suites.len() > 1, "no family has a golden bundle");
-    for folder in suites {
+    let mut required = 0;
+    for folder in suites() {
         let name = folder.file_name().unwrap().to_str().unwrap().to_owned();
         let bundle = std::fs::read(folder.join(format!("{name}.fsb"))).unwrap();
+        required |= u64::from_le_bytes(bundle[16..24].try_into().unwrap());
         let key = text(&folder.join("key.txt"));
         let byte = |at: usize| u8::from_str_radix(&key[at * 2..at * 2 + 2], 16).unwrap();
         let key: [u8; 32] = std::array::from_fn(byte);
-        let csv = text(&folder.join("applications.csv"));
+        let csv = applications(&folder);
         let recorded = text(&folder.join("digests.txt"));
         let marks = Marks {
             plain: marks(&recorded, "plain", 10_000),
@@ -71,4 +85,8 @@ fn every_kernel_path_gives_the_recorded_digests() {
             }
         }
     }
+    assert_eq!(
+        required, KNOWN_FEATURES,
+        "a feature that no golden bundle has"
+    );
 }

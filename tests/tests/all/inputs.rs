@@ -23,7 +23,7 @@ use super::families::{case, expected, opened, output};
 
 fn golden(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("golden/inputs")
+        .join("golden/families/inputs")
         .join(name)
 }
 

@@ -1,15 +1,27 @@
 // The golden suite's data, as every language reads it (tests/golden/credit), and what is done with it.
 
-/** Applications of a CSV file, as text forms. */
-export function applications(csv) {
-  const [header, ...rows] = csv.trim().split("\n").map((line) => line.split(","));
-  return rows.map((row) => {
+const cells = (csv) => csv.trim().split("\n").map((line) => line.split(","));
+
+/** Applications of a CSV file, as text forms; each table's rows by application id from a file of their own. */
+export function applications(csv, tables = {}) {
+  const [header, ...rows] = cells(csv);
+  const all = rows.map((row) => {
     const values = {};
     header.forEach((name, at) => {
       if (name !== "id" && name !== "as_of") values[name] = row[at];
     });
     return { id: row[header.indexOf("id")], asOf: row[header.indexOf("as_of")], values };
   });
+  const byId = new Map(all.map((application) => [application.id, application]));
+  for (const [field, text] of Object.entries(tables)) {
+    const [names, ...lines] = cells(text);
+    for (const line of lines) {
+      const given = Object.fromEntries(names.map((name, at) => [name, line[at]]).filter(([name]) => name !== "id"));
+      const { values } = byId.get(line[names.indexOf("id")]);
+      (values[field] ??= []).push(given);
+    }
+  }
+  return all;
 }
 
 /** The recorded digest of a mark, such as `plain 10000`. */

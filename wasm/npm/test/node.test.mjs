@@ -12,8 +12,11 @@ import { miscounting, trapping } from "./patch.mjs";
 import { app, application, bundle, csv, digests, dist, families, key, load, run, tables } from "./setup.mjs";
 
 const rows = applications(csv);
-/** The feature bits of trees and of nets beyond dense chains (docs/bundle-format.md). */
-const BEYOND = 3n;
+/**
+ * The feature bits of what the default entry leaves to the full one: trees, nets beyond dense chains, tables, several
+ * outputs (docs/bundle-format.md).
+ */
+const BEYOND = 0b11011n;
 const sha256 = (bytes) => createHash("sha256").update(bytes).digest("hex");
 const thrown = (code, field) => (error) => {
   assert.equal(error.name, "FieldscoreError");
@@ -26,6 +29,11 @@ const thrown = (code, field) => (error) => {
 
 after(() => {
   for (const name of readdirSync(app)) if (/^copy-/.test(name)) rmSync(join(app, name), { recursive: true });
+});
+
+test("there are bundles that the default entry decides on, and such that it refuses", () => {
+  const beyond = families.filter((family) => (family.bundle.readBigUInt64LE(16) & BEYOND) !== 0n);
+  assert.ok(beyond.length > 0 && beyond.length < families.length);
 });
 
 for (const build of ["simd128", "scalar"]) {
@@ -53,7 +61,7 @@ for (const build of ["simd128", "scalar"]) {
         }
         const scorer = await openBundle(family.bundle, [family.key]);
         assert.equal(scorer.info.kernels, build);
-        const rows = applications(family.csv);
+        const rows = applications(family.csv, family.tables);
         for (const [kind, decide] of [["plain", (a) => scorer.score(a)], ["explained", (a) => scorer.explain(a)]]) {
           const counts = marks(family.digests, kind);
           assert.ok(counts.length > 0);

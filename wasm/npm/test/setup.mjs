@@ -24,24 +24,26 @@ export const key = readFileSync(join(golden, "key.txt"), "utf8").trim();
 export const csv = readFileSync(join(golden, "applications.csv"), "utf8");
 export const digests = readFileSync(join(golden, "digests.txt"), "utf8");
 
-/** The golden bundles of other families, each with its applications and digests. */
+/** The golden bundles of other families, each with its applications, the rows of their tables, and digests. */
 export const families = readdirSync(join(golden, "../families")).map((name) => {
-  const text = (file) => readFileSync(join(golden, "../families", name, file), "utf8");
+  const folder = join(golden, "../families", name);
+  const text = (file) => readFileSync(join(folder, file), "utf8");
+  const tables = readdirSync(folder).filter((file) => file.endsWith(".csv") && file !== "applications.csv");
   return {
     name,
-    bundle: readFileSync(join(golden, "../families", name, `${name}.fsb`)),
+    bundle: readFileSync(join(folder, `${name}.fsb`)),
     key: text("key.txt").trim(),
     csv: text("applications.csv"),
+    tables: Object.fromEntries(tables.map((file) => [file.slice(0, -".csv".length), text(file)])),
     digests: text("digests.txt"),
   };
 });
 if (families.length === 0) throw new Error("no family has a golden bundle");
 
-/** The golden bundle with a table and words, and its applications. */
+/** The golden bundle with a table and words, and its applications as objects. */
 export const tables = {
-  bundle: readFileSync(join(golden, "../inputs/inputs.fsb")),
-  digests: readFileSync(join(golden, "../inputs/digests.txt"), "utf8"),
-  rows: readFileSync(join(golden, "../inputs/applications.jsonl"), "utf8")
+  ...families.find(({ name }) => name === "inputs"),
+  rows: readFileSync(join(golden, "../families/inputs/applications.jsonl"), "utf8")
     .trim()
     .split("\n")
     .map((line) => {

@@ -8,6 +8,10 @@ pub mod rten;
 pub mod tflite;
 pub mod tract;
 
+use std::sync::Arc;
+
+use fieldscore_models::compile::net::Rows;
+
 use crate::failure::Result;
 
 /// A model that is ready to run a fixed count of rows.
@@ -33,6 +37,8 @@ pub struct Candidate {
     pub ours: bool,
     /// Multiply-adds of a row, where they aren't the subject's: of a pruned plan.
     pub multiply_adds: Option<u64>,
+    /// The same features in an order of its own.
+    pub rows: Option<Arc<Rows>>,
     /// Opens it.
     pub open: Open,
 }
@@ -45,6 +51,7 @@ impl Candidate {
             precision,
             ours: false,
             multiply_adds: None,
+            rows: None,
             open,
         }
     }

@@ -41,6 +41,11 @@ impl Program {
 }
 
 impl Program {
+    /// Multiply-adds of a row.
+    pub fn multiply_adds(&self) -> u64 {
+        self.executable.multiply_adds(0)
+    }
+
     /// The weights' bytes.
     pub fn weights(&self) -> &[u8] {
         &self.memory[self.weights.clone()]
@@ -84,7 +89,8 @@ fn candidate(
         engine,
         precision,
         ours: true,
-        multiply_adds: Some(program.executable.multiply_adds(0)),
+        multiply_adds: Some(program.multiply_adds()),
+        rows: None,
         open: Box::new(move |rows| {
             Ok(Box::new(Running {
                 arena: program.executable.arena(rows),

@@ -69,6 +69,45 @@ enum Golden {
         }
     }
 
+    /// Gives each application the rows of a table that have its id, from a CSV file's text.
+    static func addRows(
+        of csv: String, to table: String, _ applications: inout [Application], _ scorer: Scorer
+    ) throws {
+        guard let field = scorer.info.fields.first(where: { $0.name == table }),
+            case .table(let columns, _) = field.type
+        else { throw CocoaError(.fileReadCorruptFile) }
+        let rows = csv.split(separator: "\n").map { row in
+            row.split(separator: ",", omittingEmptySubsequences: false).map(String.init)
+        }
+        let header = rows[0]
+        let places = columns.compactMap { column in header.firstIndex(of: column.name) }
+        guard let id = header.firstIndex(of: "id"), places.count == columns.count else {
+            throw CocoaError(.fileReadCorruptFile)
+        }
+        for at in applications.indices {
+            let own = rows.dropFirst().filter { $0[id] == applications[at].id }
+            if !own.isEmpty {
+                applications[at][table] = .rows(own.map { row in places.map { row[$0] } })
+            }
+        }
+    }
+
+    /// The tables of a family's applications: each CSV file besides theirs, by the name of its field.
+    static func tables(_ family: URL) throws -> [String: String] {
+        var tables: [String: String] = [:]
+        for name in try FileManager.default.contentsOfDirectory(atPath: family.path)
+        where name.hasSuffix(".csv") && name != "applications.csv" {
+            let file = family.appendingPathComponent(name)
+            tables[String(name.dropLast(4))] = try String(contentsOf: file, encoding: .utf8)
+        }
+        return tables
+    }
+
+    /// What the library decides with beyond chains of dense layers and scorecards, as feature bits: trees, or, of one
+    /// built with `tensors`, everything.
+    static let features: UInt8 =
+        ProcessInfo.processInfo.environment["FIELDSCORE_TENSORS"] == "true" ? 0b11111 : 0b00101
+
     private static func value(_ cell: String, _ type: FieldType?, typed: Bool) -> FieldValue? {
         guard typed else { return .written(cell) }
         guard !cell.isEmpty else { return nil }

@@ -11,13 +11,48 @@ object Golden {
     class Family(folder: File) {
         val name: String = folder.name
         val bundle: ByteArray = File(folder, "$name.fsb").readBytes()
-        private val lines = File(folder, "applications.csv").readLines().map { it.split(",") }
-        val header: List<String> = lines.first()
-        val rows: List<List<String>> = lines.drop(1)
+
+        /** The applications as text forms, by name. */
+        val rows: List<Map<String, String>> = rows(File(folder, "applications.csv"))
+
+        /** For each table, by the name of its field, its rows; `id` says whose each is. */
+        val tables: Map<String, List<Map<String, String>>> =
+            checkNotNull(folder.listFiles { file -> file.extension == "csv" && file.name != "applications.csv" })
+                .associate { it.nameWithoutExtension to rows(it) }
+
+        /** What it asks of a library: feature bits. */
+        val features: Long = (0..7).sumOf { at -> (bundle[16 + at].toLong() and 0xff) shl (8 * at) }
 
         /** What was recorded: kind, count, digest. */
         val digests: List<List<String>> = File(folder, "digests.txt").readLines().map { it.split(" ") }
+
+        private fun rows(file: File): List<Map<String, String>> {
+            val lines = file.readLines().map { it.split(",") }
+            return lines.drop(1).map { lines.first().zip(it).toMap() }
+        }
+
+        /** The first applications, for a scorer of the bundle. */
+        fun applications(scorer: FieldScorer, count: Int): List<Application> {
+            val types = scorer.info.fields.associate { it.name to it.type }
+            return rows.take(count).map { row ->
+                val id = row.getValue("id")
+                scorer.application(id, row.getValue("as_of")) {
+                    row.forEach { (name, text) -> if (name != "id" && name != "as_of") setText(name, text) }
+                    tables.forEach { (name, rows) ->
+                        val columns = (types.getValue(name) as FieldType.Table).columns.map { it.name }
+                        val own = rows.filter { it["id"] == id }.map { cells -> columns.map { cells.getValue(it) } }
+                        if (own.isNotEmpty()) setRows(name, own)
+                    }
+                }
+            }
+        }
     }
+
+    /** What the library decides with beyond chains of dense layers and scorecards: trees, or with `tensors` everything. */
+    val features: Long = if (System.getProperty("fieldscore.tensors") == "true") ALL else TREES
+
+    private const val TREES = 0b00101L
+    private const val ALL = 0b11111L
 
     val families: List<Family> =
         checkNotNull(File(folder, "../families").listFiles()).sorted().map { Family(it) }
