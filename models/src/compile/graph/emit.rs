@@ -7,6 +7,7 @@ use fieldscore_runtime::plan::{
     TensorOperation,
 };
 
+use super::narrow::narrow;
 use super::view::{Fixed, Value, View, dense_strides};
 use crate::compile::lower::{Lowered, plan_arena};
 
@@ -428,7 +429,7 @@ impl Emitter {
 /// A plan of these steps, without those that no output needs; `None` where it has more steps or values
 /// than a plan may have.
 pub(super) fn finish(
-    buffers: Vec<(ElementType, u32)>,
+    mut buffers: Vec<(ElementType, u32)>,
     all: Vec<Step>,
     store: Store,
     mut outputs: Vec<Port>,
@@ -450,6 +451,7 @@ pub(super) fn finish(
         }
     }
     steps.reverse();
+    narrow(&mut steps, &mut buffers, &outputs);
     // Buffers are numbered anew: the input, then those that a step is left for.
     needed[0] = true;
     let mut number = 0;

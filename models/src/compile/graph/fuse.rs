@@ -39,13 +39,13 @@ pub(super) fn straight(nest: &Nest, len: u32) -> bool {
 }
 
 /// How often each buffer is written, and read.
-struct Uses {
+pub(super) struct Uses {
     written: Vec<usize>,
     read: Vec<usize>,
 }
 
 impl Uses {
-    fn of(drafts: &[Draft], buffers: usize, outputs: &[u16]) -> Self {
+    pub(super) fn of(drafts: &[Draft], buffers: usize, outputs: &[u16]) -> Self {
         let mut uses = Self {
             written: vec![0; buffers],
             read: vec![0; buffers],
@@ -56,12 +56,7 @@ impl Uses {
             .iter()
             .for_each(|&at| uses.read[usize::from(at)] += 1);
         for draft in drafts {
-            let (inputs, output) = match draft {
-                Draft::Float(step, _) => (step.inputs(), step.output()),
-                Draft::Quantise { input, output, .. } | Draft::Dense { input, output, .. } => {
-                    ([*input; 2], *output)
-                }
-            };
+            let (inputs, output) = (draft.inputs(), draft.output());
             uses.written[usize::from(output)] += 1;
             uses.read[usize::from(inputs[0])] += 1;
             if inputs[0] != inputs[1] {
@@ -72,12 +67,17 @@ impl Uses {
     }
 
     /// Whether a buffer has one step that writes it and one that reads it.
-    fn private(&self, at: u16) -> bool {
+    pub(super) fn private(&self, at: u16) -> bool {
         let at = usize::from(at);
         self.written[at] == 1 && self.read[at] == 1
     }
 
-    fn written_once(&self, at: u16) -> bool {
+    /// How many steps read a buffer; the model's outputs are read as well.
+    pub(super) fn read(&self, at: u16) -> usize {
+        self.read[usize::from(at)]
+    }
+
+    pub(super) fn written_once(&self, at: u16) -> bool {
         self.written[usize::from(at)] == 1
     }
 }

@@ -1,6 +1,7 @@
 //! Nets beyond chains of dense layers: tract's decluttered graph, lowered node by node to tensor steps in
 //! f32. The batch axis is one element: a plan scores a row at a time.
 
+mod direct;
 mod dynamic;
 mod element;
 mod emit;
@@ -8,6 +9,7 @@ mod fold;
 mod form;
 mod fuse;
 mod linear;
+mod narrow;
 mod own;
 mod pattern;
 mod quantise;
@@ -216,7 +218,20 @@ impl Graph {
             .map(|(lowered, edges, _)| (lowered, edges))
             .filter(|(all, _)| Executable::new(all.plan.clone(), &all.weights).is_ok())
             .unwrap_or_else(|| (self.lowered.clone(), self.bare.outputs.to_vec()));
+        // The plan itself leaves out what no output needs: its answers are those of the plan of all edges.
+        let mut answers = Vec::new();
+        self.lowered.observe(rows, |_, ours| {
+            answers.push(ours.iter().map(|own| own.to_vec()).collect::<Vec<_>>());
+            Ok(())
+        })?;
         lowered.observe(rows, |row, ours| {
+            let same = |(ours, own): (&&[f32], &Vec<f32>)| near(own, ours, tolerance, !bytes);
+            if !ours.iter().zip(&answers[row]).all(same) {
+                return Err(Error::check(
+                    &self.place,
+                    "a plan with the answers of all that it leaves out",
+                ));
+            }
             let mut inputs = tvec![];
             let mut at = row * rows.width;
             for (outlet, &width) in self.bare.inputs.iter().zip(&self.widths) {

@@ -7,6 +7,8 @@ use tract_onnx::prelude::*;
 use tract_onnx::tract_core::ops::binary::TypedBinOp;
 use tract_onnx::tract_core::ops::element_wise::ElementWiseOp;
 use tract_onnx::tract_core::ops::logic::Iff;
+use tract_onnx::tract_core::ops::nn::{Reduce, Reducer, RmsNorm};
+use tract_onnx::tract_hir::internal::DimLike;
 
 use super::walk::fixed;
 
@@ -17,6 +19,8 @@ pub(super) enum Pattern {
     Elu(OutletId, f32),
     /// `ln(1 + eˣ)`
     Softplus(OutletId),
+    /// `(x − mean) / √(variance + ε)` over an axis.
+    Normalise(OutletId, usize, f32),
 }
 
 /// The patterns of a model by the node that ends them, and the nodes inside of them.
@@ -26,6 +30,8 @@ pub(super) fn find(model: &TypedModel) -> (HashMap<usize, Pattern>, HashSet<usiz
         let mut nodes = HashSet::from([node.id]);
         let found = if node.op_is::<Iff>() {
             elu(model, node, &mut nodes)
+        } else if let Some(op) = node.op_as::<RmsNorm>() {
+            normalise(model, node, op, &mut nodes)
         } else {
             celu(model, node, &mut nodes).or_else(|| softplus(model, node, &mut nodes))
         };
@@ -150,4 +156,42 @@ fn softplus(model: &TypedModel, node: &TypedNode, nodes: &mut HashSet<usize>) ->
     let inner = is(model, OutletId::new(node.id, 0), "Ln")?;
     let (x, factor, offset) = exponential(model, inner, nodes)?;
     (factor == 1.0 && offset == 1.0).then_some(Pattern::Softplus(x))
+}
+
+/// A root mean square of what lies around the mean: a layer norm (Ba et al. 2016) without its scale.
+fn normalise(
+    model: &TypedModel,
+    node: &TypedNode,
+    op: &RmsNorm,
+    nodes: &mut HashSet<usize>,
+) -> Option<Pattern> {
+    let operands = |outlet: OutletId, name: &str| {
+        let node = &model.nodes[outlet.node];
+        let named = node.op_as::<TypedBinOp>()?.0.name() == name;
+        let [a, b] = *node.inputs.as_slice() else {
+            return None;
+        };
+        named.then_some((a, b))
+    };
+    let around = *node.inputs.first()?;
+    let (x, mean) = operands(around, "Sub")?;
+    let fact = &model.nodes[x.node].outputs[x.slot].fact;
+    let count = fact.shape.get(op.axis)?.to_usize().ok()? as f32;
+    let share = |c: Option<f32>| c.is_some_and(|c| (c * count - 1.0).abs() <= f32::EPSILON);
+    let product = operands(mean, "Mul").and_then(|(a, b)| {
+        let pairs = [(a, b), (b, a)].into_iter();
+        pairs
+            .filter(|(_, c)| share(number(model, *c)))
+            .map(|(sum, _)| sum)
+            .next()
+    });
+    let quotient = || operands(mean, "Div").filter(|(_, c)| number(model, *c) == Some(count));
+    let sum = product.or_else(|| quotient().map(|(sum, _)| sum))?;
+    let reduce = &model.nodes[sum.node];
+    let adds_up = reduce.op_as::<Reduce>().is_some_and(|reduce| {
+        reduce.axes.as_slice() == [op.axis] && reduce.reducer == Reducer::Sum
+    });
+    nodes.extend([around.node, mean.node, sum.node]);
+    let epsilon = fixed(&op.eps)?.single()?;
+    (adds_up && reduce.inputs.as_slice() == [x]).then_some(Pattern::Normalise(x, op.axis, epsilon))
 }

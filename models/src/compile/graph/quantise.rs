@@ -12,7 +12,7 @@ use fieldscore_runtime::plan::{
 use super::Graph;
 use super::emit::{self, Store};
 use super::form::Form;
-use super::{fuse, own};
+use super::{direct, fuse, own};
 use crate::compile::lower::Lowered;
 use crate::compile::net::{Layer, Rows};
 use crate::compile::quantise::{Codes, HIGH, Int8Layer, quantise_layer};
@@ -91,6 +91,24 @@ pub(super) enum Draft {
         /// With a factor for each output, where bytes are written.
         bytes: Option<ToBytes>,
     },
+}
+
+impl Draft {
+    /// The buffers it reads; twice the same where it reads one.
+    pub(super) const fn inputs(&self) -> [u16; 2] {
+        match self {
+            Self::Float(step, _) => step.inputs(),
+            Self::Quantise { input, .. } | Self::Dense { input, .. } => [*input; 2],
+        }
+    }
+
+    /// The buffer it writes.
+    pub(super) const fn output(&self) -> u16 {
+        match self {
+            Self::Float(step, _) => step.output(),
+            Self::Quantise { output, .. } | Self::Dense { output, .. } => *output,
+        }
+    }
 }
 
 /// What a step writes that writes bytes.
@@ -381,6 +399,9 @@ impl Quantiser<'_> {
         }
         let outputs: Vec<u16> = model.outputs.iter().map(|port| port.buffer).collect();
         fuse::join(&mut drafts, &buffers, &outputs);
+        direct::scales(&mut drafts, &buffers, &outputs);
+        direct::pads(&mut drafts, &buffers, &outputs);
+        direct::channels_last(&mut drafts, &buffers, &outputs);
         self.finish(buffers, drafts, precisions)
     }
 

@@ -322,12 +322,16 @@ impl Walk<'_> {
     }
 
     fn pattern(&mut self, pattern: Pattern, values: &Values) -> Lowered<View> {
+        let held = |at| values.get(&at).cloned().ok_or("it reads no numbers");
         let (x, operation, parameters) = match pattern {
             Pattern::Elu(x, a) => (x, TensorOperation::Elu, vec![a, 0.0]),
             Pattern::Softplus(x) => (x, TensorOperation::Softplus, Vec::new()),
+            Pattern::Normalise(x, axis, epsilon) => {
+                let x = self.hold(&held(x)?)?;
+                return self.norm(TensorOperation::Normalise, &[axis], epsilon, &x);
+            }
         };
-        let x = values.get(&x).cloned().ok_or("it reads no numbers")?;
-        let x = self.hold(&x)?;
+        let x = self.hold(&held(x)?)?;
         self.map(operation, &parameters, &x)
     }
 

@@ -247,10 +247,7 @@ pub(super) fn product<L: Lanes>(nest: &Nest, from: Operands<'_>, output: &mut [f
                         let place = place.step(run, k);
                         for (k, row) in panel[..rows].iter_mut().enumerate() {
                             let right = place.step(run, k).right;
-                            let right = some::<L>(from.right, right, last.right, wide).array();
-                            for (to, x) in row.as_chunks_mut().0.iter_mut().zip(right) {
-                                *to = x.to_le_bytes();
-                            }
+                            brought(from.right, right, last.right, wide, row);
                         }
                         let block = Block {
                             nest,
@@ -266,6 +263,18 @@ pub(super) fn product<L: Lanes>(nest: &Nest, from: Operands<'_>, output: &mut [f
             }
         }
     }
+}
+
+/// Up to sixteen numbers as a row of a panel, then zeros: not through a register, which would wait until
+/// all of them have been written.
+#[inline(always)]
+fn brought(from: &[f32], mut at: usize, stride: isize, wide: usize, row: &mut Row) {
+    let (own, rest) = row.as_chunks_mut().0.split_at_mut(wide);
+    for to in own {
+        *to = from[at].to_le_bytes();
+        at = at.wrapping_add_signed(stride);
+    }
+    rest.fill([0; 4]);
 }
 
 /// Rows of a right operand, for all positions that read them.

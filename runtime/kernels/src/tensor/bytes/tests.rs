@@ -177,17 +177,18 @@ proptest! {
 
     #[test]
     fn every_path_quantises_through_strides_alike(
-        rows in 1usize..9, width in 1usize..40, turned: bool,
+        rows in 1usize..9, width in 1usize..40, layout in 0usize..3,
         high in prop_oneof![Just(127u8), Just(255)], zero in prop_oneof![Just(0u8), 0u8..=127],
         values in proptest::collection::vec(prop_oneof![-400f32..400.0, any::<f32>()], 9 * 40),
         constants in proptest::collection::vec((0.001f32..3.0, -50f32..200.0), 40),
     ) {
         let axis = |count, left, output| Axis { count, left, right: 0, output };
         let (w, r) = (width as isize, rows as isize);
-        let axes = if turned {
-            [axis(rows, 1, w), axis(width, r, 1)]
-        } else {
-            [axis(rows, w, w), axis(width, 1, 1)]
+        // Row by row, turned, one number for all.
+        let axes = match layout {
+            0 => [axis(rows, w, w), axis(width, 1, 1)],
+            1 => [axis(rows, 1, w), axis(width, r, 1)],
+            _ => [axis(rows, 0, w), axis(width, 0, 1)],
         };
         let nest = Nest::new(&axes, 0, At { left: 0, right: 0, output: 0 });
         let constants = &constants[..width];
@@ -196,7 +197,7 @@ proptest! {
         let mut expected = vec![0u8; rows * width];
         for row in 0..rows {
             for (k, (factor, offset)) in constants.iter().enumerate() {
-                let x = values[if turned { k * rows + row } else { row * width + k }];
+                let x = values[[row * width + k, k * rows + row, 0][layout]];
                 let y = x * factor + offset;
                 let least = -f32::from(zero);
                 let y = if y.is_nan() { least } else { y.clamp(least, f32::from(high) + least) };
