@@ -155,11 +155,14 @@ impl Explainer {
                 ),
             ));
         }
-        let work = engine.multiply_adds();
+        // An evaluation of a net that does nothing still takes its features.
+        let work = engine
+            .multiply_adds()
+            .saturating_add(transforms.width() as u64);
         if work.saturating_mul(layout.evaluations as u64) > MAX_WORK {
             return Err(Error::malformed(
                 "section DCDE",
-                format!("explanations of at most {MAX_WORK} multiply-adds"),
+                format!("explanations of at most {MAX_WORK} multiply-adds and features"),
             ));
         }
         let ranges: Vec<Vec<Range<usize>>> =

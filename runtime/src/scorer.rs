@@ -218,7 +218,7 @@ impl Inner {
             ));
         }
         #[cfg(feature = "outputs")]
-        engine.set_blend(decide.blend());
+        engine.set_blend(decide.blend())?;
         let policy: Policy = cbor::decode(body(SectionKind::POLICY)?, "section PLCY")?;
         policy.check(&schema)?;
         let texts = LazyTexts::check(body(SectionKind::TEXTS)?)?;
@@ -299,6 +299,11 @@ impl Inner {
             fired,
             bundle_id: self.container.bundle_id,
         }
+    }
+
+    /// What an evaluation takes: multiply-adds, and its features, which a net that does nothing takes as well.
+    fn work(&self) -> u64 {
+        self.engine.multiply_adds() + self.transforms.width() as u64
     }
 
     fn scratch(&self) -> Scratch {
@@ -637,13 +642,13 @@ impl Scorer {
             .section(SectionKind::KNOWN_ANSWERS)
             .unwrap_or_default();
         let vectors: KnownAnswers = cbor::decode(bytes, "section KATV")?;
-        let each = self.explanation_cost() as u64 * self.inner.engine.multiply_adds();
+        let each = self.explanation_cost() as u64 * self.inner.work();
         let work = (vectors.records.len() as u64).saturating_mul(each);
         if vectors.records.len() > MAX_KNOWN_ANSWERS || work > MAX_SELF_TEST_WORK {
             return Err(Error::malformed(
                 "section KATV",
                 format!(
-                    "at most {MAX_KNOWN_ANSWERS} known-answer vectors and {MAX_SELF_TEST_WORK} multiply-adds"
+                    "at most {MAX_KNOWN_ANSWERS} known-answer vectors and {MAX_SELF_TEST_WORK} multiply-adds and features"
                 ),
             ));
         }

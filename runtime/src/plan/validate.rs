@@ -267,7 +267,7 @@ fn check_tensor(
             "at most {MAX_MULTIPLY_ADDS} multiply-adds a row, padding included"
         ));
     }
-    *constants += checked.constants;
+    *constants = constants.saturating_add(checked.constants);
     if *constants > MAX_CONSTANTS {
         return fault(format!("at most {MAX_CONSTANTS} constants"));
     }
