@@ -229,10 +229,12 @@ impl Explainer {
             (None, None, Some(partials)) => partials.work(layout.evaluations),
             (None, None, None) => evaluations.saturating_mul(engine.multiply_adds()),
         };
-        if work > MAX_WORK {
+        // An evaluation of a net that does nothing still takes its features.
+        let features = evaluations.saturating_mul(transforms.width() as u64);
+        if work.saturating_add(features) > MAX_WORK {
             return Err(Error::malformed(
                 "section DCDE",
-                format!("explanations of at most {MAX_WORK} multiply-adds"),
+                format!("explanations of at most {MAX_WORK} multiply-adds and features"),
             ));
         }
         let mut reference = vec![0.0; transforms.inputs()];

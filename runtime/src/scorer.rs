@@ -219,7 +219,7 @@ impl Inner {
             ));
         }
         #[cfg(feature = "outputs")]
-        engine.set_blend(decide.blend());
+        engine.set_blend(decide.blend())?;
         let policy: Policy = cbor::decode(body(SectionKind::POLICY)?, "section PLCY")?;
         policy.check(&schema)?;
         let texts = LazyTexts::check(body(SectionKind::TEXTS)?)?;
@@ -638,13 +638,15 @@ impl Scorer {
             .section(SectionKind::KNOWN_ANSWERS)
             .unwrap_or_default();
         let vectors: KnownAnswers = cbor::decode(bytes, "section KATV")?;
-        let each = self.explanation_work();
+        // An evaluation of a net that does nothing still takes its features.
+        let features = self.explanation_cost() as u64 * self.inner.transforms.width() as u64;
+        let each = self.explanation_work().saturating_add(features);
         let work = (vectors.records.len() as u64).saturating_mul(each);
         if vectors.records.len() > MAX_KNOWN_ANSWERS || work > MAX_SELF_TEST_WORK {
             return Err(Error::malformed(
                 "section KATV",
                 format!(
-                    "at most {MAX_KNOWN_ANSWERS} known-answer vectors and {MAX_SELF_TEST_WORK} multiply-adds"
+                    "at most {MAX_KNOWN_ANSWERS} known-answer vectors and {MAX_SELF_TEST_WORK} multiply-adds and features"
                 ),
             ));
         }

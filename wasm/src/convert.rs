@@ -5,9 +5,9 @@ use fieldscore_runtime::schema::{Field, FieldKind};
 #[cfg(feature = "tables")]
 use fieldscore_runtime::{Application, DecimalMark, Result, Value, schema::column_of};
 use fieldscore_runtime::{Date, Decision, Explanation, Flags, Outcome, Reason, Scorer};
-#[cfg(feature = "tables")]
-use js_sys::Uint8Array;
 use js_sys::{Array, Object, Reflect};
+#[cfg(feature = "tables")]
+use js_sys::{Uint8Array, Uint8ClampedArray};
 #[cfg(feature = "tables")]
 use wasm_bindgen::JsCast;
 use wasm_bindgen::JsValue;
@@ -140,6 +140,10 @@ fn columns(object: &Object, kind: &FieldKind) {
 #[cfg(feature = "tables")]
 pub fn set_nested(application: &mut Application, index: usize, value: &JsValue) -> Result<()> {
     if let Some(bytes) = value.dyn_ref::<Uint8Array>() {
+        return application.set_at(index, Value::Bytes(&bytes.to_vec()));
+    }
+    // What a canvas gives.
+    if let Some(bytes) = value.dyn_ref::<Uint8ClampedArray>() {
         return application.set_at(index, Value::Bytes(&bytes.to_vec()));
     }
     let Some(rows) = value.dyn_ref::<Array>() else {

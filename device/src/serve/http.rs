@@ -40,8 +40,7 @@ pub const HEADERS: [(&str, &str); 7] = [
 /// What a browser says of where a request comes from.
 const SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
-/// No record is longer.
-pub const MAX_RECORD_BYTES: usize = 1 << 20;
+pub use fieldscore_runtime::decide::MAX_RECORD_BYTES;
 
 const BUNDLE: &str = "/kiosk/bundle.fsb";
 const RECORDS: &str = "/kiosk/records";

@@ -95,7 +95,7 @@ impl Blend {
             }
             (BlendKind::Stacking, Some(file)) => {
                 let names: Vec<&str> = members.iter().map(|m| m.name.as_str()).collect();
-                let line = stack::read(file, &names)?;
+                let line = stack::read(file, &names, &recipe.data.label.bad)?;
                 kind = line.kind(how.output)?;
                 given = Some((line.weights, line.bias));
             }

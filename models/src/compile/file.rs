@@ -11,6 +11,7 @@ use tract_onnx::tract_hir::infer::Factoid;
 use tract_onnx::tract_hir::internal::{DimLike, TractErrorContext};
 
 use crate::compile::Size;
+use crate::compile::faults;
 use crate::compile::import::short;
 use crate::compile::net::Rows;
 use crate::error::{Error, Result, io};
@@ -36,6 +37,11 @@ impl File {
     pub fn read(path: &Path, engine: EngineKind) -> Result<Self> {
         let bytes = std::fs::read(path).map_err(|e| io(path, &e))?;
         let place = path.display().to_string();
+        if engine == EngineKind::Tract {
+            let proto = onnx().proto_model_for_read(&mut std::io::Cursor::new(&bytes));
+            // What is no ONNX file at all the engine says below.
+            proto.map_or(Ok(()), |proto| faults::refuse(&proto, &place))?;
+        }
         let model = ModelFile::open(engine, &bytes).map_err(|e| {
             Error::input(&place, e.expected().to_owned()).hint(match e.kind() {
                 ErrorKind::Unsupported => format!(
@@ -126,7 +132,7 @@ impl File {
                 format!("a model that tract runs as it reads it ({})", short(&e)),
             )
         })?;
-        let apart = |(a, b): (&f32, &f32)| (a - b).abs() > TOLERANCE * b.abs().max(1.0);
+        let apart = |(a, b): (&f32, &f32)| !((a - b).abs() <= TOLERANCE * b.abs().max(1.0));
         if ours.len() != theirs.len() || ours.iter().zip(&theirs).any(apart) {
             return Err(Error::check(
                 &self.place,

@@ -12,6 +12,7 @@ use tract_onnx::tract_core::ops::einsum::EinSum;
 use tract_onnx::tract_core::ops::element_wise::ElementWiseOp;
 use tract_onnx::tract_hir::internal::{Axis, DimLike, InOut};
 
+use crate::compile::guard::guarded;
 use crate::compile::net::{Layer, Net};
 use crate::compile::tflite;
 use crate::error::{Error, Result, io};
@@ -82,23 +83,25 @@ pub(super) fn typed(bytes: &[u8], place: &str) -> Result<TypedModel> {
     if tflite::is_tflite(bytes) {
         return tflite::typed(bytes, place);
     }
-    let proto = onnx()
-        .model_for_read(&mut std::io::Cursor::new(bytes))
-        .map_err(|e| Error::input(place, format!("a readable ONNX model ({})", short(&e))))?;
-    proto
-        .into_typed()
-        .and_then(TypedModel::into_decluttered)
-        .map_err(|e| {
-            Error::input(
-                place,
-                format!(
-                    "an ONNX model whose operators and shapes tract knows ({})",
-                    short(&e)
-                ),
-            )
-            .hint("export with a fixed feature count and a dynamic batch axis")
-        })
+    let unknown = |why: &str| {
+        Error::input(
+            place,
+            format!("an ONNX model whose operators and shapes tract knows ({why})"),
+        )
+        .hint("export with a fixed feature count and a dynamic batch axis")
+    };
+    let read = guarded(|| {
+        let model = onnx()
+            .model_for_read(&mut std::io::Cursor::new(bytes))
+            .map_err(|e| Error::input(place, format!("a readable ONNX model ({})", short(&e))))?;
+        let typed = model.into_typed().and_then(TypedModel::into_decluttered);
+        typed.map_err(|e| unknown(&short(&e)))
+    });
+    read.unwrap_or_else(|| Err(unknown(UNFIT)))
 }
+
+/// What is said of a file that a reader panicked over.
+pub(super) const UNFIT: &str = "its parts do not fit together";
 
 /// The first lines of what tract says.
 pub(super) fn short(e: &TractError) -> String {

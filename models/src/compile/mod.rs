@@ -5,8 +5,10 @@
 
 pub mod blend;
 pub mod calibrate;
+mod faults;
 pub mod file;
 pub mod graph;
+mod guard;
 pub mod import;
 pub mod lines;
 pub mod lower;

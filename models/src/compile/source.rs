@@ -252,6 +252,12 @@ impl Source {
         }
     }
 
+    /// Whether the file gives a probability, by a sigmoid or by leaves that are one.
+    pub fn gives_probability(&self) -> bool {
+        let leaves = matches!(self, Self::Trees(grown) if grown.forest.gives_probability());
+        leaves || self.sigmoid_removed()
+    }
+
     /// What its output is to a bundle, where a recipe says `said` under `key`.
     ///
     /// # Errors

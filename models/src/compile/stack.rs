@@ -42,11 +42,12 @@ impl Line {
 }
 
 /// Reads a linear model of the members `names`: a table with the columns `model` and `weight`, one of
-/// its rows `intercept`, or a linear or logistic model as ONNX whose inputs are the members in order.
+/// its rows `intercept`, or a linear or logistic model as ONNX whose inputs are the members in order; of
+/// named classes `bad` is the one meant.
 ///
 /// # Errors
 /// Where it is neither.
-pub fn read(file: &Path, names: &[&str]) -> Result<Line> {
+pub fn read(file: &Path, names: &[&str], bad: &str) -> Result<Line> {
     if file.extension().is_some_and(|end| end == "csv") {
         return of_table(&Table::read(file)?, names);
     }
@@ -58,7 +59,7 @@ pub fn read(file: &Path, names: &[&str]) -> Result<Line> {
         )
         .hint("a CSV with the columns model and weight does as well")
     };
-    let (net, sigmoid) = match Source::read(file)? {
+    let (net, sigmoid) = match Source::read(file)?.toward(bad) {
         Source::Net(imported) => (imported.net, imported.sigmoid_removed),
         Source::Lines(lines) => {
             let features = lines.pipeline.features.iter().enumerate();

@@ -97,6 +97,7 @@ pub fn draft(from: Draft<'_>) -> Result<Drafted> {
         id.map(|at| table.header()[at].as_str()),
         &columns,
         &source,
+        cut_off(bad_share(&table, label, &bad)),
     );
     for column in columns.iter().filter(|_| source.pipeline().is_none()) {
         column.write_feature(&mut toml);
@@ -105,6 +106,21 @@ pub fn draft(from: Draft<'_>) -> Result<Drafted> {
         column.write_field(&mut toml, number + 1);
     }
     Ok(Drafted { toml, notes })
+}
+
+/// The share of the rows that are bad.
+fn bad_share(table: &Table, label: usize, bad: &str) -> f64 {
+    let count = table.rows().iter().filter(|row| &row[label] == bad).count();
+    count as f64 / table.rows().len().max(1) as f64
+}
+
+/// A score from which to approve, to begin with: 50 points below that of the data's own odds on the draft's
+/// scale (600 at 19 to 1, 50 points to double the odds), in tens.
+fn cut_off(bad_share: f64) -> i64 {
+    let odds = (1.0 - bad_share) / bad_share;
+    let score = 600.0 + 50.0 * (odds / 19.0).log2();
+    // A label without good or without bad rows has no odds.
+    (score / 10.0).round().clamp(40.0, 80.0) as i64 * 10 - 50
 }
 
 /// The columns that a model with preprocessing reads, with the categories that it knows.
@@ -129,6 +145,8 @@ fn read_by(pipeline: &Pipeline, mut columns: Vec<Column>, notes: &mut Vec<String
         let mut column = columns.swap_remove(at);
         if input.text {
             let mut codes = input.categories.clone();
+            // A blank cell is a value that is missing, and no category.
+            codes.retain(|code| !code.is_empty());
             if let Kind::Category(found) = &column.kind {
                 let more = found.iter().filter(|code| !input.categories.contains(code));
                 codes.extend(more.cloned());
@@ -190,9 +208,16 @@ fn as_trees_read(
         if let Some(categories) = &feature.categories {
             column.kind = Kind::Category(categories.clone());
         } else if feature.coded {
-            column.kind = Kind::Category(column.distinct(table));
+            let words = column.distinct(table);
+            column.codes_itself = words.iter().all(|word| word.parse::<u32>().is_ok());
+            column.kind = Kind::Category(words);
         }
-        if matches!(column.kind, Kind::Category(_)) && feature.categories.is_none() {
+        if column.codes_itself {
+            notes.push(format!(
+                "{}'s whole numbers are taken for the model's own codes",
+                column.name
+            ));
+        } else if matches!(column.kind, Kind::Category(_)) && feature.categories.is_none() {
             notes.push(format!(
                 "the codes of {} are guessed from the data: make features.{}.values what the model was trained with",
                 column.name, column.name
@@ -292,6 +317,8 @@ struct Column {
     gaps: usize,
     /// Whether its feature is the value as it is.
     for_trees: bool,
+    /// Whether its categories are whole numbers, and the model's codes for them.
+    codes_itself: bool,
 }
 
 impl Column {
@@ -324,6 +351,7 @@ impl Column {
             kind,
             gaps,
             for_trees: false,
+            codes_itself: false,
         }
     }
 
@@ -368,7 +396,10 @@ impl Column {
             Kind::Category(codes) if self.for_trees => {
                 let codes = codes.iter().enumerate();
                 let values: Vec<String> = codes
-                    .map(|(code, word)| format!("{} = {code}", key(word)))
+                    .map(|(code, word)| match self.codes_itself {
+                        true => format!("{} = {word}", key(word)),
+                        false => format!("{} = {code}", key(word)),
+                    })
                     .collect();
                 line(format!(
                     "encode = \"ordinal\"\nvalues = {{ {} }}\nimpute = nan",
@@ -541,6 +572,7 @@ fn head(
     id: Option<&str>,
     columns: &[Column],
     source: &Source,
+    approve_from: i64,
 ) {
     let list =
         |of: &dyn Fn(&Column) -> String| columns.iter().map(of).collect::<Vec<_>>().join(", ");
@@ -558,7 +590,7 @@ fn head(
     } else {
         product
     };
-    let output = match (source.gives_points(), source.sigmoid_removed()) {
+    let output = match (source.gives_points(), source.gives_probability()) {
         (true, _) => "points",
         (_, true) => "probability",
         _ => "logit",
@@ -596,7 +628,8 @@ fn head(
          [compile]\ncalibration_rows = 1024\n{compile}\n\
          [probability]\ncalibration = \"platt\"\n\n\
          [score]\nbase_score = 600                    # at base_odds, good to bad\nbase_odds = 19.0\npoints_to_double_odds = 50\nfloor = 300\nceiling = 850\n\n\
-         [policy]                            # the house's cut-offs: look at the report's table\napprove_from = 450\nrefer_from = 400\n",
+         [policy]                            # the house's cut-offs: look at the report's table\napprove_from = {approve_from}\nrefer_from = {refer_from}\n",
+        refer_from = approve_from - 50,
         product = quoted(&product),
         model = quoted(&relative(from.model, from.folder)),
         data = quoted(&relative(from.data, from.folder)),

@@ -16,7 +16,8 @@ pub use reason::{MAX_REASONS, Reason, Reasons, SystemReason};
 pub use record::RECORD_VERSION_TABLES;
 pub(crate) use record::{Explained, encode_record, restore};
 pub use record::{
-    RECORD_VERSION, Record, RecordDecision, RecordExplanation, RecordValue, reference_record,
+    MAX_RECORD_BYTES, RECORD_VERSION, Record, RecordDecision, RecordExplanation, RecordValue,
+    reference_record,
 };
 pub use scale::{
     Calibration, LOG_ODDS_ONE, MAX_LOG_ODDS, OutputKind, POINT, ScoreScale, probability_ppm,
@@ -126,10 +127,14 @@ impl DecideParts {
         self.scale.check()?;
         if let Some(blend) = self.blend() {
             blend.check(&len)?;
-            if self.output == OutputKind::Points {
+            let sum = match blend.probabilities {
+                true => OutputKind::Probability,
+                false => OutputKind::Logit,
+            };
+            if self.output != sum {
                 return Err(Error::malformed(
                     "section DCDE",
-                    "a blend of log-odds or probabilities",
+                    "a blend whose sum is what the output is said to be",
                 ));
             }
         }

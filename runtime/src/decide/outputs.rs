@@ -118,7 +118,8 @@ impl Blend {
             let own = number(member.output, member.element)?;
             let part = match (member.kind, self.probabilities) {
                 (OutputKind::Probability, false) => logit(own),
-                (OutputKind::Logit, true) => probability(own),
+                // What is not finite stays so, and is refused in the sum.
+                (OutputKind::Logit, true) if own.is_finite() => probability(own),
                 _ => own,
             };
             sum += member.weight * part;

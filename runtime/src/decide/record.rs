@@ -16,7 +16,7 @@ pub const RECORD_VERSION: u32 = 1;
 pub const RECORD_VERSION_TABLES: u32 = 2;
 
 /// Records are never longer.
-const MAX_RECORD_BYTES: usize = 1 << 20;
+pub const MAX_RECORD_BYTES: usize = 2 << 20;
 
 /// A decoded record. Its `Debug` shows no value.
 #[derive(Clone, PartialEq, Eq)]
@@ -260,7 +260,7 @@ impl<'b> Record<&'b str> {
 impl<'b, S: From<&'b str>> Record<S> {
     fn decode_from(bytes: &'b [u8]) -> Result<Self> {
         if bytes.len() > MAX_RECORD_BYTES {
-            return Err(bad("at most 1 MiB".to_owned()));
+            return Err(bad("at most 2 MiB".to_owned()));
         }
         let mut from = Reader(bytes);
         match read(&mut from) {

@@ -61,11 +61,7 @@ impl ModelFile {
         if facts.inputs == 0 {
             return Err(fault("a model that reads features"));
         }
-        if facts.multiply_adds > MAX_MULTIPLY_ADDS {
-            return Err(fault(format!(
-                "at most {MAX_MULTIPLY_ADDS} multiply-adds a row"
-            )));
-        }
+        affordable(facts.multiply_adds)?;
         Ok(Self {
             engine,
             facts,
@@ -107,6 +103,16 @@ impl ModelFile {
 fn guarded<T>(work: impl FnOnce() -> Result<T>) -> Result<T> {
     catch_unwind(AssertUnwindSafe(work))
         .unwrap_or_else(|_| Err(fault("a model that its engine takes")))
+}
+
+/// That a row takes no more multiply-adds than one of a plan may.
+pub(super) fn affordable(multiply_adds: u64) -> Result<()> {
+    match multiply_adds <= MAX_MULTIPLY_ADDS {
+        true => Ok(()),
+        false => Err(fault(format!(
+            "at most {MAX_MULTIPLY_ADDS} multiply-adds a row"
+        ))),
+    }
 }
 
 /// The model file is not what its engine takes.

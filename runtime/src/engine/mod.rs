@@ -92,14 +92,24 @@ impl Engine {
     }
 
     /// What is made of the numbers of a plan's outputs from now on.
+    ///
+    /// # Errors
+    /// Where there is a blend of another engine's one number.
     #[cfg(feature = "outputs")]
-    pub fn set_blend(&mut self, of: Option<&Blend>) {
-        match self {
-            Self::Plan { blend, .. } => *blend = of.cloned(),
-            // It has one number.
+    pub fn set_blend(&mut self, of: Option<&Blend>) -> Result<()> {
+        match (self, of) {
+            (Self::Plan { blend, .. }, of) => *blend = of.cloned(),
             #[cfg(feature = "files")]
-            Self::File(_) => {}
+            (Self::File(_), None) => {}
+            #[cfg(feature = "files")]
+            (Self::File(_), Some(_)) => {
+                return Err(Error::malformed(
+                    "section DCDE",
+                    "a blend only of a plan's outputs",
+                ));
+            }
         }
+        Ok(())
     }
 
     /// Another engine, if it is built in; `bytes` gives its model file.

@@ -4,10 +4,21 @@ use tflitec::interpreter::{Interpreter, Options};
 use tflitec::tensor::{DataType, QuantizationParameters, Tensor};
 use tract_tflite::tflite::{self as schema, BuiltinOperator, TensorType};
 
-use super::file::{Facts, fault};
+use super::file::{Facts, affordable, fault};
 use crate::error::Result;
 use crate::plan::MAX_STEPS;
 
+/// Operators that make a size of numbers: what the file says of their shapes bounds nothing.
+const SIZING: [BuiltinOperator; 8] = [
+    BuiltinOperator::TILE,
+    BuiltinOperator::FILL,
+    BuiltinOperator::BROADCAST_TO,
+    BuiltinOperator::RANGE,
+    BuiltinOperator::RESIZE_BILINEAR,
+    BuiltinOperator::RESIZE_NEAREST_NEIGHBOR,
+    BuiltinOperator::BROADCAST_ARGS,
+    BuiltinOperator::DYNAMIC_UPDATE_SLICE,
+];
 /// Numbers of one tensor, at most.
 const MAX_ELEMENTS: usize = 1 << 22;
 
@@ -20,7 +31,9 @@ pub(super) struct Model {
 
 impl Model {
     pub fn open(bytes: &[u8]) -> Result<(Facts, Self)> {
+        // Before the library runs anything.
         let multiply_adds = check(bytes).unwrap_or_else(|| Err(unsound()))?;
+        affordable(multiply_adds)?;
         let mut facts = Facts {
             inputs: 0,
             multiply_adds,
@@ -98,7 +111,9 @@ fn write(interpreter: &Interpreter<'_>, features: &[f32]) -> tflitec::Result<()>
 
 /// The one number of an output, if it is one.
 fn read(output: &Tensor<'_>) -> tflitec::Result<Option<f32>> {
-    let real = |whole: i32, by: QuantizationParameters| (whole - by.zero_point) as f32 * by.scale;
+    let real = |whole: i32, by: QuantizationParameters| {
+        (i64::from(whole) - i64::from(by.zero_point)) as f32 * by.scale
+    };
     Ok(match kind(output) {
         Some(Kind::Float) => match output.data::<f32>() {
             [value] => Some(*value),
@@ -169,12 +184,20 @@ fn check(bytes: &[u8]) -> Option<Result<u64>> {
         if looping.contains(&early) || looping.contains(&code.builtin_code()) {
             return Some(Err(fault("one graph, without branches and loops")));
         }
+        if SIZING.contains(&early) || SIZING.contains(&code.builtin_code()) {
+            return Some(Err(fault("operators whose sizes their shapes tell")));
+        }
         // Weights: the largest constant, each number of which meets each place of the output once for
-        // its channel.
+        // its channel; of a product of two values all of either.
+        let product = [
+            BuiltinOperator::BATCH_MATMUL,
+            BuiltinOperator::FULLY_CONNECTED,
+        ];
+        let product = product.contains(&early) || product.contains(&code.builtin_code());
         let mut weights = 0usize;
         for at in operator.inputs().iter().flatten().filter(|at| *at != -1) {
             let (elements, constant) = sizes[inside(at)?];
-            weights = weights.max(if constant { elements } else { 0 });
+            weights = weights.max(if constant || product { elements } else { 0 });
         }
         for at in operator.outputs().iter().flatten() {
             let at = inside(at)?;

@@ -293,7 +293,7 @@ fn check_tensor(
     };
     let checked = check_shape(step, left, right, output)?;
     spent.on(weight_bytes(step) / 4, checked.padded)?;
-    *constants += checked.constants;
+    *constants = constants.saturating_add(checked.constants);
     if *constants > MAX_CONSTANTS {
         return fault(format!("at most {MAX_CONSTANTS} constants"));
     }

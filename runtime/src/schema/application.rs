@@ -281,11 +281,17 @@ impl Application {
             FieldKind::Date => Date::parse(trimmed).map(|d| Given::Number(d.days().into())),
             #[cfg(feature = "tables")]
             FieldKind::Tensor { .. } => {
-                let mut bytes = Vec::new();
-                let whole = rows::base64(trimmed, &mut bytes);
-                let given = self.typed(field, Value::Bytes(&bytes)).ok();
+                // Of no other length; with room for all of it, so that no copy stays behind.
+                let count = field.kind.cells();
+                let mut bytes = Vec::with_capacity(count + 2);
+                let whole =
+                    trimmed.len() == count.div_ceil(3) * 4 && rows::base64(trimmed, &mut bytes);
+                let given = match whole {
+                    true => self.typed(field, Value::Bytes(&bytes)).ok(),
+                    false => None,
+                };
                 bytes.zeroize();
-                given.filter(|_| whole)
+                given
             }
             _ => return self.typed(field, Value::Text(trimmed)),
         };

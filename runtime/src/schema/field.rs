@@ -447,8 +447,9 @@ impl Field {
                 return fault("0 to 4 decimals of the currency");
             }
             FieldKind::Category { codes } => {
-                if codes.is_empty() || codes.len() > MAX_CATEGORIES {
-                    return fault("1 to 4096 categories");
+                let long = |code: &String| code.len() > 128;
+                if codes.is_empty() || codes.len() > MAX_CATEGORIES || codes.iter().any(long) {
+                    return fault("1 to 4096 categories of at most 128 bytes");
                 }
                 if any_twice(codes.iter()) {
                     return fault("each category once");

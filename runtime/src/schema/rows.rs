@@ -24,9 +24,11 @@ pub const MAX_GIVEN_ROWS: usize = 4096;
 pub const MAX_GIVEN_CELLS: usize = 1 << 15;
 /// No application keeps more bytes of texts and tensors.
 pub const MAX_KEPT_BYTES: usize = 1 << 19;
+/// Bytes of the code of a table's category at most: 32768 cells of it fit into a record.
+const MAX_CELL_CODE_BYTES: usize = 32;
 
 /// What a sound field of these kinds has.
-pub(super) const SOUND: &str = "1 to 64 columns, 1 to 1024 rows or words, axes of 1 and more, at most 65536 cells, 1 to 1048576 buckets, an order by a number or a date, and clip, refer or refuse for what is more";
+pub(super) const SOUND: &str = "1 to 64 columns, codes in them of at most 32 bytes, 1 to 1024 rows or words, axes of 1 and more, at most 65536 cells, 1 to 1048576 buckets, an order by a number or a date, and clip, refer or refuse for what is more";
 
 /// Whether a field's kind is sound in itself.
 pub(super) fn is_sound(kind: &FieldKind, more: Answer) -> bool {
@@ -40,6 +42,7 @@ pub(super) fn is_sound(kind: &FieldKind, more: Answer) -> bool {
             (1..=MAX_COLUMNS).contains(&columns.len())
                 && (1..=MAX_ROWS).contains(max_rows)
                 && more != Answer::AsMissing
+                && !columns.iter().any(has_long_codes)
                 && order.is_none_or(|at| {
                     let column = columns.get(usize::from(at));
                     column.is_some_and(|column| column.0.kind.is_numeric())
@@ -54,6 +57,14 @@ pub(super) fn is_sound(kind: &FieldKind, more: Answer) -> bool {
                 && more != Answer::AsMissing
         }
         _ => true,
+    }
+}
+
+/// Whether a cell could take so long a code that a record of the most cells would be too long.
+fn has_long_codes(column: &TableColumn) -> bool {
+    match &column.0.kind {
+        FieldKind::Category { codes } => codes.iter().any(|code| code.len() > MAX_CELL_CODE_BYTES),
+        _ => false,
     }
 }
 
@@ -116,6 +127,17 @@ pub(crate) struct GivenTable {
 impl GivenTable {
     fn rows(&self) -> usize {
         self.order.len()
+    }
+
+    /// Another row, every cell missing. Cells that move leave nothing behind.
+    fn widen(&mut self, width: usize) {
+        if self.cells.len() + width > self.cells.capacity() {
+            let mut moved = Vec::with_capacity(2 * (self.cells.len() + width));
+            moved.extend_from_slice(&self.cells);
+            std::mem::swap(&mut self.cells, &mut moved);
+            wipe(&mut moved, Given::Number(0));
+        }
+        self.cells.resize(self.cells.len() + width, Given::Missing);
     }
 
     pub fn clear(&mut self) {
@@ -205,8 +227,7 @@ impl Application {
             return Err(wrong_type(field));
         }
         self.given[index] = Given::Rows(at as u16);
-        let cells = table.cells.len() + width;
-        table.cells.resize(cells, Given::Missing);
+        table.widen(width);
         table.order.push(table.order.len() as u16);
         if let FieldKind::Table {
             order: Some(column),

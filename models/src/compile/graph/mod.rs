@@ -8,6 +8,7 @@ mod emit;
 mod fold;
 mod form;
 mod fuse;
+mod hold;
 mod linear;
 mod narrow;
 mod own;
@@ -42,7 +43,9 @@ pub use quantise::Quantiser;
 use view::{Value, View};
 use walk::{Values, Walk};
 
-use super::import::short;
+use super::faults;
+use super::guard::guarded;
+use super::import::{UNFIT, short};
 
 /// How far tract's answer and ours may lie apart, relative to max(1, |tract's|).
 const TOLERANCE: f32 = 1e-5;
@@ -56,6 +59,8 @@ const TOLERANCE_BYTES: f32 = 2.0 / 127.0;
 pub struct Graph {
     /// tract's own, decluttered, with a batch of one: the oracle.
     typed: TypedModel,
+    /// An ONNX file's as tract reads it, nothing simplified.
+    read: Option<TypedModel>,
     /// The same without a sigmoid at its end.
     bare: TypedModel,
     place: String,
@@ -85,7 +90,7 @@ impl Graph {
     /// # Errors
     /// As [`Graph::import`].
     pub fn of_bytes(bytes: &[u8], place: String) -> Result<Self> {
-        let typed = read(bytes, &place)?;
+        let (typed, read) = read(bytes, &place)?;
         let mut widths = Vec::new();
         for input in &typed.inputs {
             widths.push(width(&typed, *input, &place)?);
@@ -106,6 +111,7 @@ impl Graph {
         })?;
         Ok(Self {
             typed,
+            read,
             bare,
             place,
             widths,
@@ -212,6 +218,8 @@ impl Graph {
             (false, false) => TOLERANCE,
         };
         let runnable = self.bare.clone().into_runnable().map_err(fault)?;
+        let read = self.read.clone().map(TypedModel::into_runnable);
+        let read = read.transpose().map_err(fault)?;
         // All edges, where an arena has room for them all; else the outputs.
         let (lowered, edges) = lower(&self.bare, &self.widths, &self.place, true)
             .ok()
@@ -250,6 +258,7 @@ impl Graph {
                 inputs.push(tensor.into_tvalue());
                 at += width;
             }
+            let kept = inputs.clone();
             let mut apart: Option<usize> = None;
             // A recurrent operator keeps its state from call to call: each row has its own.
             let mut state = runnable.spawn().map_err(fault)?;
@@ -269,6 +278,20 @@ impl Graph {
                     TractResult::Ok(outputs)
                 })
                 .map_err(fault)?;
+            if let (Some(read), None) = (&read, apart) {
+                let outputs = read.run(kept).map_err(fault)?;
+                for (edge, ours) in edges.iter().zip(ours) {
+                    let Some(at) = self.bare.outputs.iter().position(|own| own == edge) else {
+                        continue;
+                    };
+                    let view = outputs[at].to_plain_array_view::<f32>().map_err(fault)?;
+                    let theirs: Vec<f32> = view.iter().copied().collect();
+                    let own: Vec<f32> = ours.iter().map(|&x| self.as_read(x)).collect();
+                    if !near(&own, &theirs, tolerance, !bytes) {
+                        apart = Some(edge.node);
+                    }
+                }
+            }
             match apart {
                 None => Ok(()),
                 Some(id) => Err(Error::check(
@@ -277,6 +300,16 @@ impl Graph {
                 )),
             }
         })
+    }
+}
+
+impl Graph {
+    /// An output of the plan as the file gives it.
+    fn as_read(&self, x: f32) -> f32 {
+        match self.sigmoid_removed {
+            true => 1.0 / (1.0 + (-x).exp()),
+            false => x,
+        }
     }
 }
 
@@ -291,11 +324,11 @@ fn near(ours: &[f32], theirs: &[f32], tolerance: f32, last: bool) -> bool {
         })
 }
 
-/// tract's reading of a file, its batch axis set to one.
-fn read(bytes: &[u8], place: &str) -> Result<TypedModel> {
+/// tract's reading of a file, its batch axis set to one: decluttered, and of an ONNX file as it is as well.
+fn read(bytes: &[u8], place: &str) -> Result<(TypedModel, Option<TypedModel>)> {
     let fault = |what: &str, e: &TractError| Error::input(place, format!("{what} ({})", short(e)));
     if tflite::is_tflite(bytes) {
-        return tflite::typed(bytes, place);
+        return Ok((tflite::typed(bytes, place)?, None));
     }
     let onnx = onnx()
         .with_ignore_output_shapes(true)
@@ -303,7 +336,7 @@ fn read(bytes: &[u8], place: &str) -> Result<TypedModel> {
     let proto = onnx
         .proto_model_for_read(&mut std::io::Cursor::new(bytes))
         .map_err(|e| fault("a readable ONNX model", &e))?;
-    known_faults(&proto, place)?;
+    faults::refuse(&proto, place)?;
     let proto = dynamic::in_float(proto, place)?;
     let mut model = onnx
         .model_for_proto_model(&proto)
@@ -340,29 +373,21 @@ fn read(bytes: &[u8], place: &str) -> Result<TypedModel> {
             .set_input_fact(at, fact)
             .map_err(|e| fault("inputs of fixed shape", &e))?;
     }
-    model
-        .into_typed()
-        .and_then(TypedModel::into_decluttered)
-        .map_err(|e| {
-            fault("an ONNX model whose operators and shapes tract knows", &e)
-                .hint("export with fixed shapes but for the batch axis, or to another opset")
-        })
-}
-
-/// Refuses what tract reads and computes otherwise than ONNX says: a Celu forgets to multiply by its α.
-fn known_faults(proto: &tract_onnx::pb::ModelProto, place: &str) -> Result<()> {
-    let nodes = proto.graph.iter().flat_map(|graph| &graph.node);
-    for node in nodes.filter(|node| node.op_type == "Celu") {
-        let alpha = node.attribute.iter().find(|at| at.name == "alpha");
-        if alpha.is_some_and(|alpha| alpha.f != 1.0) {
-            return Err(Error::input(
-                format!("{place}, node {}", node.name),
-                "a Celu with an alpha of 1",
-            )
-            .hint("write it as Elu of x / alpha, times alpha"));
-        }
-    }
-    Ok(())
+    let typed = guarded(|| {
+        let read = model.into_typed().map_err(|e| short(&e))?;
+        let mut simple = read.clone();
+        hold::softmaxes(&mut simple);
+        simple.declutter().map_err(|e| short(&e))?;
+        hold::release(&mut simple);
+        Ok((simple, Some(read)))
+    });
+    typed.unwrap_or_else(|| Err(UNFIT.to_owned())).map_err(|e| {
+        Error::input(
+            place,
+            format!("an ONNX model whose operators and shapes tract knows ({e})"),
+        )
+        .hint("export with fixed shapes but for the batch axis, or to another opset")
+    })
 }
 
 /// Features of an input.

@@ -380,13 +380,30 @@ impl Walk<'_> {
         let slots = op.output_mapping.iter();
         let slots = slots.flat_map(|m| [m.scan.map(|(slot, _)| slot), m.last_value_slot]);
         let mut outputs = vec![None; slots.flatten().max().map_or(0, |slot| slot + 1)];
-        for (mapping, &state) in op.output_mapping.iter().zip(&lstm.outputs) {
-            let all = states.clone().slice(2, state, state + 1).without(2);
+        let own = op.output_mapping.iter().zip(&op.body.outputs);
+        for ((mapping, outlet), &state) in own.zip(&lstm.outputs) {
+            // One axis of all units, the others of one element, in an order of the body's.
+            let fact = op.body.outlet_fact(*outlet).map_err(|e| e.to_string())?;
+            let dims: Option<Vec<usize>> = fact.shape.iter().map(|d| d.to_usize().ok()).collect();
+            let mut dims = dims.ok_or("a state that is not fixed")?;
+            let all = states
+                .clone()
+                .slice(2, state, state + 1)
+                .without(2)
+                .without(0);
             if let Some(slot) = mapping.last_value_slot {
-                outputs[slot] = Some(all.clone().slice(1, last, last + 1));
+                let end = all.clone().slice(0, last, last + 1);
+                outputs[slot] = Some(self.reshape(&end, &dims)?);
             }
             if let Some((slot, info)) = &mapping.scan {
-                outputs[*slot] = Some(all.moved(1, info.axis));
+                let behind = dims.iter().skip(info.axis + 1).product::<usize>();
+                let all = if behind == units {
+                    all
+                } else {
+                    all.moved(1, 0)
+                };
+                dims[info.axis] = count;
+                outputs[*slot] = Some(self.reshape(&all, &dims)?);
             }
         }
         let all: Option<Vec<Value>> = outputs.into_iter().map(|v| v.map(Value::Held)).collect();

@@ -219,6 +219,11 @@ impl Walk<'_> {
             if !whole && op.to != f32::datum_type() {
                 return Err(format!("numbers as {:?}", op.to));
             }
+            if !whole && x.whole && is_cut_off(model, node) {
+                return Err(
+                    "a number cut off to a whole one, which only an index may be".to_owned(),
+                );
+            }
             return Ok(one(View { whole, ..x }));
         }
         if node.op_is::<Identity>() {
@@ -526,4 +531,18 @@ fn following_bias(model: &TypedModel, node: &TypedNode, op: &EinSum) -> Option<(
     let same = next_node.outputs[0].fact.shape == node.outputs[0].fact.shape;
     let weighted = node.inputs.iter().filter(|at| constant(at)).count() == 1;
     (same && weighted && sum.1.is_none()).then(|| Some((next.node, fixed(konst)?)))?
+}
+
+/// Whether the whole number that a node reads is one that a cast has cut off.
+fn is_cut_off(model: &TypedModel, node: &TypedNode) -> bool {
+    let mut from = node.inputs.first();
+    while let Some(outlet) = from {
+        let node = &model.nodes[outlet.node];
+        from = node.inputs.first();
+        if node.op_is::<Cast>() {
+            let fact = from.map(|read| &model.nodes[read.node].outputs[read.slot].fact);
+            return fact.is_some_and(|fact| fact.datum_type.is_float());
+        }
+    }
+    false
 }

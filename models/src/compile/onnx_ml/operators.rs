@@ -488,9 +488,12 @@ impl Call<'_, '_> {
                 known.push(word.clone());
             }
         }
+        // A blank is what a value that is missing looks like in text.
+        let blank = words.values.iter().find(|(word, _)| word.is_empty());
+        let blank = blank.map(|&(_, value)| Step::Run(Operation::Impute { value }));
         Ok(Column::Of(Feature {
             input: feature.input,
-            steps: vec![Step::Words(words)],
+            steps: [Step::Words(words)].into_iter().chain(blank).collect(),
         }))
     }
 

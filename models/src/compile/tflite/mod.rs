@@ -2,8 +2,6 @@
 
 mod codes;
 
-use std::panic::catch_unwind;
-
 use tract_onnx::prelude::{Framework, TypedModel};
 use tract_onnx::tract_core::ops::binary::TypedBinOp;
 use tract_onnx::tract_core::ops::math::mul;
@@ -12,7 +10,8 @@ use tract_tflite::tflite::{BuiltinOperator as Operator, root_as_model};
 
 use codes::Floats;
 
-use crate::compile::import::short;
+use crate::compile::guard::guarded;
+use crate::compile::import::{UNFIT, short};
 use crate::error::{Error, Result};
 
 /// What a `.tflite` file has from its fifth byte on.
@@ -94,7 +93,7 @@ pub(super) fn typed(bytes: &[u8], place: &str) -> Result<TypedModel> {
     let floats = Floats::of(bytes, place)?;
     let bytes = floats.as_ref().map_or(bytes, |floats| &floats.bytes);
     // The reader believes that what the file says of itself fits together.
-    let read = catch_unwind(|| {
+    let read = guarded(|| {
         tract_tflite::tflite()
             .model_for_read(&mut std::io::Cursor::new(bytes))
             .and_then(|model| match &floats {
@@ -104,10 +103,9 @@ pub(super) fn typed(bytes: &[u8], place: &str) -> Result<TypedModel> {
             .and_then(TypedModel::into_decluttered)
             .map_err(|e| short(&e))
     });
-    read.unwrap_or_else(|_| Err("its parts do not fit together".to_owned()))
-        .map_err(|e| {
-            Error::input(place, format!("a .tflite model that tract reads ({e})")).hint(WAY_OUT)
-        })
+    read.unwrap_or_else(|| Err(UNFIT.to_owned())).map_err(|e| {
+        Error::input(place, format!("a .tflite model that tract reads ({e})")).hint(WAY_OUT)
+    })
 }
 
 /// A mean is written as a sum and a `Scale`, which tract rounds to whole numbers even of floats.

@@ -11,11 +11,15 @@ pub(super) fn parse(text: &str, place: &str) -> Result<Forest> {
     let mut header = Block::default();
     let mut trees: Vec<Block<'_>> = Vec::new();
     let mut pandas = None;
+    let mut listed = None;
     let mut in_trees = true;
     for (number, line) in text.lines().enumerate() {
         let line = line.trim_end();
         if let Some(list) = line.strip_prefix("pandas_categorical:") {
             pandas = serde_json::from_str(list).ok();
+        }
+        if let Some(list) = line.strip_prefix("[categorical_feature: ") {
+            listed = indices(list);
         }
         if line == "end of trees" {
             in_trees = false;
@@ -56,6 +60,7 @@ pub(super) fn parse(text: &str, place: &str) -> Result<Forest> {
             .get("feature_infos")
             .map(|infos| infos.split(' ').map(is_coded).collect())
             .unwrap_or_default(),
+        listed,
         pandas,
     };
     let trees = trees
@@ -70,6 +75,12 @@ fn is_coded(info: &str) -> bool {
     info.contains(':') && !info.starts_with('[')
 }
 
+/// The features that training was told are categories: `1,2,4]`.
+fn indices(list: &str) -> Option<Vec<usize>> {
+    let list = list.strip_suffix(']')?.split(',');
+    list.map(|at| at.parse().ok()).collect()
+}
+
 /// What stands before the trees, in text and dump alike.
 pub(super) struct Facts<'t> {
     pub classes: usize,
@@ -78,7 +89,10 @@ pub(super) struct Facts<'t> {
     pub average: bool,
     pub last_feature: usize,
     pub names: Vec<String>,
+    /// Of each feature whether its description has categories; that of a constant one says nothing.
     pub coded: Vec<bool>,
+    /// The features that training was told are categories, where the file says so.
+    pub listed: Option<Vec<usize>>,
     /// Of each category column of the data frame, in order, its categories.
     pub pandas: Option<Vec<Vec<serde_json::Value>>>,
 }
@@ -115,10 +129,17 @@ impl Facts<'_> {
                 format!("at most {} features", super::MAX_FEATURES),
             ));
         }
-        let mut pandas = self.pandas.iter().flatten();
+        let is_coded = |at: usize| {
+            let listed = self.listed.iter().flatten().any(|&one| one == at);
+            listed || self.coded.get(at).copied().unwrap_or(false)
+        };
+        // Without that list a constant column's categories can't be told from the next one's.
+        let count = (0..=self.last_feature).filter(|&at| is_coded(at)).count();
+        let pandas = self.pandas.as_ref().filter(|lists| lists.len() == count);
+        let mut pandas = pandas.into_iter().flatten();
         let mut features = Vec::new();
         for at in 0..=self.last_feature {
-            let coded = self.coded.get(at).copied().unwrap_or(false);
+            let coded = is_coded(at);
             let words = if coded { pandas.next() } else { None };
             features.push(Described {
                 name: self.names.get(at).cloned(),

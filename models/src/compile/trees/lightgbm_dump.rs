@@ -34,6 +34,7 @@ pub(super) fn parse(dump: &Value, place: &str) -> Result<Forest> {
         average: average.unwrap_or(false),
         last_feature: whole("max_feature_idx")?,
         coded: names.iter().map(coded).collect(),
+        listed: None,
         names,
         pandas: dump
             .get("pandas_categorical")

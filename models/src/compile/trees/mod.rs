@@ -358,6 +358,22 @@ impl Tree {
 }
 
 impl Forest {
+    /// Whether no row's sum can lie outside of 0 and 1 (but for f32's rounding): leaves that are probabilities.
+    pub fn gives_probability(&self) -> bool {
+        let leaves = |tree: &Tree| {
+            tree.nodes
+                .iter()
+                .fold((f64::MAX, f64::MIN), |most, node| match node {
+                    Node::Leaf { value, .. } => (most.0.min(*value), most.1.max(*value)),
+                    Node::Split { .. } => most,
+                })
+        };
+        let bounds = self.trees.iter().map(leaves);
+        let (low, high) = bounds.fold((0.0, 0.0), |sum, tree| (sum.0 + tree.0, sum.1 + tree.1));
+        let bound = |sum: f64| self.initial + sum / self.divisor;
+        self.link == Link::Identity && bound(low) >= -1e-4 && bound(high) <= 1.0 + 1e-4
+    }
+
     /// A row as the library sees it.
     fn row(&self, row: &[f64]) -> Vec<f64> {
         match self.number {

@@ -98,10 +98,15 @@ fn described(learner: &Value, model: &Value, count: usize) -> Vec<Described> {
         let found = list.and_then(|list| list.get(at)).and_then(Value::as_str);
         found.map(str::to_owned)
     };
-    let of = |at: usize| Described {
-        name: text(names, at),
-        categories: encodings.and_then(|all| words(all.get(at)?)),
-        coded: text(types, at).as_deref() == Some("c"),
+    let of = |at: usize| {
+        let coded = text(types, at).as_deref() == Some("c");
+        // Columns of numbers have an empty one.
+        let encoding = encodings.and_then(|all| all.get(at)).filter(|_| coded);
+        Described {
+            name: text(names, at),
+            categories: encoding.and_then(words),
+            coded,
+        }
     };
     (0..count).map(of).collect()
 }

@@ -42,7 +42,9 @@ impl Taps {
         let mut offsets = vec![0];
         for axis in axes {
             let step = axis.left.max(0) as usize;
-            let next = |base: usize| (0..axis.count).map(move |i| base + i * step);
+            let next = |base: usize| {
+                (0..axis.count).map(move |i| base.saturating_add(i.saturating_mul(step)))
+            };
             offsets = offsets.into_iter().flat_map(next).collect();
         }
         let run = run.count.next_multiple_of(DEPTH);
@@ -50,7 +52,7 @@ impl Taps {
         Self {
             offsets,
             run,
-            far: last + run,
+            far: last.saturating_add(run),
         }
     }
 

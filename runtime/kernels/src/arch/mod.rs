@@ -17,7 +17,7 @@ pub mod gather;
         all(target_arch = "wasm32", target_feature = "simd128")
     )
 ))]
-pub mod lanes;
+pub(crate) mod lanes;
 pub mod scalar;
 #[cfg(any(
     target_arch = "x86_64",

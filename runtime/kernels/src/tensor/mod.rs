@@ -256,9 +256,9 @@ impl At {
     const fn step(self, axis: &Axis, i: usize) -> Self {
         let i = i as isize;
         Self {
-            left: self.left.wrapping_add_signed(axis.left * i),
-            right: self.right.wrapping_add_signed(axis.right * i),
-            output: self.output.wrapping_add_signed(axis.output * i),
+            left: self.left.wrapping_add_signed(axis.left.wrapping_mul(i)),
+            right: self.right.wrapping_add_signed(axis.right.wrapping_mul(i)),
+            output: self.output.wrapping_add_signed(axis.output.wrapping_mul(i)),
         }
     }
 
@@ -267,9 +267,11 @@ impl At {
     const fn back(self, axis: &Axis, i: usize) -> Self {
         let i = i as isize;
         Self {
-            left: self.left.wrapping_add_signed(-axis.left * i),
-            right: self.right.wrapping_add_signed(-axis.right * i),
-            output: self.output.wrapping_add_signed(-axis.output * i),
+            left: self.left.wrapping_sub(axis.left.wrapping_mul(i) as usize),
+            right: self.right.wrapping_sub(axis.right.wrapping_mul(i) as usize),
+            output: self
+                .output
+                .wrapping_sub(axis.output.wrapping_mul(i) as usize),
         }
     }
 }
