@@ -33,10 +33,7 @@ mod tests {
 
     #[test]
     fn a_panic_is_none_and_the_next_call_is_whole() {
-        assert_eq!(
-            guarded(|| [1, 2][usize::MAX.min(std::env::args().count() + 7)]),
-            None
-        );
+        assert_eq!(guarded(|| [1, 2][std::env::args().count() + 7]), None);
         assert_eq!(guarded(|| 3), Some(3));
     }
 }
