@@ -8,7 +8,7 @@ pub mod calibrate;
 mod faults;
 pub mod file;
 pub mod graph;
-mod guard;
+pub mod guard;
 pub mod import;
 pub mod lines;
 pub mod lower;

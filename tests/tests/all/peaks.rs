@@ -146,7 +146,7 @@ fn no_family_takes_a_megabyte_beyond_its_weights_and_arenas() {
         ),
         (
             "fields, a table (GRU) and words",
-            "inputs/inputs.fsb",
+            "families/inputs/inputs.fsb",
             tables,
         ),
     ]
