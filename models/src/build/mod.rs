@@ -1,6 +1,5 @@
 //! Building: recipe, data and model in, one signed bundle out, or a gate that says why not.
 
-mod budget;
 mod calibration;
 mod compress;
 mod gate;
@@ -481,7 +480,7 @@ impl<'w> Bench<'w> {
             let own = own.filter(|field| usize::from(field.group) == at);
             (own.count(), vec![group.name.as_str()])
         });
-        match budget::refusal(groups.collect(), self.decide.budget as usize) {
+        match recipe::budget::refusal(groups.collect(), self.decide.budget as usize) {
             Some((what, hint)) => Error::input("compile.contribution_budget", what).hint(hint),
             None => error,
         }

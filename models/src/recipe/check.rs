@@ -1,5 +1,7 @@
 //! What a recipe must say beyond the form of its keys.
 
+use fieldscore_runtime::schema::{MAX_GROUP_FIELDS, MAX_GROUPS};
+
 use crate::error::{Error, Result};
 use crate::recipe::{Blend, BlendKind, CalibrationMethod, Encode, Engine, Output, Recipe, Text};
 
@@ -253,6 +255,13 @@ fn check_features(recipe: &Recipe) -> Result<()> {
 }
 
 fn check_groups(recipe: &Recipe) -> Result<()> {
+    if recipe.groups.len() > MAX_GROUPS {
+        return Err(Error::input(
+            "groups",
+            format!("at most {MAX_GROUPS} groups, not {}", recipe.groups.len()),
+        )
+        .hint("an explanation evaluates every set of groups: join what belongs together"));
+    }
     for name in recipe.fields.keys() {
         let holders = recipe
             .groups
@@ -279,6 +288,13 @@ fn check_groups(recipe: &Recipe) -> Result<()> {
                 format!("groups.{group}.fields"),
                 format!("fields of the recipe; {field} is none"),
             ));
+        }
+        if !(1..=MAX_GROUP_FIELDS).contains(&fields.len()) {
+            return Err(Error::input(
+                format!("groups.{group}.fields"),
+                format!("1 to {MAX_GROUP_FIELDS} fields, not {}", fields.len()),
+            )
+            .hint("fields of one group share its points exactly, which doubles in cost with each: divide it"));
         }
     }
     for name in recipe.data.groups.keys().chain([&recipe.data.label.column]) {

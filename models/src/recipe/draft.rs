@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::path::Path;
 
+use fieldscore_runtime::schema::{MAX_GROUP_FIELDS, MAX_GROUPS};
 use fieldscore_runtime::{Date, DecimalMark};
 
 use crate::compile::Source;
@@ -12,6 +13,7 @@ use crate::compile::pipeline::Pipeline;
 use crate::compile::trees::Described;
 use crate::data::Table;
 use crate::error::{Error, Result};
+use crate::recipe::budget::{self, DEFAULT_BUDGET};
 
 /// A column with more distinct texts than this is text, not a category.
 const MOST_CATEGORIES: usize = 30;
@@ -112,6 +114,22 @@ pub fn draft(from: Draft<'_>) -> Result<Drafted> {
 fn bad_share(table: &Table, label: usize, bad: &str) -> f64 {
     let count = table.rows().iter().filter(|row| &row[label] == bad).count();
     count as f64 / table.rows().len().max(1) as f64
+}
+
+/// How many fields to put into a group, the columns in order, and what an explanation then costs: at most six
+/// groups, where that keeps to the usual budget, else whatever costs least.
+fn group_size(columns: usize) -> (usize, usize) {
+    let cost = |size: usize| {
+        let groups = columns.div_ceil(size).max(1);
+        let sizes = (0..groups).map(|at| (columns - at * size).clamp(1, size));
+        (groups <= MAX_GROUPS).then(|| (size, budget::cost(sizes)))
+    };
+    let six = columns.div_ceil(6).clamp(1, MAX_GROUP_FIELDS);
+    let all = (1..=MAX_GROUP_FIELDS).filter_map(cost);
+    cost(six)
+        .filter(|(_, cost)| *cost <= DEFAULT_BUDGET)
+        .or_else(|| all.min_by_key(|(_, cost)| *cost))
+        .unwrap_or((MAX_GROUP_FIELDS, usize::MAX))
 }
 
 /// A score from which to approve, to begin with: 50 points below that of the data's own odds on the draft's
@@ -612,6 +630,13 @@ fn head(
     let id = id
         .map(|id| format!("id = {}\n", quoted(id)))
         .unwrap_or_default();
+    let (size, cost) = group_size(columns.len());
+    let budget = match cost <= DEFAULT_BUDGET {
+        true => String::new(),
+        false => format!(
+            "contribution_budget = {cost}         # evaluations of an explanation: join or drop fields for fewer\n"
+        ),
+    };
     let _ = write!(
         out,
         "# Drafted from the data. `fieldscore build` lists the TODO texts that are left;\n\
@@ -625,7 +650,7 @@ fn head(
          # Columns that only evaluation reads, and that no model may: move them out of [fields], e.g.\n\
          # groups = {{ age = {{ bands = [25, 35, 45, 60] }} }}\n\n\
          [split]\nseed = 1\nvalidation = 0.2\ntest = 0.2\n\n\
-         [compile]\ncalibration_rows = 1024\n{compile}\n\
+         [compile]\ncalibration_rows = 1024\n{budget}{compile}\n\
          [probability]\ncalibration = \"platt\"\n\n\
          [score]\nbase_score = 600                    # at base_odds, good to bad\nbase_odds = 19.0\npoints_to_double_odds = 50\nfloor = 300\nceiling = 850\n\n\
          [policy]                            # the house's cut-offs: look at the report's table\napprove_from = {approve_from}\nrefer_from = {refer_from}\n",
@@ -641,8 +666,6 @@ fn head(
         "\n# Reason groups: every field in exactly one. An explanation evaluates every set of groups, so\n\
          # join what belongs together.\n"
     );
-    // As few groups as keep the draft affordable: the columns in order, cut into at most six.
-    let size = columns.len().div_ceil(6).max(1);
     for (number, group) in columns.chunks(size).enumerate() {
         let fields = group
             .iter()
@@ -697,6 +720,15 @@ fn float(x: f64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn groups_are_as_coarse_as_a_budget_asks() {
+        assert_eq!(group_size(5), (1, 32));
+        assert_eq!(group_size(12).0, 2);
+        // 5 groups of 6: 2^5 sets, and 2^4 · (2^6 − 2) parts of each group.
+        assert_eq!(group_size(30), (6, 32 + 5 * 16 * 62));
+        assert!(group_size(400).1 > 1 << 16);
+    }
 
     #[test]
     fn columns_get_the_type_that_their_cells_show() {

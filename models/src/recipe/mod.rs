@@ -1,5 +1,6 @@
 //! The recipe: `recipe.toml` beside a trained model. `docs/recipe.md` is its reference.
 
+pub(crate) mod budget;
 mod check;
 mod draft;
 mod file;
@@ -360,7 +361,7 @@ impl Default for Compile {
             prune: 0.0,
             precision: Precision::Int8,
             layers: IndexMap::new(),
-            contribution_budget: 4096,
+            contribution_budget: budget::DEFAULT_BUDGET as u32,
         }
     }
 }

@@ -16,16 +16,13 @@ use crate::error::{Error, Result};
 pub(super) fn in_float(mut model: ModelProto, place: &str) -> Result<ModelProto> {
     if let Some(graph) = &mut model.graph {
         let whole = |node: &&NodeProto| float_operator(&node.op_type).is_some();
-        let ends: Vec<String> = graph
-            .node
-            .iter()
-            .filter(whole)
-            .map(|n| n.name.clone())
-            .collect();
-        for name in ends {
-            rewrite(graph, &name).ok_or_else(|| {
+        // By what they write: nodes need not have names.
+        let ends = graph.node.iter().filter(whole);
+        let ends: Vec<String> = ends.flat_map(|node| node.output.first().cloned()).collect();
+        for end in ends {
+            rewrite(graph, &end).ok_or_else(|| {
                 Error::input(
-                    format!("{place}, node {name}"),
+                    format!("{place}, the node that writes {end}"),
                     "whole numbers of a DynamicQuantizeLinear times constant ones, cast and scaled",
                 )
                 .hint("quantise with quantize_dynamic as it is, or with quantize_static and QuantFormat.QDQ")
@@ -59,7 +56,7 @@ fn float_operator(whole: &str) -> Option<&'static str> {
 }
 
 /// Writes the float operator for one of whole numbers; `None` where it is not of the usual form.
-fn rewrite(graph: &mut GraphProto, name: &str) -> Option<()> {
+fn rewrite(graph: &mut GraphProto, end: &str) -> Option<()> {
     let find = |wanted: &str| {
         let has = |node: &&NodeProto| node.output.iter().any(|output| output == wanted);
         graph.node.iter().find(has)
@@ -77,15 +74,24 @@ fn rewrite(graph: &mut GraphProto, name: &str) -> Option<()> {
         .iter()
         .map(|tensor| (tensor.name.as_str(), tensor))
         .collect();
-    let integer = graph.node.iter().find(|node| node.name == name)?;
+    let integer = find(end)?;
     let dynamic = find(integer.input.first()?).filter(|n| n.op_type == "DynamicQuantizeLinear")?;
+    let zero_point = integer.input.get(2);
+    let own_zero_point = zero_point.filter(|at| !at.is_empty()) == dynamic.output.get(2);
     let cast = reader(integer.output.first()?).filter(|node| node.op_type == "Cast")?;
     let scaled = reader(cast.output.first()?).filter(|node| node.op_type == "Mul")?;
     let factor = scaled
         .input
         .iter()
         .find(|input| **input != cast.output[0])?;
-    let factor = find(factor).filter(|node| node.op_type == "Mul")?;
+    let of_rows = |node: &&NodeProto| {
+        dynamic
+            .output
+            .get(1)
+            .is_some_and(|s| node.input.contains(s))
+    };
+    let factor = find(factor).filter(|node| node.op_type == "Mul" && own_zero_point);
+    let factor = factor.filter(of_rows)?;
     let scale = factor
         .input
         .iter()
@@ -111,7 +117,7 @@ fn rewrite(graph: &mut GraphProto, name: &str) -> Option<()> {
     let values = whole.iter().enumerate();
     let values = values.map(|(i, q)| (q - at(&zero, i)) * at(&scale, i));
     let table = TensorProto {
-        name: format!("{name}.float"),
+        name: format!("{end}.float"),
         dims: weights.dims.clone(),
         data_type: DataType::Float as i32,
         raw_data: values.flat_map(f32::to_le_bytes).collect(),

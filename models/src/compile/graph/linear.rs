@@ -178,6 +178,9 @@ impl Walk<'_> {
             indices.iter().partition(|index| index.output.is_some());
         let mut outer: Vec<Line> = outer.into_iter().map(line).collect();
         let mut inner: Vec<Line> = inner.into_iter().map(line).collect();
+        // The last one is worked on sixteen at a time: not one of one element.
+        outer.retain(|line| line.count > 1);
+        at_least_one(&mut outer);
         at_least_one(&mut inner);
         // Sixteen results at a time, along an axis that the right operand alone has: of stride 1 if
         // there is one, or of the left operand, turned round.

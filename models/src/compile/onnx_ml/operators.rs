@@ -97,7 +97,10 @@ pub(super) fn apply(walk: &mut Walk<'_>, node: &NodeProto, read: &[Value]) -> Re
                 numbers: vec![1.0],
             }))
         }
-        ("Div", [value @ Value::Scores(_), Value::Constant(one)]) if one.numbers == [1.0] => {
+        // onnxmltools gives LightGBM's probabilities a name of their own so.
+        ("Div" | "Mul", [value @ Value::Scores(_), Value::Constant(one)])
+            if one.numbers == [1.0] =>
+        {
             Ok(value.clone())
         }
         ("ArgMax", [Value::Columns(columns)]) => call.arg_max(columns),

@@ -164,7 +164,17 @@ fn check(bytes: &[u8], place: &str) -> Result<()> {
                 kind.variant_name().unwrap_or("one of a later version")
             ),
         )
-        .hint(WAY_OUT));
+        .hint(match kind {
+            // What reshapes of a batch of any size become.
+            Operator::PACK => {
+                "fix the batch before converting (keras.Input(…, batch_size=1)), or export the model as ONNX"
+            }
+            Operator::QUANTIZE | Operator::DEQUANTIZE => {
+                "convert with whole numbers at both ends (converter.inference_input_type = \
+                 converter.inference_output_type = tf.int8), or export the model as ONNX, in float32"
+            }
+            _ => WAY_OUT,
+        }));
     }
     Ok(())
 }

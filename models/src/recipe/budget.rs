@@ -2,19 +2,26 @@
 
 use fieldscore_runtime::schema::MAX_GROUP_FIELDS;
 
+/// Evaluations that an explanation may cost where a recipe does not say.
+pub const DEFAULT_BUDGET: usize = 4096;
+
 /// A group of so many fields, with the names of those that it was made of.
 type Group<'n> = (usize, Vec<&'n str>);
 
 /// How many evaluations an explanation over groups of these sizes costs: every set of groups, and for
 /// each group every set of the others with every proper part of its fields.
 fn evaluations(groups: &[Group<'_>]) -> usize {
-    let half = (1usize << groups.len()) / 2;
-    let parts = groups.iter().map(|(m, _)| half * ((1usize << m) - 2));
-    (1usize << groups.len()) + parts.sum::<usize>()
+    cost(groups.iter().map(|(m, _)| *m))
+}
+
+/// The same, of sizes alone: at most 16 of them, each from 1 to 10.
+pub(super) fn cost(sizes: impl ExactSizeIterator<Item = usize>) -> usize {
+    let all = 1usize << sizes.len();
+    all + sizes.map(|m| all / 2 * ((1 << m) - 2)).sum::<usize>()
 }
 
 /// What is wrong with a budget that groups do not keep to, and what to do; none where they do.
-pub(super) fn refusal(groups: Vec<Group<'_>>, budget: usize) -> Option<(String, String)> {
+pub(crate) fn refusal(groups: Vec<Group<'_>>, budget: usize) -> Option<(String, String)> {
     let (count, cost) = (groups.len(), evaluations(&groups));
     if cost <= budget {
         return None;
