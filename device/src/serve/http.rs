@@ -407,12 +407,12 @@ mod tests {
     fn a_record_is_announced_with_its_type_and_length() {
         let host: (&str, &[u8]) = ("host", b"localhost:8321");
         let kind: (&str, &[u8]) = ("content-type", b"application/cbor");
-        let len: (&str, &[u8]) = ("content-length", b"1048576");
+        let len: (&str, &[u8]) = ("content-length", b"2097152");
         for (headers, expected) in [
             (vec![host, kind, len], Ok(Asked::Keep)),
             (vec![host, len], Err(415)),
             (vec![host, kind], Err(411)),
-            (vec![host, kind, ("content-length", b"1048577")], Err(413)),
+            (vec![host, kind, ("content-length", b"2097153")], Err(413)),
             (
                 vec![host, kind, len, ("transfer-encoding", b"chunked")],
                 Err(411),

@@ -194,7 +194,7 @@ fn a_record_is_kept_if_its_bundle_makes_it_again() {
         &good,
     );
     assert_eq!((answer.status, answer.code()), (415, "http.type".into()));
-    let long = ["Content-Length: 1048577", TYPE];
+    let long = ["Content-Length: 2097153", TYPE];
     let answer = kiosk.ask("POST", "/kiosk/records", &long, &vec![0; 1_048_577]);
     assert_eq!(answer.status, 413);
     let status = kiosk.status();
@@ -465,7 +465,7 @@ fn how_a_record_is_sent_is_looked_at_before_it_is_read() {
             411,
             "http.length",
         ),
-        ("Content-Length: 1048577\r\n", "", 413, "record.malformed"),
+        ("Content-Length: 2097153\r\n", "", 413, "record.malformed"),
         (
             "Content-Length: 99999999999999\r\n",
             "",
