@@ -722,6 +722,14 @@ mod tests {
     use super::*;
 
     #[test]
+    fn cut_offs_follow_the_odds_of_the_data() {
+        // 5 % bad is 19 to 1, 600 points.
+        assert_eq!(cut_off(0.05), 550);
+        assert!(cut_off(0.47) < cut_off(0.28) && cut_off(0.28) < 550);
+        assert_eq!((cut_off(0.0), cut_off(1.0)), (750, 350));
+    }
+
+    #[test]
     fn groups_are_as_coarse_as_a_budget_asks() {
         assert_eq!(group_size(5), (1, 32));
         assert_eq!(group_size(12).0, 2);
