@@ -192,6 +192,7 @@ fn finish(mut dense: Dense, pipeline: Pipeline, place: &str) -> Result<Lines> {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::panic)]
     use pb::tensor_shape_proto::{Dimension, dimension::Value as Size};
 
     use super::*;
