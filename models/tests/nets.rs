@@ -183,6 +183,11 @@ fn one_scale_for_a_whole_tensor_of_weights_serves() {
 }
 
 #[test]
+fn a_softmax_between_codes_is_no_table() {
+    quantised_holds("nets/qdq_attention", 4, 19, 2.0);
+}
+
+#[test]
 fn weights_trained_for_their_codes_keep_them() {
     quantised_holds("nets/qat_mlp", 3, 5, 2.0);
 }
@@ -282,8 +287,11 @@ cases! { "nets":
     periodic: 1e-5,
     gru: 1e-4,
     gru_two_ways: 1e-4,
+    gru_hidden: 1e-4,
     gru_keras: 1e-4,
     lstm: 1e-4,
+    lstm_cell_two_ways: 1e-4,
+    lstm_hidden: 1e-4,
     lstm_two_ways: 1e-4,
     cnn_2d: 1e-4,
     multi_task: 1e-5,

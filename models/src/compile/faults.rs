@@ -40,8 +40,9 @@ fn fault(node: &NodeProto) -> Option<(String, &'static str)> {
         "RNN" => &["Tanh"],
         _ => return None,
     };
+    let own = format!("{} {kind}", if kind == "GRU" { "a" } else { "an" });
     if attribute("direction").is_some_and(|direction| direction.s == b"reverse") {
-        let expected = format!("a {kind} that runs forward or both ways, not in reverse alone");
+        let expected = format!("{own} that runs forward or both ways, not in reverse alone");
         return Some((
             expected,
             "reverse the sequence in front of it, and what comes out",
@@ -52,7 +53,7 @@ fn fault(node: &NodeProto) -> Option<(String, &'static str)> {
         name.eq_ignore_ascii_case(usual[at % usual.len()].as_bytes())
     };
     if !activations.iter().enumerate().all(is_usual) {
-        let expected = format!("a {kind} with its usual activations ({})", usual.join(", "));
+        let expected = format!("{own} with its usual activations ({})", usual.join(", "));
         return Some((
             expected,
             "train it with the usual ones (recurrent_activation=\"sigmoid\")",
@@ -61,7 +62,7 @@ fn fault(node: &NodeProto) -> Option<(String, &'static str)> {
     let clips = attribute("clip").is_some_and(|clip| clip.f > 0.0);
     let coupled = attribute("input_forget").is_some_and(|coupled| coupled.i != 0);
     (clips || coupled).then(|| {
-        let expected = format!("a {kind} without clip and input_forget");
+        let expected = format!("{own} without clip and input_forget");
         (expected, "export it without them")
     })
 }

@@ -189,3 +189,119 @@ fn finish(mut dense: Dense, pipeline: Pipeline, place: &str) -> Result<Lines> {
         sha256: [0; 32],
     })
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::panic)]
+    use pb::tensor_shape_proto::{Dimension, dimension::Value as Size};
+
+    use super::*;
+
+    fn words(name: &str, all: &[&str]) -> pb::AttributeProto {
+        pb::AttributeProto {
+            name: name.to_owned(),
+            strings: all.iter().map(|word| word.as_bytes().to_vec()).collect(),
+            ..pb::AttributeProto::default()
+        }
+    }
+
+    fn node(
+        kind: &str,
+        input: &str,
+        output: &str,
+        attribute: Vec<pb::AttributeProto>,
+    ) -> pb::NodeProto {
+        pb::NodeProto {
+            op_type: kind.to_owned(),
+            domain: "ai.onnx.ml".to_owned(),
+            input: vec![input.to_owned()],
+            output: vec![output.to_owned()],
+            attribute,
+            ..pb::NodeProto::default()
+        }
+    }
+
+    /// One input of text, `[batch, 1]`.
+    fn text(name: &str) -> pb::ValueInfoProto {
+        let dim = |value| Dimension {
+            value,
+            ..Dimension::default()
+        };
+        let tensor = pb::type_proto::Tensor {
+            elem_type: 8,
+            shape: Some(pb::TensorShapeProto {
+                dim: vec![dim(None), dim(Some(Size::DimValue(1)))],
+            }),
+        };
+        pb::ValueInfoProto {
+            name: name.to_owned(),
+            r#type: Some(pb::TypeProto {
+                value: Some(pb::type_proto::Value::TensorType(tensor)),
+                ..pb::TypeProto::default()
+            }),
+            ..pb::ValueInfoProto::default()
+        }
+    }
+
+    /// One-hot categories and a line of them.
+    fn one_hot(categories: &[&str]) -> Vec<Vec<Step>> {
+        let coefficients = pb::AttributeProto {
+            name: "coefficients".to_owned(),
+            floats: vec![0.5; categories.len()],
+            ..pb::AttributeProto::default()
+        };
+        let graph = pb::GraphProto {
+            node: vec![
+                node(
+                    "OneHotEncoder",
+                    "home",
+                    "hot",
+                    vec![words("cats_strings", categories)],
+                ),
+                node("LinearRegressor", "hot", "score", vec![coefficients]),
+            ],
+            input: vec![text("home")],
+            output: vec![pb::ValueInfoProto {
+                name: "score".to_owned(),
+                ..pb::ValueInfoProto::default()
+            }],
+            ..pb::GraphProto::default()
+        };
+        let model = pb::ModelProto {
+            graph: Some(graph),
+            ..pb::ModelProto::default()
+        };
+        match read(&model, "model") {
+            Ok(Read::Lines(lines)) => lines
+                .pipeline
+                .features
+                .into_iter()
+                .map(|own| own.steps)
+                .collect(),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn a_blank_that_an_encoder_knows_is_a_value_that_is_missing() {
+        let plain = one_hot(&["own", "rent"]);
+        assert!(
+            plain
+                .iter()
+                .flatten()
+                .all(|step| !matches!(step, Step::Run(_)))
+        );
+        let blank = one_hot(&["own", "rent", ""]);
+        for (at, steps) in blank.iter().enumerate() {
+            let [
+                Step::Words(_),
+                Step::Run(Operation::Impute { value }),
+                Step::Is(own),
+            ] = &steps[..]
+            else {
+                panic!("{steps:?}");
+            };
+            assert!(*value == 2.0 && *own == at as f64);
+        }
+    }
+}

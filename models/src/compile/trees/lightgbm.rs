@@ -317,3 +317,37 @@ pub(super) fn linear(place: &str) -> Error {
     Error::input(place, "leaves that are numbers, not linear models")
         .hint("train with linear_tree=false")
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    /// A number and three columns of categories, of which training saw one value of the first.
+    fn categories(listed: Option<Vec<usize>>) -> Vec<Option<Vec<String>>> {
+        let lists = serde_json::json!([["x"], ["u", "v"], ["m", 3]]);
+        let facts = Facts {
+            classes: 1,
+            trees_a_round: 1,
+            objective: Some("binary"),
+            average: false,
+            last_feature: 3,
+            names: ["a", "c0", "c1", "c2"].map(str::to_owned).into(),
+            coded: vec![false, false, true, true],
+            listed,
+            pandas: serde_json::from_value(lists).unwrap(),
+        };
+        let features = facts.features("file").unwrap();
+        features.into_iter().map(|one| one.categories).collect()
+    }
+
+    #[test]
+    fn categories_are_those_of_their_own_column() {
+        assert_eq!(indices("1,2,3]"), Some(vec![1, 2, 3]));
+        let words = |all: &[&str]| Some(all.iter().map(|&word| word.to_owned()).collect());
+        let own = [None, words(&["x"]), words(&["u", "v"]), words(&["m", "3"])];
+        assert_eq!(categories(Some(vec![1, 2, 3])), own);
+        // Three lists for two columns: no telling whose they are.
+        assert_eq!(categories(None), [None, None, None, None]);
+    }
+}

@@ -336,3 +336,25 @@ impl Sets {
         Ok(codes)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_columns_of_categories_have_some() {
+        let learner = serde_json::json!({
+            "feature_names": ["income", "home"],
+            "feature_types": ["float", "c"],
+        });
+        // Since 3.1 columns of numbers have an empty list of their own.
+        let empty = serde_json::json!({ "offsets": [0], "values": [] });
+        let home = serde_json::json!({ "offsets": [0, 3, 7], "values": [111, 119, 110, 114, 101, 110, 116] });
+        let model = serde_json::json!({ "cats": { "enc": [empty, home] } });
+        let found = described(&learner, &model, 2);
+        assert_eq!(found[0].categories, None);
+        let words = ["own", "rent"].map(str::to_owned).to_vec();
+        assert_eq!(found[1].categories, Some(words));
+        assert!(found[1].coded && !found[0].coded);
+    }
+}
