@@ -437,8 +437,9 @@ impl Explainer {
             if !partials.keeps(group) {
                 continue;
             }
-            for first in (0..all).step_by(MAX_ROWS) {
-                let rows = (all - first).min(MAX_ROWS);
+            // As many as the walk's memory has.
+            for first in (0..all).step_by(walk.most) {
+                let rows = (all - first).min(walk.most);
                 for row in 0..rows {
                     self.assemble_group(group, first + row, row, parts, walk)?;
                 }

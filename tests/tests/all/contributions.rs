@@ -1,13 +1,18 @@
 //! Contributions against their definition, by brute force: every order in which fields can join,
 //! groups kept together, averaged in exact integers. Shares no code with the runtime's.
 
+use std::path::Path;
+
+use fieldscore_runtime::bundle::container::SectionKind;
+use fieldscore_runtime::bundle::encode;
 use fieldscore_runtime::decide::{LOG_ODDS_ONE, OutputKind, RecordValue, round_points};
 use fieldscore_runtime::kernels::Kernels;
-use fieldscore_runtime::plan::ElementType;
+use fieldscore_runtime::plan::{ElementType, MAX_ARENA_BYTES};
 use fieldscore_runtime::schema::{Field, FieldKind};
-use fieldscore_runtime::{Application, Date, Scorer, Value};
-use fieldscore_tests::fixture::{Arithmetic, Parts, draw};
+use fieldscore_runtime::{Application, Date, OpenOptions, Scorer, Value};
+use fieldscore_tests::fixture::{Arithmetic, Parts, draw, key};
 use fieldscore_tests::random::Random;
+use fieldscore_tests::surgery::with_section;
 use proptest::prelude::*;
 
 /// All orders of `items`.
@@ -63,7 +68,7 @@ fn exact(scorer: &Scorer, application: &Application) -> i64 {
         arena.write(&buffer, 0, 0, own);
         rest = next;
     }
-    let weights = scorer.section(fieldscore_runtime::bundle::container::SectionKind::WEIGHTS);
+    let weights = scorer.section(SectionKind::WEIGHTS);
     let kernels = Kernels::scalar();
     executable
         .run(0, &kernels, weights.unwrap(), 1, &mut arena)
@@ -357,4 +362,47 @@ proptest! {
         let scorer = Parts::with_forest(seed, trees, leaves, element).scorer();
         check(&scorer, &draw(&scorer, "a", &mut Random::new(seed)));
     }
+}
+
+#[test]
+fn an_arena_that_few_rows_fit_into_changes_no_contribution() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("golden/families");
+    let mut explained = 0;
+    for name in ["ft", "activations", "loan"] {
+        let file = folder.join(name).join(format!("{name}.fsb"));
+        let bundle = with_section(
+            &std::fs::read(file).unwrap(),
+            SectionKind::CARD,
+            b"",
+            &key(),
+        );
+        let open = |bundle| {
+            let options = OpenOptions::default();
+            options.open(bundle, &[key().public()]).unwrap()
+        };
+        let usual = open(bundle.clone());
+        let mut plan = usual.executable().unwrap().plan().clone();
+        plan.models[0].arena_bytes = MAX_ARENA_BYTES as u32;
+        let wide = open(with_section(
+            &bundle,
+            SectionKind::PLAN,
+            &encode(&plan),
+            &key(),
+        ));
+        assert!(wide.executable().unwrap().rows() < 8 && usual.executable().unwrap().rows() == 64);
+        let own = |scorer: &Scorer| -> Vec<_> {
+            let mut random = Random::new(7);
+            let drawn = (0..1000).map(|at| draw(scorer, &format!("A-{at}"), &mut random));
+            // Some have a value that is refused.
+            let taken = drawn.filter_map(|application| scorer.explain(&application).ok());
+            let taken = taken.take(3);
+            taken
+                .map(|one| (one.decision.score, one.groups, one.fields))
+                .collect()
+        };
+        let expected = own(&usual);
+        assert_eq!(own(&wide), expected, "{name}");
+        explained += expected.len();
+    }
+    assert_eq!(explained, 9);
 }
