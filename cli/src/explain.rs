@@ -3,12 +3,12 @@
 use std::fmt::Write;
 
 use comfy_table::Cell;
-use fieldscore_runtime::decide::Record;
-use fieldscore_runtime::{Application, Explanation, Reason, Scorer};
+use fieldscore_runtime::decide::{Record, Tried};
+use fieldscore_runtime::{Alternative, Application, Explanation, Reason, Scorer};
 
-use crate::applications::{Answer, Batch, JsonlResults, RowError};
-use crate::error::{Error, Result};
-use crate::input::{InputArgs, Notes};
+use crate::applications::{Answer, JsonlResults, RowError};
+use crate::error::Result;
+use crate::input::InputArgs;
 use crate::score::language;
 use crate::table::{plain, render, right};
 use crate::{BundleArgs, Exit, Sink, chart, say, words};
@@ -36,6 +36,9 @@ pub struct ExplainArgs {
     /// Text for people, or the JSON line that `score --explain --format jsonl` writes
     #[arg(long, value_name = "FORMAT", default_value = "text")]
     format: ExplainFormat,
+    /// Add to the JSON line what would change a decline or a referral, which text has anyhow
+    #[arg(long)]
+    alternatives: bool,
 }
 
 /// How an explanation is written.
@@ -52,32 +55,20 @@ enum ExplainFormat {
 pub fn run(args: ExplainArgs) -> Result<Exit> {
     let opened = args.bundle.open()?;
     let scorer = &opened.scorer;
-    let mut reader = args.input.read(scorer.schema())?;
-    let mut batch = Batch::default();
-    let mut before = 0;
-    loop {
-        if !reader.fill(&mut batch)? {
-            let rows = words::count(before, "row", "rows");
-            return Err(Error::input(
-                reader.name(),
-                format!("a row {}: it has {rows} of data", args.row),
-            ));
-        }
-        if args.row <= before + batch.rows().len() as u64 {
-            break;
-        }
-        before += batch.rows().len() as u64;
-    }
-    Notes::default().after_batch(&reader, &args.input);
-    let row = &batch.rows()[(args.row - before - 1) as usize];
+    let (reader, batch, at) = args.input.nth(scorer.schema(), args.row)?;
+    let row = &batch.rows()[at];
     let explained = match &row.application {
         Err(error) => Err(error.clone()),
         Ok(at) => {
             let application = &batch.applications()[*at];
-            scorer
-                .explain(application)
-                .map(|explanation| (application, explanation))
-                .map_err(RowError::from)
+            let explained = scorer.explain(application).and_then(|explanation| {
+                let wanted = args.alternatives || args.format == ExplainFormat::Text;
+                let alternatives = wanted
+                    .then(|| scorer.alternatives(application))
+                    .transpose()?;
+                Ok((application, explanation, alternatives))
+            });
+            explained.map_err(RowError::from)
         }
     };
     let sink = Sink::stdout();
@@ -85,24 +76,23 @@ pub fn run(args: ExplainArgs) -> Result<Exit> {
     let language = language(args.language.as_deref(), scorer);
     if args.format == ExplainFormat::Jsonl {
         let answer = match &explained {
-            Ok((application, explanation)) => Answer::Explained(application, explanation),
+            Ok((application, explanation, alternatives)) => {
+                Answer::Explained(application, explanation, alternatives.as_ref())
+            }
             Err(error) => Answer::Error(error),
         };
         let mut out = JsonlResults::new(sink, language);
         out.write(scorer, reader.name(), &batch, row, answer)
             .and_then(|()| out.flush())
             .map_err(write_error)?;
-    } else if let Ok((application, explanation)) = &explained {
-        sink.print(&text(scorer, application, explanation, language)?)?;
+    } else if let Ok((application, explanation, alternatives)) = &explained {
+        let found = alternatives.as_ref().map_or(&[][..], |all| &all.found);
+        sink.print(&text(scorer, application, explanation, found, language)?)?;
     }
     Ok(match explained {
         Ok(_) => Exit::Done,
         Err(error) => {
-            let place = error.place(reader.name(), row);
-            say::error(&Error::input(
-                place,
-                format!("{} [{}]", error.expected, error.code),
-            ));
+            say::error(&error.at(reader.name(), row));
             Exit::BadInput
         }
     })
@@ -112,6 +102,7 @@ fn text(
     scorer: &Scorer,
     application: &Application,
     explanation: &Explanation,
+    alternatives: &[Alternative],
     language: &str,
 ) -> Result<String> {
     let mut bytes = Vec::new();
@@ -120,8 +111,10 @@ fn text(
     let mut out = String::new();
     head(&mut out, scorer, application, explanation);
     reasons(&mut out, scorer, explanation, language);
+    would_change(&mut out, scorer, &record, alternatives, language);
     contributions(&mut out, scorer, &record, explanation, language);
     remarks(&mut out, scorer, explanation, language);
+    tried(&mut out, &scorer.trace(application, &explanation.decision));
     Ok(out)
 }
 
@@ -166,6 +159,55 @@ fn head(out: &mut String, scorer: &Scorer, application: &Application, explanatio
             other.name
         );
     }
+    for term in scorer.terms(application, decision) {
+        let text = term.text.as_deref().unwrap_or("none");
+        let _ = writeln!(out, "               {} {text} {}", term.name, term.unit);
+    }
+}
+
+/// The rules of the policy: what each saw, and what it said if it held.
+fn tried(out: &mut String, all: &[Tried]) {
+    let _ = writeln!(out, "\nRules tried");
+    for tried in all {
+        let saw = tried.saw.iter().map(|(name, text)| match text {
+            Some(text) => format!("{name} {text}"),
+            None => format!("{name} without a value"),
+        });
+        let said = tried.said.iter().map(|(name, text)| match name.as_str() {
+            "outcome" => text.clone(),
+            name => format!("{name} {text}"),
+        });
+        let said: Vec<String> = said.collect();
+        let said = match tried.held {
+            true => said.join(", "),
+            false => "did not hold".to_owned(),
+        };
+        let saw: Vec<String> = saw.collect();
+        let line = format!(
+            "{} {}: {said} ({})",
+            tried.table,
+            tried.rule,
+            saw.join(", ")
+        );
+        for (at, line) in wrapped(&line, 76).into_iter().enumerate() {
+            let _ = writeln!(out, "{}{line}", if at == 0 { "  " } else { "    " });
+        }
+    }
+}
+
+/// Lines of at most so many characters, broken at spaces.
+fn wrapped(text: &str, width: usize) -> Vec<String> {
+    let mut lines: Vec<String> = Vec::new();
+    for word in text.split(' ') {
+        match lines.last_mut() {
+            Some(last) if last.chars().count() + 1 + word.chars().count() <= width => {
+                last.push(' ');
+                last.push_str(word);
+            }
+            _ => lines.push(word.to_owned()),
+        }
+    }
+    lines
 }
 
 fn reasons(out: &mut String, scorer: &Scorer, explanation: &Explanation, language: &str) {
@@ -189,6 +231,30 @@ fn reasons(out: &mut String, scorer: &Scorer, explanation: &Explanation, languag
         "\nReasons, the most important first\n{}",
         render(&table, " ")
     );
+}
+
+fn would_change(
+    out: &mut String,
+    scorer: &Scorer,
+    record: &Record,
+    alternatives: &[Alternative],
+    language: &str,
+) {
+    if !alternatives.is_empty() {
+        let _ = writeln!(out, "\nWhat would change it");
+    }
+    for Alternative { changes, decision } in alternatives {
+        let (outcome, score) = (decision.outcome, decision.score);
+        let _ = writeln!(out, "  {outcome}, with a score of {score}:");
+        for change in changes {
+            if let Ok(field) = scorer.schema().field_at(change.field.into()) {
+                let label = words::label(scorer, field, language);
+                let new = words::changed(scorer, field, *change, language);
+                let now = words::value(scorer, record, field, language);
+                let _ = writeln!(out, "    {label}: {new}, instead of {now}");
+            }
+        }
+    }
 }
 
 fn contributions(
@@ -252,15 +318,13 @@ fn remarks(out: &mut String, scorer: &Scorer, explanation: &Explanation, languag
             .collect();
         let _ = writeln!(out, "\n{title}\n  {}", names.join(", "));
     }
-    let rules = scorer.policy().knock_outs.iter().enumerate();
-    let mut fired = rules
-        .filter(|(index, _)| decision.fired >> index & 1 == 1)
-        .peekable();
-    if fired.peek().is_some() {
+    if decision.fired != 0 {
         let _ = writeln!(out, "\nRules that fired");
-        for (index, rule) in fired {
-            let text = scorer.reason_text(Reason::Rule(index as u16), language);
-            let _ = writeln!(out, "  {} ({}): {text}", rule.code, rule.outcome);
+        for index in (0..64).filter(|index| decision.fired >> index & 1 == 1) {
+            let rule = Reason::Rule(index);
+            let text = scorer.reason_text(rule, language);
+            let outcome = scorer.policy().outcome_of(index);
+            let _ = writeln!(out, "  {} ({outcome}): {text}", scorer.reason_code(rule));
         }
     }
 }
@@ -278,7 +342,8 @@ mod tests {
         application.set("rate", 9.5).unwrap();
         application.set("home", "boat").unwrap();
         let explanation = scorer.explain(&application).unwrap();
-        text(&scorer, &application, &explanation, language).unwrap()
+        let found = scorer.alternatives(&application).unwrap().found;
+        text(&scorer, &application, &explanation, &found, language).unwrap()
     }
 
     #[test]
@@ -289,6 +354,8 @@ mod tests {
             "Outcome      DECLINE",
             "against the reference applicant",
             "Income is low",
+            "What would change it",
+            "instead of ",
             "K1 (refer): The rate needs a person",
             "unlisted: a category is not in its field's list",
             "Without a value\n  owner, since",

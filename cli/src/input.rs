@@ -6,9 +6,11 @@ use std::sync::Arc;
 use fieldscore_runtime::schema::Schema;
 use fieldscore_runtime::{Date, DecimalMark};
 
-use crate::applications::{InputFormat, ReadOptions, Reader, Source, TableFile, TableRows, Tables};
+use crate::applications::{
+    Batch, InputFormat, ReadOptions, Reader, Source, TableFile, TableRows, Tables,
+};
 use crate::error::{Error, Result, io};
-use crate::say;
+use crate::{say, words};
 
 /// A file of applications.
 #[derive(Debug, Clone, clap::Args)]
@@ -36,7 +38,7 @@ pub struct InputArgs {
     pub separator: u8,
 }
 
-fn date(text: &str) -> std::result::Result<Date, &'static str> {
+pub(crate) fn date(text: &str) -> std::result::Result<Date, &'static str> {
     Date::parse(text).ok_or("expected a date as YYYY-MM-DD between 1800 and 2399")
 }
 
@@ -97,6 +99,29 @@ impl InputArgs {
         let files: Vec<Arc<TableRows>> = files.collect::<Result<_>>()?;
         let tables = Tables::bind(&files, schema, self.strict)?;
         Reader::with_tables(source, format, Arc::clone(schema), options, tables)
+    }
+
+    /// Reads as far as one row of data, counted from 1, and says where it is in the batch.
+    ///
+    /// # Errors
+    /// As [`InputArgs::read`], and where there is no such row.
+    pub(crate) fn nth(&self, schema: &Arc<Schema>, row: u64) -> Result<(Reader, Batch, usize)> {
+        let mut reader = self.read(schema)?;
+        let mut batch = Batch::default();
+        let mut before = 0;
+        while reader.fill(&mut batch)? {
+            let rows = batch.rows().len() as u64;
+            if row <= before + rows {
+                Notes::default().after_batch(&reader, self);
+                return Ok((reader, batch, (row - before - 1) as usize));
+            }
+            before += rows;
+        }
+        let rows = words::count(before, "row", "rows");
+        Err(Error::input(
+            reader.name(),
+            format!("a row {row}: it has {rows} of data"),
+        ))
     }
 }
 

@@ -3,7 +3,6 @@
 use std::fmt::Write;
 
 use comfy_table::Cell;
-use fieldscore_runtime::ErrorKind;
 use fieldscore_runtime::bundle::EngineKind;
 use fieldscore_runtime::bundle::container::SectionKind;
 use fieldscore_runtime::decide::Test;
@@ -11,13 +10,13 @@ use fieldscore_runtime::plan::Executable;
 use fieldscore_runtime::schema::FieldKind;
 use serde_json::Value;
 
-use crate::error::{Error, Result};
+use crate::error::Result;
+pub use crate::inspect_json::object;
 use crate::inspect_json::{self, Scale, StepFacts};
-use crate::keys::read_public;
-use crate::open::{self, Opened, Signature, hex};
-use crate::score::language;
+use crate::open::{Opened, Signature, hex};
+pub use crate::score::language;
 use crate::table::{plain, render, right};
-use crate::{BundleArgs, Exit, Sink, say, words};
+use crate::{BundleArgs, Exit, Sink, words};
 
 /// Show what is in a bundle: schema, plan, sizes, policy, provenance
 #[derive(Debug, clap::Args)]
@@ -43,38 +42,10 @@ pub struct InspectArgs {
 /// # Errors
 /// Where the file cannot be read, or does not hold what a bundle must.
 pub fn run(args: InspectArgs) -> Result<Exit> {
-    let path = &args.bundle.bundle;
-    let keys = args
-        .bundle
-        .keys
-        .iter()
-        .map(|key| read_public(key))
-        .collect::<Result<Vec<_>>>()?;
-    let bytes = open::read(path)?;
-    let opened = match open::open_bytes(bytes.clone(), &keys) {
-        Err(refused) if refused.error.kind() == ErrorKind::UntrustedKey => {
-            open::open_unverified(bytes).map_err(Error::from)
-        }
-        other => other.map_err(|refused| refused.explain(keys.is_empty())),
-    };
-    let opened = opened.map_err(|error| error.within(path.display()))?;
-    match opened.signature {
-        Signature::NotVerified => {
-            say::warn(format!(
-                "{}: NOT VERIFIED: neither signature nor hashes were checked",
-                path.display()
-            ));
-            say::hint("pass --key PUBLIC.pem with the public key of whoever made it");
-        }
-        Signature::Development => say::warn(format!(
-            "{} is signed by the development key, which anybody can use: for trying out only",
-            path.display()
-        )),
-        Signature::Verified => {}
-    }
+    let opened = args.bundle.look()?;
     let language = language(args.language.as_deref(), &opened.scorer);
     let text = match args.json {
-        true => format!("{:#}\n", inspect_json::object(&opened, language)),
+        true => format!("{:#}\n", object(&opened, language)),
         false => text(&opened, language),
     };
     Sink::stdout().print(&text)?;
@@ -155,6 +126,13 @@ fn head(out: &mut String, opened: &Opened, language: &str) {
         ("bundle id", hex(scorer.bundle_id())),
         ("size", format!("{} bytes", opened.bytes)),
         ("languages", scorer.texts().languages.join(", ")),
+        (
+            "texts",
+            match scorer.texts().text("texts.version", language) {
+                Some(version) => format!("version {version}"),
+                None => "without a version".to_owned(),
+            },
+        ),
     ];
     for (name, value) in rows {
         let _ = writeln!(out, "{name:<11}{value}");
@@ -202,7 +180,11 @@ fn fields(out: &mut String, opened: &Opened, language: &str) {
             Cell::new(ranged),
             Cell::new(if category { field.unknown.name() } else { "" }),
             Cell::new(field.sensitivity.name()),
-            Cell::new(if field.changeable { "yes" } else { "no" }),
+            Cell::new(match &field.change {
+                Some(leeway) => leeway.direction.name(),
+                None if field.changeable => "yes",
+                None => "no",
+            }),
             Cell::new(&field.unit),
         ]);
     }
@@ -347,6 +329,13 @@ fn decisions(out: &mut String, opened: &Opened, language: &str) {
             let _ = writeln!(out, "      {text}");
         }
     }
+    for (number, code) in scorer.override_reasons().enumerate() {
+        if number == 0 {
+            let _ = writeln!(out, "  staff may override, with a reason:");
+        }
+        let text = scorer.texts().text(&format!("override.{code}"), language);
+        let _ = writeln!(out, "  {code}: {}", text.unwrap_or_default());
+    }
 }
 
 fn sections(out: &mut String, opened: &Opened) {
@@ -432,13 +421,14 @@ mod tests {
     use super::*;
     use crate::applications::sample;
     use crate::keys::Signing;
+    use crate::open;
 
     #[test]
     fn a_bundle_of_a_foreign_key_is_shown_as_not_verified() {
         let bytes = sample::bundle(&Signing::generate().unwrap());
         let opened = open::open_unverified(bytes).unwrap();
         assert!(text(&opened, "en").contains("NOT VERIFIED"));
-        let object = inspect_json::object(&opened, "en");
+        let object = object(&opened, "en");
         assert_eq!(object["signature"], "not verified");
     }
 
@@ -458,7 +448,7 @@ mod tests {
         ] {
             assert!(text.contains(part), "{part} in\n{text}");
         }
-        let object = inspect_json::object(&opened, "en");
+        let object = object(&opened, "en");
         assert_eq!(object["signature"], "development key");
         assert_eq!(object["sequence"], 7);
         assert_eq!(object["fields"][0]["label"], "Income");

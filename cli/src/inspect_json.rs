@@ -3,16 +3,18 @@
 use fieldscore_runtime::Scorer;
 use fieldscore_runtime::bundle::EngineKind;
 use fieldscore_runtime::bundle::container::SectionKind;
-use fieldscore_runtime::decide::{LOG_ODDS_ONE, POINT, ScoreScale, Test};
+use fieldscore_runtime::decide::{
+    Cell, HitPolicy, LOG_ODDS_ONE, POINT, ScoreScale, Source, Table, Test,
+};
 use fieldscore_runtime::plan::{Executable, Model, Step};
-use fieldscore_runtime::schema::{Field, FieldKind, Keep};
+use fieldscore_runtime::schema::{Field, FieldKind, Keep, Leeway};
 use serde_json::{Value, json};
 
 use crate::open::{Opened, hex};
 use crate::words;
 
 /// One object with everything that a bundle says, texts in `language`.
-pub(crate) fn object(opened: &Opened, language: &str) -> Value {
+pub fn object(opened: &Opened, language: &str) -> Value {
     let scorer = &opened.scorer;
     let (meta, container) = (scorer.meta(), scorer.container());
     let day = |date: Option<fieldscore_runtime::Date>| date.map(|date| date.to_string());
@@ -34,6 +36,8 @@ pub(crate) fn object(opened: &Opened, language: &str) -> Value {
         "bundle_id": hex(scorer.bundle_id()),
         "bytes": opened.bytes,
         "languages": scorer.texts().languages,
+        "texts_version": text("texts.version"),
+        "override_reasons": override_reasons(scorer, language),
         "fields": scorer.schema().fields().iter().map(|f| field(scorer, f, language)).collect::<Vec<_>>(),
         "groups": groups(scorer, language),
         "transforms": transforms(scorer),
@@ -49,6 +53,17 @@ pub(crate) fn object(opened: &Opened, language: &str) -> Value {
         "card": document(scorer, SectionKind::CARD),
         "provenance": document(scorer, SectionKind::PROVENANCE),
     })
+}
+
+/// Why staff may override a decision.
+fn override_reasons(scorer: &Scorer, language: &str) -> Vec<Value> {
+    let codes = scorer.override_reasons();
+    codes
+        .map(|code| {
+            let text = scorer.texts().text(&format!("override.{code}"), language);
+            json!({ "code": code, "text": text })
+        })
+        .collect()
 }
 
 fn field(scorer: &Scorer, field: &Field, language: &str) -> Value {
@@ -71,6 +86,7 @@ fn field(scorer: &Scorer, field: &Field, language: &str) -> Value {
         "unknown": field.unknown.name(),
         "sensitivity": field.sensitivity.name(),
         "changeable": field.changeable,
+        "change": field.change.as_ref().map(|leeway| change(field, leeway)),
         "group": groups.get(usize::from(field.group)).map(|group| &group.name),
         "reason_code": field.reason_code,
         "label": text("label"),
@@ -79,6 +95,23 @@ fn field(scorer: &Scorer, field: &Field, language: &str) -> Value {
     });
     particulars(&field.kind, &mut object);
     object
+}
+
+/// How far a field changes where alternatives are looked for, in the recipe's words.
+fn change(field: &Field, leeway: &Leeway) -> Value {
+    let (least, most) = leeway.range.or(field.range).unzip();
+    let code = |at: &u16| match &field.kind {
+        FieldKind::Category { codes } => codes.get(usize::from(*at)),
+        _ => None,
+    };
+    let to = leeway.codes.as_ref();
+    json!({
+        "direction": leeway.direction.name(),
+        "step": field.kind.is_numeric().then(|| words::raw(field, leeway.step)),
+        "least": least.map(|raw| words::raw(field, raw)),
+        "most": most.map(|raw| words::raw(field, raw)),
+        "to": to.map(|codes| codes.iter().filter_map(code).collect::<Vec<_>>()),
+    })
 }
 
 /// A column of a table.
@@ -309,10 +342,103 @@ fn policy(scorer: &Scorer, language: &str) -> Value {
             })
         })
         .collect();
-    json!({
+    let mut object = json!({
         "approve_from": policy.approve_from,
         "refer_from": policy.refer_from,
         "knock_outs": rules,
+    });
+    if policy.features() != 0 {
+        let name = |at: &u16| policy.values.get(usize::from(*at)).map(|value| &value.name);
+        let names = |all: &[u16]| -> Vec<String> { all.iter().filter_map(name).cloned().collect() };
+        let values = policy.values.iter().map(|value| {
+            json!({ "name": value.name, "source": source(&value.source, &names), "unit": value.unit })
+        });
+        object["values"] = values.collect();
+        object["tables"] = policy
+            .tables
+            .iter()
+            .map(|t| table(scorer, t, language))
+            .collect();
+        object["terms"] = json!(names(&policy.terms));
+    }
+    object
+}
+
+/// What a value is made of: the kind of it, and the names of the values that it reads.
+fn source(source: &Source, names: &dyn Fn(&[u16]) -> Vec<String>) -> Value {
+    let kind = match source {
+        Source::Field(_) => "field",
+        Source::Score => "score",
+        Source::Probability => "probability",
+        Source::AsOf => "as_of",
+        Source::Flag(_) => "flag",
+        Source::Constant(_) => "constant",
+        Source::Sum { .. } => "sum",
+        Source::Product { .. } => "product",
+        Source::Ratio { .. } => "ratio",
+        Source::Least(_) => "least",
+        Source::Greatest(_) => "greatest",
+        Source::Instalment { .. } => "instalment",
+        Source::AnnualRate { .. } => "annual_rate",
+        Source::Months { .. } => "months",
+        Source::Output { .. } => "output",
+        Source::Hits(_) => "hits",
+    };
+    let reads = names(&source.reads());
+    match reads.is_empty() {
+        true => json!(kind),
+        false => json!({ kind: reads }),
+    }
+}
+
+/// A table as its rules read: `-`, values, and intervals from and to.
+fn table(scorer: &Scorer, table: &Table, language: &str) -> Value {
+    let policy = scorer.policy();
+    let name = |at: u16| {
+        policy
+            .values
+            .get(usize::from(at))
+            .map(|value| value.name.clone())
+    };
+    let text = |at: u16, number: i64| policy.text_of(scorer.schema(), at, number);
+    let cell = |(cell, &at): (&Option<Cell>, &u16)| {
+        let Some(cell) = cell else {
+            return "-".to_owned();
+        };
+        let ranges = cell.ranges.iter().map(|&range| match range {
+            (i64::MIN, i64::MAX) => "not(missing)".to_owned(),
+            (i64::MIN, to) => format!("<= {}", text(at, to)),
+            (from, i64::MAX) => format!(">= {}", text(at, from)),
+            (from, to) if from == to => text(at, from),
+            (from, to) => format!("[{}..{}]", text(at, from), text(at, to)),
+        });
+        let missing = cell.missing.then(|| "missing".to_owned());
+        ranges.chain(missing).collect::<Vec<_>>().join(", ")
+    };
+    let rules = table.rules.iter().map(|rule| {
+        let when: Vec<String> = rule.when.iter().zip(&table.inputs).map(cell).collect();
+        let said = table.columns.iter().zip(&rule.then);
+        let then: Vec<String> = said.map(|(column, &x)| column.kind.text_of(x, 0)).collect();
+        let mut object = json!({ "when": when, "then": then });
+        if let Some(code) = &rule.code {
+            object["code"] = json!(code);
+            object["text"] = json!(scorer.texts().text(&format!("rule.{code}"), language));
+        }
+        object
+    });
+    let hit = match table.hit {
+        HitPolicy::Unique => "unique",
+        HitPolicy::First => "first",
+        HitPolicy::Priority => "priority",
+        HitPolicy::Collect => "collect",
+        HitPolicy::CollectSum => "collect-sum",
+    };
+    json!({
+        "name": table.name,
+        "hit": hit,
+        "inputs": table.inputs.iter().filter_map(|&at| name(at)).collect::<Vec<_>>(),
+        "outputs": table.columns.iter().map(|column| &column.name).collect::<Vec<_>>(),
+        "rules": rules.collect::<Vec<_>>(),
     })
 }
 

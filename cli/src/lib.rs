@@ -6,29 +6,37 @@
 
 pub mod applications;
 mod chart;
+pub mod drift;
 pub mod error;
 pub mod explain;
 mod input;
 pub mod inspect;
 mod inspect_json;
 pub mod keys;
+pub mod notice;
 pub mod open;
 mod output;
+pub mod overrides;
 mod progress;
+mod records;
 pub mod replay;
 pub mod say;
 pub mod score;
+pub mod summary;
 mod table;
 pub mod verify;
+pub mod watch;
 mod words;
 
 use std::process::ExitCode;
 
 pub use error::{Error, Fault, Result};
+pub use input::InputArgs;
 pub use open::{BundleArgs, Opened, Signature};
-pub use output::Sink;
+pub use output::{Sink, write_whole};
 pub use progress::Progress;
 pub use say::Colour;
+pub use words::raw as raw_text;
 
 /// How a verb ended, where it did not end with an error.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -61,12 +61,47 @@ impl BundleArgs {
     pub fn open(&self) -> Result<Opened> {
         let opened = open(&self.bundle, &self.keys)?;
         if opened.signature == Signature::Development {
-            say::warn(format!(
-                "{} is signed by the development key, which anybody can use: for trying out only",
-                self.bundle.display()
-            ));
+            self.warn_of_development();
         }
         Ok(opened)
+    }
+
+    /// Opens the bundle to look at, also one of a key that nobody gave, and says on stderr what is
+    /// not proven. Never score with it.
+    ///
+    /// # Errors
+    /// Where it cannot be read, or does not hold what a bundle must.
+    pub fn look(&self) -> Result<Opened> {
+        let path = &self.bundle;
+        let keys = self.keys.iter().map(|key| read_public(key));
+        let keys = keys.collect::<Result<Vec<_>>>()?;
+        let bytes = read(path)?;
+        let opened = match open_bytes(bytes.clone(), &keys) {
+            Err(refused) if refused.error.kind() == ErrorKind::UntrustedKey => {
+                open_unverified(bytes).map_err(Error::from)
+            }
+            other => other.map_err(|refused| refused.explain(keys.is_empty())),
+        };
+        let opened = opened.map_err(|error| error.within(path.display()))?;
+        match opened.signature {
+            Signature::NotVerified => {
+                say::warn(format!(
+                    "{}: NOT VERIFIED: neither signature nor hashes were checked",
+                    path.display()
+                ));
+                say::hint("pass --key PUBLIC.pem with the public key of whoever made it");
+            }
+            Signature::Development => self.warn_of_development(),
+            Signature::Verified => {}
+        }
+        Ok(opened)
+    }
+
+    fn warn_of_development(&self) {
+        say::warn(format!(
+            "{} is signed by the development key, which anybody can use: for trying out only",
+            self.bundle.display()
+        ));
     }
 
     /// The keys whose signature counts.

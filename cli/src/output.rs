@@ -115,6 +115,24 @@ impl std::fmt::Debug for Sink {
     }
 }
 
+/// Writes a file in one step, in a folder that is made if it isn't there: a reader never sees half of it.
+///
+/// # Errors
+/// Where it cannot be written.
+pub fn write_whole(path: &Path, bytes: &[u8]) -> Result<()> {
+    if let Some(folder) = path
+        .parent()
+        .filter(|folder| !folder.as_os_str().is_empty())
+    {
+        std::fs::create_dir_all(folder).map_err(|e| io(folder, &e))?;
+    }
+    let mut part = path.as_os_str().to_owned();
+    part.push(".part");
+    let part = PathBuf::from(part);
+    std::fs::write(&part, bytes).map_err(|e| io(&part, &e))?;
+    std::fs::rename(&part, path).map_err(|e| io(path, &e))
+}
+
 /// Whether people read stdout as it is written.
 pub(crate) fn stdout_is_terminal() -> bool {
     std::io::stdout().is_terminal()

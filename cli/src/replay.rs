@@ -1,17 +1,17 @@
 //! `fieldscore replay`: decisions on record, made again.
 
+use std::collections::HashMap;
 use std::path::PathBuf;
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
-use fieldscore_runtime::decide::{Record, RecordDecision};
+use fieldscore_runtime::decide::{Override, Record, RecordDecision};
 use fieldscore_runtime::{ErrorKind, Scorer};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
 use crate::applications::{Line, MAX_ROW_BYTES, Source};
-use crate::error::{Result, io};
-use crate::{BundleArgs, Exit, Progress, Sink, open, output, say, words};
+use crate::error::{Error, Result};
+use crate::records::{self, starts_as_record};
+use crate::{BundleArgs, Exit, Progress, Sink, open, output, overrides, say, words};
 
 /// Score recorded decisions again and compare them, byte for byte
 #[derive(Debug, clap::Args)]
@@ -19,14 +19,18 @@ use crate::{BundleArgs, Exit, Progress, Sink, open, output, say, words};
 Examples:
   fieldscore score credit.fsb applications.csv --format jsonl -o decisions.jsonl
   fieldscore replay credit.fsb decisions.jsonl
+  fieldscore replay credit.fsb decisions.jsonl --override 0001.override
 
 RECORDS holds JSON lines that `score --format jsonl` wrote, or one record as it is stored.
-Only what differs is listed. The exit status is 1 when anything does.")]
+Only what differs is listed, and who overrode what. The exit status is 1 when anything does.")]
 pub struct ReplayArgs {
     #[command(flatten)]
     bundle: BundleArgs,
     /// Records; `-` reads stdin
     records: PathBuf,
+    /// A person's decision beside one of the records, which must hold; may be given several times
+    #[arg(long = "override", value_name = "FILE")]
+    overrides: Vec<PathBuf>,
     /// One JSON object for each record that is not the same, and one with the counts at the end
     #[arg(long)]
     json: bool,
@@ -50,29 +54,32 @@ enum Found {
 /// result.
 pub fn run(args: ReplayArgs) -> Result<Exit> {
     let opened = args.bundle.open()?;
-    let mut source = source(&args)?;
-    let mut report = Report::new(&args);
+    let mut source = records::source(&args.records)?;
+    let mut report = Report::new(&args)?;
     if starts_as_record(&mut source)? {
-        while source.data().len() <= MAX_ROW_BYTES && source.fill()? {}
-        let found = replay(&opened.scorer, source.data());
+        let record = records::whole(&mut source)?;
+        let found = replay(&opened.scorer, record);
         report.add("record", 1, found)?;
+        report.overridden(&opened.scorer, ("record", 1), record, Vec::new())?;
     } else {
         lines(&opened.scorer, &mut source, &mut report)?;
     }
     report.end()
 }
 
-fn source(args: &ReplayArgs) -> Result<Source> {
-    if args.records == std::path::Path::new("-") {
-        return Source::new("standard input", std::io::stdin().lock());
-    }
-    let file = std::fs::File::open(&args.records).map_err(|e| io(&args.records, &e))?;
-    Source::new(args.records.display().to_string(), file)
-}
+/// Overrides with their files, by the record that they are of.
+type Overrides = HashMap<[u8; 32], Vec<(PathBuf, Vec<u8>)>>;
 
-/// A canonical record is a CBOR array of eight items: no JSON text starts like that.
-fn starts_as_record(source: &mut Source) -> Result<bool> {
-    Ok(source.first_byte()? == Some(0x88))
+fn read_overrides(paths: &[PathBuf]) -> Result<Overrides> {
+    let mut all = Overrides::new();
+    for path in paths {
+        let bytes = overrides::read(path)?;
+        let found = Override::decode(&bytes).map_err(|e| Error::from(e).within(path.display()))?;
+        all.entry(found.record)
+            .or_default()
+            .push((path.clone(), bytes));
+    }
+    Ok(all)
 }
 
 fn lines(scorer: &Scorer, source: &mut Source, report: &mut Report) -> Result<()> {
@@ -85,7 +92,14 @@ fn lines(scorer: &Scorer, source: &mut Source, report: &mut Report) -> Result<()
                 source.skip_line()?;
                 continue;
             }
-            Line::Whole(text, _) => one_line(scorer, &source.data()[..text]),
+            Line::Whole(text, _) => {
+                let text = &source.data()[..text];
+                if let Some(Ok(record)) = records::of_line(text) {
+                    let beside = records::overrides_of_line(text);
+                    report.overridden(scorer, ("line", line), &record, beside)?;
+                }
+                one_line(scorer, text)
+            }
         };
         source.skip_line()?;
         report.add("line", line, found)?;
@@ -101,14 +115,15 @@ fn one_line(scorer: &Scorer, line: &[u8]) -> Found {
         return unreadable("one JSON object per line");
     };
     let text = |key: &str| line.get(key).and_then(Value::as_str);
-    let Some(base64) = text("record") else {
-        return match text("outcome") {
-            Some("error") => Found::NoDecision,
-            _ => unreadable("a key \"record\""),
-        };
-    };
-    let Ok(record) = STANDARD.decode(base64) else {
-        return unreadable("a record in base64");
+    let record = match records::recorded(&line) {
+        Some(Ok(record)) => record,
+        Some(Err(expected)) => return unreadable(expected),
+        None => {
+            return match text("outcome") {
+                Some("error") => Found::NoDecision,
+                _ => unreadable("a key \"record\""),
+            };
+        }
     };
     let mut differs = Vec::new();
     if text("sha256").is_some_and(|stated| stated != open::hex(&Sha256::digest(&record))) {
@@ -219,11 +234,16 @@ struct Report {
     differ: u64,
     unreadable: u64,
     undecided: u64,
+    /// Overrides by the record that they are of, and how many have been held against theirs.
+    overrides: Overrides,
+    overridden: u64,
 }
 
 impl Report {
-    fn new(args: &ReplayArgs) -> Self {
-        Self {
+    fn new(args: &ReplayArgs) -> Result<Self> {
+        Ok(Self {
+            overrides: read_overrides(&args.overrides)?,
+            overridden: 0,
             sink: Sink::stdout(),
             json: args.json,
             progress: Progress::bytes(None),
@@ -232,7 +252,57 @@ impl Report {
             differ: 0,
             unreadable: 0,
             undecided: 0,
+        })
+    }
+
+    /// Lists the overrides of a record, those that came beside it too, each held against it.
+    fn overridden(
+        &mut self,
+        scorer: &Scorer,
+        (unit, number): (&str, u64),
+        record: &[u8],
+        beside: Vec<std::result::Result<Vec<u8>, &'static str>>,
+    ) -> Result<()> {
+        let hash: [u8; 32] = Sha256::digest(record).into();
+        let given = self.overrides.remove(&hash).unwrap_or_default();
+        let given = given
+            .into_iter()
+            .map(|(path, bytes)| (path.display().to_string(), Ok(bytes)));
+        let beside = beside
+            .into_iter()
+            .map(|bytes| ("an override beside it".to_owned(), bytes));
+        for (place, bytes) in given.chain(beside) {
+            let found = bytes.map_err(str::to_owned).and_then(|bytes| {
+                let found = scorer.check_override(record, &bytes);
+                found.map_err(|error| error.expected().to_owned())
+            });
+            let found = match found {
+                Ok(found) => found,
+                Err(expected) => {
+                    let details = format!("{place}: expected {expected}");
+                    self.add(unit, number, Found::Differs(vec![details]))?;
+                    continue;
+                }
+            };
+            self.overridden += 1;
+            let text = match self.json {
+                true => format!(
+                    "{}\n",
+                    json!({
+                        unit: number, "state": "overridden", "by": found.by,
+                        "outcome": found.outcome.name(), "reason": found.reason,
+                        "as_of": found.as_of.to_string(),
+                    })
+                ),
+                false => format!(
+                    "{}, {unit} {number}: overridden: {}\n",
+                    self.name,
+                    overrides::in_words(scorer, &found, "")
+                ),
+            };
+            self.write(&text)?;
         }
+        Ok(())
     }
 
     fn closed(&self) -> bool {
@@ -284,6 +354,19 @@ impl Report {
 
     fn end(mut self) -> Result<Exit> {
         self.progress.finish();
+        let mut stray: Vec<PathBuf> = std::mem::take(&mut self.overrides)
+            .into_values()
+            .flatten()
+            .map(|(path, _)| path)
+            .collect();
+        stray.sort();
+        for path in stray {
+            self.unreadable += 1;
+            say::warn(format!(
+                "{}: an override of none of these records",
+                path.display()
+            ));
+        }
         let all = self.same + self.differ + self.unreadable;
         let text = match self.json {
             true => {
@@ -293,11 +376,12 @@ impl Report {
                     "differ": self.differ,
                     "unreadable": self.unreadable,
                     "error_rows": self.undecided,
+                    "overridden": self.overridden,
                 });
                 format!("{counts}\n")
             }
             false => format!(
-                "{}: {} the same, {} differ, {} unreadable{}\n",
+                "{}: {} the same, {} differ, {} unreadable{}{}\n",
                 words::count(all, "record", "records"),
                 self.same,
                 self.differ,
@@ -305,6 +389,10 @@ impl Report {
                 match self.undecided {
                     0 => String::new(),
                     rows => format!("; {} without a decision", words::count(rows, "row", "rows")),
+                },
+                match self.overridden {
+                    0 => String::new(),
+                    some => format!("; {some} overridden"),
                 }
             ),
         };
@@ -327,6 +415,8 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
     use crate::applications::{Answer, Batch, JsonlResults, sample};
+    use base64::Engine;
+    use base64::engine::general_purpose::STANDARD;
 
     fn lines_of(text: &str, explain: bool) -> Vec<Value> {
         let scorer = sample::scorer();
@@ -352,7 +442,7 @@ mod tests {
             let decision = scorer.score(application).unwrap();
             let explanation = scorer.explain(application).unwrap();
             let answer = match explain {
-                true => Answer::Explained(application, &explanation),
+                true => Answer::Explained(application, &explanation, None),
                 false => Answer::Decided(application, &decision),
             };
             results
@@ -404,6 +494,47 @@ mod tests {
         assert!(state(&other).contains("base64"));
         assert!(state(&json!([1])).contains("JSON object"));
         assert!(state(&json!({"id": "A"})).contains("record"));
+    }
+
+    #[test]
+    fn overrides_beside_a_record_are_held_against_it() {
+        let scorer = sample::scorer();
+        let line = lines_of(ROWS, false).swap_remove(0);
+        let record = STANDARD.decode(line["record"].as_str().unwrap()).unwrap();
+        let made = Override {
+            record: Sha256::digest(&record).into(),
+            by: "T-17".to_owned(),
+            outcome: fieldscore_runtime::Outcome::Refer,
+            reason: "O1".to_owned(),
+            as_of: sample::day(),
+        };
+        let mut with = line.clone();
+        with["overrides"] = json!([STANDARD.encode(made.encode()), "&&", 7]);
+        let beside = records::overrides_of_line(with.to_string().as_bytes());
+        assert_eq!(
+            beside,
+            [
+                Ok(made.encode()),
+                Err("overrides in base64"),
+                Err("overrides in base64")
+            ]
+        );
+        assert!(records::overrides_of_line(line.to_string().as_bytes()).is_empty());
+        // The sample bundle lists no reasons, so none of them holds.
+        let args = ReplayArgs {
+            bundle: BundleArgs {
+                bundle: PathBuf::new(),
+                keys: Vec::new(),
+            },
+            records: PathBuf::from("in"),
+            overrides: Vec::new(),
+            json: true,
+        };
+        let mut report = Report::new(&args).unwrap();
+        report
+            .overridden(&scorer, ("line", 1), &record, beside)
+            .unwrap();
+        assert_eq!((report.overridden, report.differ), (0, 3));
     }
 
     #[test]

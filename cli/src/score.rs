@@ -8,11 +8,11 @@ use fieldscore_runtime::{Decision, Explanation, Result as RuntimeResult, Scorer}
 use sha2::{Digest, Sha256};
 
 use crate::applications::{Answer, Batch, CsvResults, Extras, JsonlResults, Reader, Row, RowError};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::input::{InputArgs, Notes};
 use crate::open::hex;
 use crate::table::{Stream, right};
-use crate::{BundleArgs, Exit, Progress, Sink, output, say, words};
+use crate::{BundleArgs, Exit, Progress, Sink, output, say, watch, words};
 
 /// Score applications from a CSV or JSON lines file
 #[derive(Debug, clap::Args)]
@@ -22,6 +22,7 @@ Examples:
   fieldscore score credit.fsb applications.csv -o decisions.jsonl --explain
   cat rows.jsonl | fieldscore score credit.fsb - --format jsonl --key lender.pem
   fieldscore score credit.fsb export.csv --separator ';' --decimal-comma --as-of 2026-09-01
+  fieldscore score credit.fsb applications.csv --summary branch.summary
 
 Columns are found by name: the bundle's fields, and id, as_of and consent (yes or no to an
 automated decision). Other columns are passed through as they are; a spreadsheet may take
@@ -45,9 +46,16 @@ pub struct ScoreArgs {
     /// Add contributions and reasons to each decision
     #[arg(long)]
     explain: bool,
+    /// Add to each JSON line what would change a decline or a referral: `alternatives`, a list
+    #[arg(long, requires = "explain")]
+    alternatives: bool,
     /// Language of texts, a BCP-47 tag [default: the bundle's first]
     #[arg(long, value_name = "TAG")]
     language: Option<String>,
+    /// Count the decisions in this summary, which names nobody; it is made if it isn't there. `fieldscore
+    /// summary` says what summaries come to
+    #[arg(long, value_name = "FILE")]
+    summary: Option<PathBuf>,
 }
 
 /// How results are written.
@@ -95,8 +103,18 @@ impl ScoreArgs {
 /// Where the bundle does not open, the file cannot be read or its header does not fit, or results
 /// cannot be written. Bad rows are part of the results, and of the exit status.
 pub fn run(args: ScoreArgs) -> Result<Exit> {
+    if args.alternatives && args.format() != OutputFormat::Jsonl {
+        return Err(Error::input(
+            "--alternatives",
+            "--format jsonl: no other form has a place for them",
+        ));
+    }
     let opened = args.bundle.open()?;
     let scorer = &opened.scorer;
+    let mut summary = match args.summary.as_deref() {
+        Some(path) => Some((path, watch::read_or_new(scorer, path)?)),
+        None => None,
+    };
     let mut reader = args.input.read(scorer.schema())?;
     let mut notes = Notes::default();
     notes.after_batch(&reader, &args.input);
@@ -108,13 +126,19 @@ pub fn run(args: ScoreArgs) -> Result<Exit> {
     let (closed, write_error) = (sink.watch(), sink.error());
     let mut results = Results::new(&args, sink, scorer, &reader).map_err(&write_error)?;
     let mut progress = Progress::bytes(args.input.length());
-    let mut decider = Decider::new(scorer, args.explain);
+    let mut decider = Decider::new(scorer, args.explain, args.alternatives);
     let mut counts = Counts::default();
     while more && !closed() {
         notes.after_batch(&reader, &args.input);
         decider
             .decide(&batch, |row, answer| {
                 counts.add(answer);
+                if let (Some((_, summary)), Some((application, decision))) =
+                    (&mut summary, answer.decision())
+                {
+                    // It is this scorer's own.
+                    let _ = summary.add(application, decision);
+                }
                 results.write(scorer, reader.name(), &batch, row, answer)
             })
             .map_err(&write_error)?;
@@ -128,6 +152,9 @@ pub fn run(args: ScoreArgs) -> Result<Exit> {
     if closed() {
         return Ok(Exit::Done);
     }
+    if let Some((path, summary)) = &summary {
+        watch::keep(summary, path)?;
+    }
     notes.at_end(&reader, counts.rows());
     results.name_late_extras(&reader);
     Ok(counts.summary(taken))
@@ -138,14 +165,16 @@ struct Decider<'a> {
     scorer: &'a Scorer,
     decisions: Vec<RuntimeResult<Decision>>,
     explanation: Option<Explanation>,
+    alternatives: bool,
 }
 
 impl<'a> Decider<'a> {
-    fn new(scorer: &'a Scorer, explain: bool) -> Self {
+    fn new(scorer: &'a Scorer, explain: bool, alternatives: bool) -> Self {
         Self {
             scorer,
             decisions: Vec::new(),
             explanation: explain.then(|| Explanation::empty(*scorer.bundle_id())),
+            alternatives,
         }
     }
 
@@ -168,11 +197,19 @@ impl<'a> Decider<'a> {
                 }
             };
             let application = &batch.applications()[at];
+            let mut alternatives = None;
             let answered = match &mut self.explanation {
-                Some(explanation) => self
-                    .scorer
-                    .explain_into(application, explanation)
-                    .map(|()| Answer::Explained(application, explanation)),
+                Some(explanation) => {
+                    self.scorer
+                        .explain_into(application, explanation)
+                        .and_then(|()| {
+                            if self.alternatives {
+                                alternatives = Some(self.scorer.alternatives(application)?);
+                            }
+                            let alternatives = alternatives.as_ref();
+                            Ok(Answer::Explained(application, explanation, alternatives))
+                        })
+                }
                 None => match &self.decisions[at] {
                     Ok(decision) => Ok(Answer::Decided(application, decision)),
                     Err(error) => Err(error.clone()),
@@ -214,12 +251,7 @@ impl Results {
                     ));
                 }
                 Self::Csv(
-                    Box::new(CsvResults::new(
-                        sink,
-                        extras,
-                        args.explain,
-                        scorer.decide().others(),
-                    )?),
+                    Box::new(CsvResults::new(sink, extras, args.explain, scorer)?),
                     names,
                 )
             }
@@ -281,7 +313,7 @@ impl Results {
 }
 
 /// The language that is asked for, else the bundle's first.
-pub(crate) fn language<'a>(asked: Option<&'a str>, scorer: &'a Scorer) -> &'a str {
+pub fn language<'a>(asked: Option<&'a str>, scorer: &'a Scorer) -> &'a str {
     let first = || scorer.texts().languages.first().map_or("", String::as_str);
     asked.unwrap_or_else(first)
 }
@@ -310,7 +342,7 @@ impl DigestResults {
                 scorer.record(application, decision, &mut self.record);
                 self.hash.update(&self.record);
             }
-            Answer::Explained(application, explanation) => {
+            Answer::Explained(application, explanation, _) => {
                 scorer.record_explained(application, explanation, &mut self.record);
                 self.hash.update(&self.record);
             }
@@ -360,7 +392,7 @@ impl TableResults {
             Answer::Error(error) => {
                 format!("{}: expected {}", error.place(file, row), error.expected)
             }
-            Answer::Explained(_, explanation) if self.explain => {
+            Answer::Explained(_, explanation, _) if self.explain => {
                 let reasons = explanation.reasons.iter().take(2);
                 let texts: Vec<String> = reasons
                     .map(|reason| scorer.reason_text(reason, &self.language))
@@ -534,6 +566,19 @@ mod tests {
         );
         assert!(lines[2].contains("refer,missing expired"), "{out}");
         assert!(lines[3].starts_with("C,2026-02-03,"), "{out}");
+    }
+
+    #[test]
+    fn alternatives_are_written_where_they_are_asked_for() {
+        let rows = "id,income,rate\nA,500,9.5\n";
+        let lines = ["--format", "jsonl", "--explain", "--alternatives"];
+        let (out, exit) = score("in.csv", rows, &lines);
+        assert_eq!(exit.unwrap(), Exit::Done);
+        assert!(out.contains("\"alternatives\":[{\"changes\":[{"), "{out}");
+        let (out, _) = score("in.csv", rows, &lines[..3]);
+        assert!(!out.contains("alternatives"), "{out}");
+        let (out, exit) = score("in.csv", rows, &["--explain", "--alternatives"]);
+        assert!(exit.is_err() && out == "as it was", "{out}");
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use fieldscore_runtime::decide::{Record, RecordValue};
 use fieldscore_runtime::schema::{Field, FieldKind, Sensitivity};
-use fieldscore_runtime::{Date, Flags, Scorer};
+use fieldscore_runtime::{Change, Date, Flags, Scorer};
 
 /// What a flag means.
 pub(crate) fn flag(flag: Flags) -> &'static str {
@@ -53,7 +53,7 @@ pub(crate) fn decimal(raw: i64, decimals: u8) -> String {
 }
 
 /// A raw number of a field as people read it: a number or a date.
-pub(crate) fn raw(field: &Field, raw: i64) -> String {
+pub fn raw(field: &Field, raw: i64) -> String {
     match (&field.kind, Date::from_days(raw)) {
         (FieldKind::Date, Some(date)) => date.to_string(),
         _ => decimal(raw, field.kind.decimals()),
@@ -70,15 +70,44 @@ pub(crate) fn value(scorer: &Scorer, record: &Record, field: &Field, language: &
     }
     match value {
         RecordValue::Number(number) => raw(field, *number),
-        RecordValue::Truth(true) => "yes".to_owned(),
-        RecordValue::Truth(false) => "no".to_owned(),
-        RecordValue::Text(text) => {
-            let key = format!("field.{}.category.{text}", field.name);
-            let label = scorer.texts().text(&key, language);
-            label.unwrap_or(text).chars().take(40).collect()
-        }
+        RecordValue::Truth(truth) => yes_or_no(*truth),
+        RecordValue::Text(text) => category(scorer, field, text, language),
         RecordValue::Bytes(bytes) => count(bytes.len() as u64, "byte", "bytes"),
         RecordValue::Rows(rows) => count(rows.len() as u64, "row", "rows"),
+    }
+}
+
+fn yes_or_no(truth: bool) -> String {
+    if truth { "yes" } else { "no" }.to_owned()
+}
+
+/// A category's label in the language, else its code.
+fn category(scorer: &Scorer, field: &Field, code: &str, language: &str) -> String {
+    let key = format!("field.{}.category.{code}", field.name);
+    let label = scorer.texts().text(&key, language);
+    label.unwrap_or(code).chars().take(40).collect()
+}
+
+/// A change's new value with its unit; those of a special category of personal data stay hidden.
+pub(crate) fn changed(scorer: &Scorer, field: &Field, change: Change, language: &str) -> String {
+    if field.sensitivity == Sensitivity::Special {
+        return "(hidden)".to_owned();
+    }
+    match &field.kind {
+        FieldKind::Boolean => yes_or_no(change.value != 0),
+        FieldKind::Category { codes } => {
+            let code = usize::try_from(change.value)
+                .ok()
+                .and_then(|at| codes.get(at));
+            category(scorer, field, code.map_or("", String::as_str), language)
+        }
+        _ => {
+            let value = raw(field, change.value);
+            match field.unit.as_str() {
+                "" => value,
+                unit => format!("{value} {unit}"),
+            }
+        }
     }
 }
 

@@ -8,7 +8,9 @@ mod serve;
 use std::process::ExitCode;
 
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
-use fieldscore_cli::{Exit, Result, Talk, explain, inspect, replay, score, verify};
+use fieldscore_cli::{
+    Exit, Result, Talk, explain, inspect, notice, overrides, replay, score, verify,
+};
 
 /// Scores loan applications offline with a signed bundle, and serves the form at a kiosk.
 #[derive(Debug, Parser)]
@@ -29,6 +31,8 @@ struct Cli {
 enum Command {
     Score(score::ScoreArgs),
     Explain(explain::ExplainArgs),
+    Notice(notice::NoticeArgs),
+    Override(overrides::OverrideArgs),
     Replay(replay::ReplayArgs),
     Inspect(inspect::InspectArgs),
     Verify(verify::VerifyArgs),
@@ -41,6 +45,8 @@ impl Command {
         match self {
             Self::Score(args) => score::run(args),
             Self::Explain(args) => explain::run(args),
+            Self::Notice(args) => notice::run(args),
+            Self::Override(args) => overrides::run(args),
             Self::Replay(args) => replay::run(args),
             Self::Inspect(args) => inspect::run(args),
             Self::Verify(args) => verify::run(args),

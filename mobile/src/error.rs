@@ -95,6 +95,10 @@ errors! {
     Refused,
     /// The store holds no bundle that opens.
     Empty,
+    /// A summary cannot be decoded.
+    BadSummary,
+    /// A summary counts too few decisions to leave the device.
+    TooFew,
 }
 
 impl fmt::Display for FieldscoreError {

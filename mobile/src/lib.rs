@@ -7,20 +7,24 @@
 
 mod error;
 mod logger;
+mod notice;
 mod scorer;
 mod store;
 mod tray;
 mod types;
+mod verified;
 
 pub use error::FieldscoreError;
 pub use logger::{LogFailed, LogLevel, LogSink, set_log};
+pub use notice::{Fact, Notice, Override};
 pub use scorer::Scorer;
 pub use store::BundleStore;
 pub use tray::Tray;
 pub use types::{
-    Answer, Application, BundleInfo, ColumnInfo, Decision, Entry, Explanation, FieldInfo,
-    FieldKind, Flag, GroupInfo, Outcome, Range, Reason, Scored, Sensitivity, Value,
+    Alternative, Answer, Application, BundleInfo, Change, ColumnInfo, Decision, Entry, Explanation,
+    FieldInfo, FieldKind, Flag, GroupInfo, Outcome, Range, Reason, Scored, Sensitivity, Value,
 };
+pub use verified::{Seen, Term, Tried, VerifiedRecord};
 
 uniffi::setup_scaffolding!();
 

@@ -5,12 +5,12 @@ use std::sync::Arc;
 use fieldscore_runtime as runtime;
 
 use crate::error::{FieldscoreError, argument};
-use crate::types::{Application, BundleInfo, Decision, Explanation, Reason, Scored};
+use crate::types::{Alternative, Application, BundleInfo, Decision, Explanation, Reason, Scored};
 
 /// An opened bundle: immutable, and usable from any thread at once.
 #[derive(Debug, uniffi::Object)]
 pub struct Scorer {
-    scorer: runtime::Scorer,
+    pub(crate) scorer: runtime::Scorer,
 }
 
 /// Pinned public keys.
@@ -37,7 +37,7 @@ impl Scorer {
     }
 
     /// How many probabilities beside that of default the bundle has.
-    fn others(&self) -> usize {
+    pub(crate) fn others(&self) -> usize {
         self.scorer.decide().others().len()
     }
 
@@ -160,11 +160,55 @@ impl Scorer {
         })
     }
 
+    /// Up to three alternatives for a declined or referred applicant, those with the fewest changes first:
+    /// each has been scored with its changes and reaches a better outcome.
+    ///
+    /// # Errors
+    /// As `score`.
+    pub fn alternatives(
+        &self,
+        application: &Application,
+    ) -> Result<Vec<Alternative>, FieldscoreError> {
+        let mut filled = self.empty()?;
+        application.fill(&mut filled)?;
+        let all = self.scorer.alternatives(&filled)?.found;
+        let schema = self.scorer.schema();
+        all.iter().map(|one| Alternative::of(one, schema)).collect()
+    }
+
     /// Scores a record's application again and says whether the same bytes come out.
     ///
     /// # Errors
     /// [`FieldscoreError::BadRecord`]; [`FieldscoreError::WrongBundle`] for another bundle's record.
     pub fn replay(&self, record: Vec<u8>) -> Result<bool, FieldscoreError> {
         Ok(self.scorer.replay(&record)?.same)
+    }
+
+    /// A summary, a new one where there is none yet, that counts these records' applications too.
+    ///
+    /// # Errors
+    /// [`FieldscoreError::Unsupported`] where the bundle has no histogram; [`FieldscoreError::BadRecord`];
+    /// [`FieldscoreError::WrongBundle`] for another bundle's; [`FieldscoreError::BadSummary`].
+    pub fn summarise(
+        &self,
+        summary: Option<Vec<u8>>,
+        records: Vec<Vec<u8>>,
+    ) -> Result<Vec<u8>, FieldscoreError> {
+        let mut summary = match summary {
+            None => runtime::Summary::new(&self.scorer)?,
+            Some(bytes) => runtime::Summary::decode(&self.scorer, &bytes)?,
+        };
+        for record in records {
+            summary.add_record(&record)?;
+        }
+        Ok(summary.encode())
+    }
+
+    /// A summary that may leave the device.
+    ///
+    /// # Errors
+    /// [`FieldscoreError::TooFew`] below 20 decisions; as `summarise`.
+    pub fn share_summary(&self, summary: Vec<u8>) -> Result<Vec<u8>, FieldscoreError> {
+        Ok(runtime::Summary::decode(&self.scorer, &summary)?.encode_for_sharing()?)
     }
 }

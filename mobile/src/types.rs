@@ -304,6 +304,49 @@ fn indices(set: &FieldSet) -> Vec<u16> {
     set.iter().map(|index| index as u16).collect()
 }
 
+/// A field's new value. It has no `Debug`: it says something of the applicant.
+#[derive(Clone, PartialEq, Eq, uniffi::Record)]
+pub struct Change {
+    /// The field's index in [`BundleInfo::fields`].
+    pub field: u16,
+    /// The value in its text form, as [`Value::Written`] takes it.
+    pub value: String,
+}
+
+/// What leads to a better outcome.
+#[derive(Clone, PartialEq, Eq, uniffi::Record)]
+pub struct Alternative {
+    /// The changes, one to three, in the order of the fields.
+    pub changes: Vec<Change>,
+    /// The outcome with them.
+    pub outcome: Outcome,
+    /// The score with them, in points.
+    pub score: i32,
+    /// The probability of default with them, in parts per million.
+    pub probability_ppm: u32,
+}
+
+impl Alternative {
+    /// One of a bundle with this schema.
+    pub(crate) fn of(
+        alternative: &fieldscore_runtime::Alternative,
+        schema: &schema::Schema,
+    ) -> Result<Self, FieldscoreError> {
+        let changes = alternative.changes.iter().map(|change| {
+            Ok(Change {
+                field: change.field,
+                value: schema.text_of(change.field.into(), change.value)?,
+            })
+        });
+        Ok(Self {
+            changes: changes.collect::<Result<_, FieldscoreError>>()?,
+            outcome: alternative.decision.outcome.into(),
+            score: alternative.decision.score,
+            probability_ppm: alternative.decision.probability_ppm,
+        })
+    }
+}
+
 /// What came of one application of many.
 #[derive(Debug, Clone, PartialEq, Eq, uniffi::Enum)]
 pub enum Scored {
@@ -599,12 +642,7 @@ impl From<&fieldscore_runtime::Scorer> for BundleInfo {
             languages: scorer.texts().languages.clone(),
             kernels: scorer.kernels().to_owned(),
             evaluations: u32::try_from(scorer.explanation_cost()).unwrap_or(u32::MAX),
-            rules: scorer
-                .policy()
-                .knock_outs
-                .iter()
-                .map(|rule| rule.code.clone())
-                .collect(),
+            rules: scorer.policy().codes().map(str::to_owned).collect(),
             others: scorer
                 .decide()
                 .others()

@@ -2,6 +2,7 @@
 
 pub mod build;
 pub mod cli;
+pub mod compare;
 pub mod compile;
 pub mod data;
 pub mod evaluate;

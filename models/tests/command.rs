@@ -376,6 +376,164 @@ fn a_bundle_for_tract_is_inspected_verified_scored_and_replayed() {
     assert!(explained.status.success(), "{}", err(&explained));
 }
 
+/// The commands of a page of `docs/`, with what they write to stdout.
+fn documented(text: &str, folder: &Path) -> String {
+    let mut made = String::new();
+    let mut in_block = false;
+    for line in text.lines() {
+        if line.starts_with("```") {
+            in_block = line == "```console";
+        }
+        let command_line = line.strip_prefix("$ fieldscore ").filter(|_| in_block);
+        // What a command has written follows its line, and is made anew.
+        if in_block && command_line.is_none() && line != "```console" {
+            continue;
+        }
+        made += &format!("{line}\n");
+        if let Some(arguments) = command_line {
+            let arguments: Vec<&str> = arguments.split(' ').collect();
+            let output = command(&arguments).current_dir(folder).output().unwrap();
+            assert!(output.status.success(), "{line}: {}", err(&output));
+            made += &out(&output);
+        }
+    }
+    made
+}
+
+#[test]
+fn the_page_on_notices_shows_what_the_commands_say() {
+    let folder = tempfile::tempdir().unwrap();
+    let put = |from: &Path, name: &str| std::fs::copy(from, folder.path().join(name)).unwrap();
+    put(&shared().join("credit.fsb"), "credit.fsb");
+    put(&zoo().join("applications.csv"), "applications.csv");
+    let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/notice.md");
+    let text = std::fs::read_to_string(&page).unwrap();
+    let made = documented(&text, folder.path());
+    let path = folder.path().join("notice.md");
+    std::fs::write(&path, &made).unwrap();
+    assert_eq!(text, made, "{}", page.display());
+    // The page to print says the same.
+    let html = command(
+        &"notice credit.fsb applications.csv --row 1 --format html"
+            .split(' ')
+            .collect::<Vec<_>>(),
+    )
+    .current_dir(folder.path())
+    .output()
+    .unwrap();
+    assert!(html.status.success(), "{}", err(&html));
+    assert!(out(&html).starts_with("<!DOCTYPE html>\n<html lang=\"en\" dir=\"ltr\">"));
+    let first = made.lines().find(|line| line.starts_with("1. ")).unwrap();
+    assert!(
+        out(&html).contains(&format!("<li>{}</li>", &first[3..])),
+        "{first}"
+    );
+}
+
+#[test]
+fn a_page_escapes_what_it_is_given() {
+    let (_folder, rows) = file("rows.csv", format!("{HEADER}\n<b>{GOOD}\n"));
+    let page = fieldscore(&["notice", &at("credit.fsb"), &rows, "--format", "html"]);
+    assert!(page.status.success(), "{}", err(&page));
+    let page = out(&page);
+    assert!(page.contains("<bdi>&lt;b&gt;A</bdi>"), "{page}");
+    assert!(!page.contains("<b>A"), "{page}");
+}
+
+#[test]
+fn overrides_that_do_not_hold_are_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let run = |arguments: &str| {
+        let arguments: Vec<&str> = arguments.split(' ').collect();
+        command(&arguments)
+            .current_dir(folder.path())
+            .output()
+            .unwrap()
+    };
+    let put = |from: &Path, name: &str| std::fs::copy(from, folder.path().join(name)).unwrap();
+    put(&shared().join("credit.fsb"), "credit.fsb");
+    put(&zoo().join("applications.csv"), "applications.csv");
+    let scored = run("score credit.fsb applications.csv --format jsonl -o all.jsonl");
+    assert!(scored.status.success(), "{}", err(&scored));
+    let made = "override credit.fsb all.jsonl --row 3 --by T-17 --date 2026-09-02 -o o";
+    let refused = run(&format!("{made} --outcome refer --reason O9"));
+    assert_eq!(refused.status.code(), Some(2));
+    assert!(
+        err(&refused).contains("a reason that the bundle lists"),
+        "{}",
+        err(&refused)
+    );
+    assert!(
+        err(&refused).contains("reasons are O1, O2, O3, O4"),
+        "{}",
+        err(&refused)
+    );
+    assert!(!folder.path().join("o").exists());
+    let no_record = run(
+        "override credit.fsb applications.csv --by T-17 --outcome refer --reason O1 --date 2026-09-02 -o o",
+    );
+    assert!(
+        err(&no_record).contains("expected a record"),
+        "{}",
+        err(&no_record)
+    );
+    let done = run(&format!("{made} --outcome refer --reason O1"));
+    assert_eq!(done.status.code(), Some(0), "{}", err(&done));
+    let replayed = run("replay credit.fsb all.jsonl --override o --json");
+    assert_eq!(replayed.status.code(), Some(0), "{}", err(&replayed));
+    let first: serde_json::Value =
+        serde_json::from_str(out(&replayed).lines().next().unwrap()).unwrap();
+    assert_eq!(
+        (&first["state"], &first["line"], &first["by"]),
+        (&"overridden".into(), &3.into(), &"T-17".into())
+    );
+    // Beside other records it is none.
+    let lines = std::fs::read_to_string(folder.path().join("all.jsonl")).unwrap();
+    let two: Vec<&str> = lines.lines().take(2).collect();
+    std::fs::write(folder.path().join("two.jsonl"), two.join("\n")).unwrap();
+    let replayed = run("replay credit.fsb two.jsonl --override o");
+    assert_eq!(replayed.status.code(), Some(2));
+    assert!(err(&replayed).contains("an override of none of these records"));
+    // A record whose decision was changed gets no notice.
+    let line: serde_json::Value = serde_json::from_str(two[0]).unwrap();
+    let changed = line
+        .to_string()
+        .replace(line["record"].as_str().unwrap(), "gA==");
+    std::fs::write(folder.path().join("changed.jsonl"), changed).unwrap();
+    let refused = run("notice credit.fsb changed.jsonl");
+    assert_eq!(refused.status.code(), Some(2), "{}", err(&refused));
+    assert_eq!(out(&refused), "");
+    let inspected = run("inspect credit.fsb");
+    for said in [
+        "texts      version 2026-09",
+        "O2: A guarantor or collateral secures the loan",
+    ] {
+        assert!(
+            out(&inspected).contains(said),
+            "{said}: {}",
+            out(&inspected)
+        );
+    }
+}
+
+#[test]
+fn protected_names_are_drafted_and_asked_about() {
+    let folder = tempfile::tempdir().unwrap();
+    let model = zoo().join("splits/1/model.onnx").display().to_string();
+    let data = zoo().join("data.csv").display().to_string();
+    let own = folder.path().join("own").display().to_string();
+    let arguments = [
+        "init", &model, &data, "--label", "status", "--bad", "bad", "-o", &own,
+    ];
+    assert!(fieldscore(&arguments).status.success());
+    let recipe = std::fs::read_to_string(folder.path().join("own/recipe.toml")).unwrap();
+    assert_eq!(recipe.matches("protected = true").count(), 2, "{recipe}");
+    assert!(
+        recipe.contains("justification = { en = \"TODO why it may be used"),
+        "{recipe}"
+    );
+}
+
 #[test]
 fn init_drafts_a_recipe_that_build_reads() {
     let folder = tempfile::tempdir().unwrap();
@@ -553,7 +711,7 @@ fn a_truncated_and_an_altered_bundle() {
     let output = fieldscore(&["score", &altered, "-"]);
     assert_eq!(output.status.code(), Some(2));
     assert!(
-        err(&output).contains("section PROV") && err(&output).contains("hash"),
+        err(&output).contains("section HIST") && err(&output).contains("hash"),
         "{}",
         err(&output)
     );

@@ -45,6 +45,10 @@ pub enum ErrorKind {
     Refused,
     /// The store holds no bundle that opens.
     Empty,
+    /// A summary cannot be decoded.
+    BadSummary,
+    /// A summary counts too few decisions to leave the device.
+    TooFew,
 }
 
 impl ErrorKind {
@@ -73,6 +77,8 @@ impl ErrorKind {
             Self::BadRecord => "record.malformed",
             Self::Refused => "store.refused",
             Self::Empty => "store.empty",
+            Self::BadSummary => "summary.malformed",
+            Self::TooFew => "summary.too_few",
         }
     }
 }

@@ -1,13 +1,21 @@
 //! The one entrance: open a bundle, score applications.
 
+#[cfg(feature = "casework")]
+mod alternatives;
+
+#[cfg(feature = "casework")]
+pub use alternatives::{
+    Alternative, Alternatives, Change, MAX_ALTERNATIVE_SCORES, MAX_ALTERNATIVES, MAX_CHANGES,
+};
+
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::bundle::container::{Container, MAX_STRUCTURED_BYTES, Section, SectionKind, Trust};
 use crate::bundle::{EngineKind, Meta, cbor};
 use crate::decide::{
-    DecideParts, Decision, Explained, Flags, MAX_OTHERS, Others, POINT, Policy, Reason, Reasons,
-    Record, encode_record, probability_ppm, restore, round_points,
+    DecideParts, Decision, Explained, Facts, Flags, MAX_OTHERS, Others, POINT, Policy, Reason,
+    Reasons, Record, encode_record, probability_ppm, restore, round_points,
 };
 use crate::engine::{Engine, Memory};
 use crate::error::{Error, ErrorKind, Result};
@@ -211,16 +219,16 @@ impl Inner {
         let decide: DecideParts = cbor::decode(body(SectionKind::DECIDE)?, "section DCDE")?;
         decide.check(|output| engine.output_len(output))?;
         let needed = engine.features() | transforms.parts().features() | decide.features();
-        let needed = needed | schema.features();
+        let policy: Policy = cbor::decode(body(SectionKind::POLICY)?, "section PLCY")?;
+        let needed = needed | schema.features() | policy.features();
         if needed & !container.features != 0 {
             return Err(Error::malformed(
                 "header",
-                "required features that cover the plan's steps, fields, transforms and output",
+                "required features that cover the plan's steps, fields, transforms, output and policy",
             ));
         }
         #[cfg(feature = "outputs")]
         engine.set_blend(decide.blend())?;
-        let policy: Policy = cbor::decode(body(SectionKind::POLICY)?, "section PLCY")?;
         policy.check(&schema)?;
         let texts = LazyTexts::check(body(SectionKind::TEXTS)?)?;
         let floats = &all[weights.offset..weights.offset + weights.len];
@@ -280,18 +288,15 @@ impl Inner {
             Flags::SCORE_CLAMPED,
             exact <= i64::from(scale.floor) * POINT || exact >= i64::from(scale.ceiling) * POINT,
         );
-        let person = [
-            Flags::EXPIRED,
-            Flags::NOT_YET_VALID,
-            Flags::AUTOMATION_REFUSED,
-        ];
-        let person_decides = person.into_iter().any(|flag| flags.contains(flag));
-        let fired = self.policy.fired(application);
+        let person_decides = Flags::PERSON.into_iter().any(|flag| flags.contains(flag));
+        let probability_ppm = probability_ppm(odds);
+        let facts = Facts::new(application, score, probability_ppm, flags);
+        let (fired, outcome) = self.policy.decide(facts, found, person_decides);
         Decision {
             score,
-            probability_ppm: probability_ppm(odds),
+            probability_ppm,
             others,
-            outcome: self.policy.outcome(score, fired, found, person_decides),
+            outcome,
             flags,
             missing: found.missing,
             out_of_range: found.out_of_range,
@@ -552,6 +557,27 @@ impl Scorer {
         done
     }
 
+    /// Each rule of the policy that was tried on an application, what it saw, and what it said.
+    #[cfg(feature = "casework")]
+    pub fn trace(
+        &self,
+        application: &Application,
+        decision: &Decision,
+    ) -> Vec<crate::decide::Tried> {
+        let policy = &self.inner.policy;
+        policy.trace(Facts::of(application, decision), decision)
+    }
+
+    /// The amounts and tiers that come out with a decision, as the policy names them.
+    #[cfg(feature = "casework")]
+    pub fn terms(
+        &self,
+        application: &Application,
+        decision: &Decision,
+    ) -> Vec<crate::decide::Term> {
+        self.inner.policy.terms_of(Facts::of(application, decision))
+    }
+
     /// The canonical record of a decision, written into `out`, which is emptied first.
     pub fn record(&self, application: &Application, decision: &Decision, out: &mut Vec<u8>) {
         self.inner.record(application, decision, None, out);
@@ -577,13 +603,7 @@ impl Scorer {
     /// [`Scorer::score`].
     pub fn replay(&self, record: &[u8]) -> Result<Replay> {
         let decoded = Record::decode(record)?;
-        if decoded.bundle_id != self.inner.container.bundle_id {
-            return Err(Error::new(
-                ErrorKind::WrongBundle,
-                "record",
-                "a record of this bundle",
-            ));
-        }
+        self.check_bundle(&decoded.bundle_id)?;
         let explained = decoded.explanation.is_some();
         let again = self.again(&decoded, self.inner.container.bundle_id, explained)?;
         Ok(Replay {
@@ -591,6 +611,46 @@ impl Scorer {
             record: decoded,
             again,
         })
+    }
+
+    /// That a record's bundle is this one.
+    pub(crate) fn check_bundle(&self, bundle_id: &[u8; 32]) -> Result<()> {
+        if *bundle_id == self.inner.container.bundle_id {
+            return Ok(());
+        }
+        Err(Error::new(
+            ErrorKind::WrongBundle,
+            "record",
+            "a record of this bundle",
+        ))
+    }
+
+    /// Scores a record's application again, and gives it with its decision where the same record comes out:
+    /// a server need not trust whoever sent it.
+    ///
+    /// # Errors
+    /// As [`Scorer::replay`], and [`ErrorKind::BadRecord`] where another record comes out.
+    #[cfg(feature = "casework")]
+    pub fn verify_record(&self, record: &[u8]) -> Result<(Application, Decision)> {
+        let decoded = self.decided_here(record)?;
+        let application = restore(&decoded, self.schema())?;
+        let decision = self.score(&application)?;
+        Ok((application, decision))
+    }
+
+    /// A record of this bundle that comes out again.
+    #[cfg(feature = "casework")]
+    pub(crate) fn decided_here<'r>(&self, record: &'r [u8]) -> Result<Record<&'r str>> {
+        let decoded = Record::borrow(record)?;
+        self.check_bundle(&decoded.bundle_id)?;
+        if self.again(&decoded, decoded.bundle_id, decoded.explanation.is_some())? == record {
+            return Ok(decoded);
+        }
+        Err(Error::new(
+            ErrorKind::BadRecord,
+            "record",
+            "a decision that comes out again",
+        ))
     }
 
     /// The record that this scorer makes of a record's application, under a bundle id.
@@ -908,13 +968,7 @@ impl Inner {
         );
         out.reference_score = round_points(explain.v[0]);
         self.explainer.attribute(&explain.v, out);
-        out.reasons = Reasons::of(
-            &out.decision,
-            &self.schema,
-            &self.policy,
-            &out.fields,
-            self.explainer.field_ranks(),
-        );
+        out.reasons = Reasons::of(&out.decision, &out.fields, self.explainer.field_ranks());
         if !self.decide.others().is_empty() {
             out.decision.others = self.score(application, scratch)?.others;
         }

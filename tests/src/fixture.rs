@@ -72,6 +72,7 @@ pub fn field(name: &str, kind: FieldKind, group: u16, reason_code: &str) -> Fiel
         changeable: true,
         reason_code: reason_code.to_owned(),
         group,
+        change: None,
     }
 }
 
@@ -206,18 +207,15 @@ impl Parts {
         let fields = Transforms::new(transforms.clone(), &schema.fields).expect("sound");
         let (plan, weights) = net(&mut Random::new(seed), fields.width(), hidden, arithmetic);
         let texts = texts(&schema);
-        let policy = Policy {
-            approve_from: 560,
-            refer_from: 480,
-            knock_outs: vec![KnockOut {
-                code: "K1".to_owned(),
-                when: vec![Condition {
-                    field: 0,
-                    test: Test::Above(900_000),
-                }],
-                outcome: Outcome::Decline,
+        let rule = KnockOut {
+            code: "K1".to_owned(),
+            when: vec![Condition {
+                field: 0,
+                test: Test::Above(900_000),
             }],
+            outcome: Outcome::Decline,
         };
+        let policy = Policy::new(560, 480, vec![rule]);
         let mut parts = Self {
             meta: Meta {
                 product: "fixture".to_owned(),

@@ -12,12 +12,12 @@ use js_sys::{Uint8Array, Uint8ClampedArray};
 use wasm_bindgen::JsCast;
 use wasm_bindgen::JsValue;
 
-fn set(object: &Object, name: &str, value: impl Into<JsValue>) {
+pub fn set(object: &Object, name: &str, value: impl Into<JsValue>) {
     // Setting a property of a plain object cannot fail.
     let _ = Reflect::set(object, &name.into(), &value.into());
 }
 
-fn list<T: Into<JsValue>>(items: impl IntoIterator<Item = T>) -> Array {
+pub fn list<T: Into<JsValue>>(items: impl IntoIterator<Item = T>) -> Array {
     let array = Array::new();
     for item in items {
         array.push(&item.into());
@@ -51,12 +51,7 @@ pub fn info(scorer: &Scorer) -> Object {
     set(&info, "languages", list(languages));
     set(&info, "kernels", scorer.kernels());
     set(&info, "evaluations", scorer.explanation_cost() as u32);
-    let rules = &scorer.policy().knock_outs;
-    set(
-        &info,
-        "rules",
-        list(rules.iter().map(|rule| rule.code.as_str())),
-    );
+    set(&info, "rules", list(scorer.policy().codes()));
     let flag = |bit: u32| Flags::from_bits(1 << bit).names().next();
     set(&info, "flags", list((0..32).map_while(flag)));
     let outcomes = [Outcome::Approve, Outcome::Refer, Outcome::Decline];
@@ -175,7 +170,7 @@ pub fn set_nested(application: &mut Application, index: usize, value: &JsValue) 
 
 /// An end of a range: a number in the field's unit, or a date. A whole number of 10^-decimals and
 /// that power are exact, so their quotient is the number nearest to the decimal one.
-fn bound(kind: &FieldKind, raw: i64) -> JsValue {
+pub fn bound(kind: &FieldKind, raw: i64) -> JsValue {
     match kind {
         FieldKind::Date => date(Date::from_days(raw)),
         _ => (raw as f64 / 10i64.pow(kind.decimals().into()) as f64).into(),
@@ -257,8 +252,7 @@ pub fn reason(number: i32) -> Option<Reason> {
 /// The reason that has a stable code.
 pub fn reason_of(scorer: &Scorer, code: &str) -> Option<Reason> {
     let system = SYSTEM.iter().find(|reason| reason.code() == code);
-    let rules = &scorer.policy().knock_outs;
-    let rule = || rules.iter().position(|rule| rule.code == code);
+    let rule = || scorer.policy().codes().position(|rule| rule == code);
     let fields = scorer.schema().fields();
     let field = || fields.iter().position(|field| field.reason_code == code);
     system

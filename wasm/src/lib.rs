@@ -5,10 +5,14 @@
 //! memory is zeroed by `memory`, the rest by the runtime), and errors are thrown as the strings
 //! of `error`, which hold no value either.
 
+#[cfg(feature = "casework")]
+mod casework;
 mod convert;
 mod error;
 mod logger;
 mod memory;
+#[cfg(feature = "casework")]
+mod notice;
 mod session;
 mod store;
 

@@ -15,8 +15,8 @@ use crate::{convert, memory};
 #[wasm_bindgen]
 #[derive(Debug)]
 pub struct Session {
-    scorer: Scorer,
-    application: Application,
+    pub(crate) scorer: Scorer,
+    pub(crate) application: Application,
     explanation: Explanation,
     numbers: Vec<i32>,
     record: Vec<u8>,
@@ -32,6 +32,11 @@ pub fn keys(bytes: &[u8]) -> std::result::Result<Vec<[u8; 32]>, Thrown> {
             "public keys of 32 bytes each, at least one",
         )),
     }
+}
+
+/// The day that an application or an override is of.
+pub(crate) fn day(as_of: &str) -> std::result::Result<Date, Thrown> {
+    Date::parse(as_of).ok_or_else(|| argument("asOf", "a date as YYYY-MM-DD between 1800 and 2399"))
 }
 
 impl Session {
@@ -55,7 +60,7 @@ impl Session {
     }
 
     /// Runs `decide` and leaves nothing of the application behind.
-    fn decided<T>(
+    pub(crate) fn decided<T>(
         &mut self,
         decide: impl FnOnce(&mut Self) -> Result<T>,
     ) -> std::result::Result<T, Thrown> {
@@ -113,8 +118,7 @@ impl Session {
         as_of: &str,
         automation: bool,
     ) -> std::result::Result<(), Thrown> {
-        let as_of = Date::parse(as_of)
-            .ok_or_else(|| argument("asOf", "a date as YYYY-MM-DD between 1800 and 2399"))?;
+        let as_of = day(as_of)?;
         self.application.reset(id, as_of);
         self.application.set_automation_consent(automation);
         Ok(())

@@ -20,7 +20,7 @@ pub struct CheckArgs {
 const FEATURES: [&str; 2] = [
     "--features",
     "fieldscore-runtime/mmap,fieldscore-runtime/tract,fieldscore-benches/compiler,\
-     fieldscore-mobile/tensors,fieldscore-wasm/outputs,fieldscore-wasm/tables,fieldscore-wasm/tensors,\
+     fieldscore-mobile/tensors,fieldscore-wasm/casework,fieldscore-wasm/outputs,fieldscore-wasm/tables,fieldscore-wasm/tensors,\
      fieldscore-wasm/trees",
 ];
 

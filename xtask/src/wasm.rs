@@ -35,8 +35,8 @@ pub struct Build {
     pub name: &'static str,
     /// The package's module that loads it.
     entry: &'static str,
-    /// Whether it runs every family of models, not only those of the default entry.
-    full: bool,
+    /// The crate's cargo features: none for the default entry.
+    parts: &'static str,
     /// What cargo is told of how fast the kernels are to be, where that is not as fast as they get.
     kernels: &'static [&'static str],
     /// What the compiler is told besides [`SMALL`].
@@ -48,7 +48,7 @@ pub struct Build {
 const SIMD: Build = Build {
     name: "simd128",
     entry: "index.js",
-    full: false,
+    parts: "",
     kernels: &[],
     flags: "-Ctarget-feature=+simd128",
     features: &[
@@ -62,26 +62,41 @@ const SIMD: Build = Build {
 const SCALAR: Build = Build {
     name: "scalar",
     entry: "index.js",
-    full: false,
+    parts: "",
     kernels: &[],
     flags: "-Ctarget-cpu=mvp",
     features: &[],
 };
 
-/// Every browser that the package is for, for the default entry and for the full one.
-pub const BUILDS: [Build; 4] = [
+/// Every family of models, and all that surrounds a decision.
+const FULL: &str = "--features=casework,outputs,tables,tensors,trees";
+
+/// Every browser that the package is for, for the default entry, for the agents' and for the full one.
+pub const BUILDS: [Build; 6] = [
     SIMD,
     SCALAR,
     Build {
+        name: "agent-simd128",
+        entry: "agent.js",
+        parts: "--features=casework",
+        ..SIMD
+    },
+    Build {
+        name: "agent-scalar",
+        entry: "agent.js",
+        parts: "--features=casework",
+        ..SCALAR
+    },
+    Build {
         name: "full-simd128",
         entry: "full.js",
-        full: true,
+        parts: FULL,
         ..SIMD
     },
     Build {
         name: "full-scalar",
         entry: "full.js",
-        full: true,
+        parts: FULL,
         // Tensor steps work on sixteen numbers at a time: unrolled without vectors, they would be twice
         // the size.
         kernels: &[
@@ -238,17 +253,15 @@ impl Build {
         dist: &Path,
     ) -> Result<()> {
         let name = self.name;
-        // One folder for both entries: the same std.
-        let folder = workspace.folder(&format!("wasm-{}", name.trim_start_matches("full-")))?;
+        // One folder for all entries: the same std.
+        let kind = name.rsplit('-').next().unwrap_or(name);
+        let folder = workspace.folder(&format!("wasm-{kind}"))?;
         let toolchain = Toolchain::rebuilding(TARGET)?;
         let mut build = toolchain.cargo();
         build
             .args(["build", "-p", "fieldscore-wasm", "--profile", "wasm"])
             .args(self.kernels)
-            .args(
-                self.full
-                    .then_some("--features=outputs,tables,tensors,trees"),
-            )
+            .args(Some(self.parts).filter(|parts| !parts.is_empty()))
             .args(["--target", TARGET])
             .args(toolchain.arguments())
             .arg("-Zbuild-std-features=optimize_for_size")
@@ -286,7 +299,7 @@ impl Build {
                     "--low-memory-unused",
                 ])
                 // Of large modules it takes minutes, and gives next to nothing.
-                .args((!self.full).then_some("--monomorphize"))
+                .args((self.parts != FULL).then_some("--monomorphize"))
                 .arg("--mvp-features")
                 .args(self.features)
                 .args(["--strip-debug", "--strip-producers"])

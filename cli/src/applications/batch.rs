@@ -52,6 +52,12 @@ impl RowError {
             field.unwrap_or_default()
         )
     }
+
+    /// The same as an error of bad input.
+    pub fn at(&self, file: &str, row: &Row) -> crate::Error {
+        let expected = format!("{} [{}]", self.expected, self.code);
+        crate::Error::input(self.place(file, row), expected)
+    }
 }
 
 impl From<fieldscore_runtime::Error> for RowError {

@@ -46,6 +46,7 @@ pub(crate) fn field(name: &str, code: &str, kind: FieldKind, group: u16) -> Fiel
         changeable: true,
         reason_code: code.to_owned(),
         group,
+        change: None,
     }
 }
 
@@ -169,18 +170,15 @@ fn bundle_naming(key: &Signing, others: &[&str]) -> Vec<u8> {
         reference: reference_record(&reference),
         budget: 64,
     };
-    let policy = Policy {
-        approve_from: 560,
-        refer_from: 480,
-        knock_outs: vec![KnockOut {
-            code: "K1".to_owned(),
-            when: vec![Condition {
-                field: 1,
-                test: Test::Above(90),
-            }],
-            outcome: Outcome::Refer,
+    let rule = KnockOut {
+        code: "K1".to_owned(),
+        when: vec![Condition {
+            field: 1,
+            test: Test::Above(90),
         }],
+        outcome: Outcome::Refer,
     };
+    let policy = Policy::new(560, 480, vec![rule]);
     let text = |key: &str, en: &str, zh: &str| TextEntry {
         key: key.to_owned(),
         texts: vec![en.to_owned(), zh.to_owned()],

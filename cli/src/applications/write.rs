@@ -4,9 +4,11 @@ use std::io::Write;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use fieldscore_runtime::decide::Other;
-use fieldscore_runtime::schema::Schema;
-use fieldscore_runtime::{Application, Decision, Explanation, FieldSet, Scorer};
+use fieldscore_runtime::decide::Tried;
+use fieldscore_runtime::schema::{FieldKind, Schema};
+use fieldscore_runtime::{
+    Alternative, Alternatives, Application, Decision, Explanation, FieldSet, Scorer,
+};
 use sha2::{Digest, Sha256};
 
 use super::batch::{Batch, Extra, Row, RowError};
@@ -16,8 +18,8 @@ use super::batch::{Batch, Extra, Row, RowError};
 pub enum Answer<'a> {
     /// A decision.
     Decided(&'a Application, &'a Decision),
-    /// A decision with contributions and reasons.
-    Explained(&'a Application, &'a Explanation),
+    /// A decision with contributions and reasons, and alternatives where they are asked for.
+    Explained(&'a Application, &'a Explanation, Option<&'a Alternatives>),
     /// None: the row is at fault.
     Error(&'a RowError),
 }
@@ -27,7 +29,9 @@ impl<'a> Answer<'a> {
     pub fn decision(&self) -> Option<(&'a Application, &'a Decision)> {
         match *self {
             Self::Decided(application, decision) => Some((application, decision)),
-            Self::Explained(application, explanation) => Some((application, &explanation.decision)),
+            Self::Explained(application, explanation, _) => {
+                Some((application, &explanation.decision))
+            }
             Self::Error(_) => None,
         }
     }
@@ -99,12 +103,17 @@ impl<W: Write> CsvResults<W> {
     ///
     /// # Errors
     /// Where `out` cannot be written.
-    pub fn new(out: W, extras: Extras, reasons: bool, others: &[Other]) -> std::io::Result<Self> {
+    pub fn new(out: W, extras: Extras, reasons: bool, scorer: &Scorer) -> std::io::Result<Self> {
         let mut out = csv::Writer::from_writer(out);
         let last = |name: &&str| reasons || *name != "reasons";
+        let others = scorer.decide().others().iter();
         let others: Vec<String> = others
-            .iter()
             .map(|other| format!("probability_{}", other.name))
+            .collect();
+        let policy = scorer.policy();
+        let terms = policy.terms.iter();
+        let terms: Vec<String> = terms
+            .map(|&at| format!("term_{}", policy.values[usize::from(at)].name))
             .collect();
         out.write_record(
             OWN[..2]
@@ -113,6 +122,7 @@ impl<W: Write> CsvResults<W> {
                 .chain(extras.titles.iter().map(String::as_str))
                 .chain(OWN[2..4].iter().copied())
                 .chain(others.iter().map(String::as_str))
+                .chain(terms.iter().map(String::as_str))
                 .chain(OWN[4..].iter().copied().filter(|name| last(name))),
         )?;
         Ok(Self {
@@ -176,6 +186,16 @@ impl<W: Write> CsvResults<W> {
                 }
             })?;
         }
+        let terms = decided.map(|(application, decision)| scorer.terms(application, decision));
+        for at in 0..scorer.policy().terms.len() {
+            cell(&|text| {
+                let term = terms.as_ref().and_then(|terms| terms.get(at));
+                text.push_str(
+                    term.and_then(|term| term.text.as_deref())
+                        .unwrap_or_default(),
+                );
+            })?;
+        }
         cell(&|text| text.push_str(answer.outcome()))?;
         cell(&|text| {
             for name in decided
@@ -187,7 +207,7 @@ impl<W: Write> CsvResults<W> {
         })?;
         if self.reasons {
             cell(&|text| {
-                if let Answer::Explained(_, explanation) = answer {
+                if let Answer::Explained(_, explanation, _) = answer {
                     for reason in explanation.reasons.iter() {
                         push_word(text, scorer.reason_code(reason));
                     }
@@ -293,8 +313,12 @@ impl<W: Write> JsonlResults<W> {
         }
         if let Some((application, decision)) = answer.decision() {
             decision_keys(line, scorer, application, decision)?;
-            if let Answer::Explained(_, explanation) = answer {
+            if let Answer::Explained(_, explanation, alternatives) = answer {
                 explanation_keys(line, scorer, explanation, &self.language)?;
+                trace_keys(line, &scorer.trace(application, decision));
+                if let Some(alternatives) = alternatives {
+                    alternative_keys(line, scorer, &alternatives.found)?;
+                }
                 scorer.record_explained(application, explanation, &mut self.record);
             } else {
                 scorer.record(application, decision, &mut self.record);
@@ -368,10 +392,55 @@ fn decision_keys(
     key(line, "unlisted");
     list(line, field_names(schema, &decision.unlisted));
     key(line, "rules");
-    let rules = scorer.policy().knock_outs.iter().enumerate();
-    let fired = rules.filter(|(index, _)| decision.fired >> index & 1 == 1);
-    list(line, fired.map(|(_, rule)| rule.code.as_str()));
+    list(line, scorer.policy().fired_codes(decision.fired));
+    if !scorer.policy().terms.is_empty() {
+        key(line, "terms");
+        line.push(b'{');
+        for term in scorer.terms(application, decision) {
+            key(line, &term.name);
+            text_or_null(line, term.text.as_deref());
+        }
+        line.push(b'}');
+    }
     Ok(())
+}
+
+fn text_or_null(line: &mut Vec<u8>, text: Option<&str>) {
+    match text {
+        Some(text) => string(line, text),
+        None => line.extend_from_slice(b"null"),
+    }
+}
+
+/// `trace`: each rule tried, what it saw, and what it said where it held.
+fn trace_keys(line: &mut Vec<u8>, tried: &[Tried]) {
+    key(line, "trace");
+    line.push(b'[');
+    for tried in tried {
+        comma(line);
+        line.push(b'{');
+        key(line, "table");
+        string(line, &tried.table);
+        key(line, "rule");
+        string(line, &tried.rule);
+        key(line, "saw");
+        line.push(b'{');
+        for (name, text) in &tried.saw {
+            key(line, name);
+            text_or_null(line, text.as_deref());
+        }
+        line.push(b'}');
+        key(line, "held");
+        line.extend_from_slice(tried.held.to_string().as_bytes());
+        key(line, "said");
+        line.push(b'{');
+        for (name, text) in &tried.said {
+            key(line, name);
+            string(line, text);
+        }
+        line.extend_from_slice(b"}}");
+    }
+    line.push(b']');
 }
 
 fn explanation_keys(
@@ -409,6 +478,58 @@ fn explanation_keys(
     }
     line.push(b']');
     Ok(())
+}
+
+/// `alternatives`: a list of objects with `changes` (`field` and the new `value`), and what they lead to.
+fn alternative_keys(
+    line: &mut Vec<u8>,
+    scorer: &Scorer,
+    found: &[Alternative],
+) -> std::io::Result<()> {
+    key(line, "alternatives");
+    line.push(b'[');
+    for Alternative { changes, decision } in found {
+        comma(line);
+        line.push(b'{');
+        key(line, "changes");
+        line.push(b'[');
+        for change in changes {
+            let at = usize::from(change.field);
+            let (Ok(field), Ok(text)) = (
+                scorer.schema().field_at(at),
+                scorer.schema().text_of(at, change.value),
+            ) else {
+                continue;
+            };
+            comma(line);
+            line.push(b'{');
+            key(line, "field");
+            string(line, &field.name);
+            key(line, "value");
+            match field.kind {
+                FieldKind::Category { .. } => string(line, &text),
+                // A number, true or false.
+                _ => line.extend_from_slice(text.as_bytes()),
+            }
+            line.push(b'}');
+        }
+        line.push(b']');
+        outcome_keys(line, decision)?;
+        line.push(b'}');
+    }
+    line.push(b']');
+    Ok(())
+}
+
+/// `outcome`, `score` and `probability` of an alternative.
+fn outcome_keys(line: &mut Vec<u8>, decision: &Decision) -> std::io::Result<()> {
+    key(line, "outcome");
+    string(line, decision.outcome.name());
+    key(line, "score");
+    write!(line, "{}", decision.score)?;
+    key(line, "probability");
+    let ppm = decision.probability_ppm;
+    write!(line, "{}.{:06}", ppm / 1_000_000, ppm % 1_000_000)
 }
 
 fn extra_keys<'a>(line: &mut Vec<u8>, extras: impl Iterator<Item = Extra<'a>>) {
@@ -494,7 +615,7 @@ mod tests {
                         scorer,
                         &batch,
                         row,
-                        Answer::Explained(application, &explanation),
+                        Answer::Explained(application, &explanation, None),
                     );
                 }
                 Ok((_, Err(error))) => each(scorer, &batch, row, Answer::Error(&error.into())),
@@ -506,7 +627,7 @@ mod tests {
     fn csv(text: &str, names: &[&str]) -> String {
         let extras = Extras::new(names.iter().map(|&name| name.to_owned()).collect());
         let mut out = Vec::new();
-        let mut results = CsvResults::new(&mut out, extras, true, &[]).unwrap();
+        let mut results = CsvResults::new(&mut out, extras, true, &sample::scorer()).unwrap();
         rows(text, |scorer, batch, row, answer| {
             results.write(scorer, "in.csv", batch, row, answer).unwrap();
         });
@@ -557,8 +678,7 @@ mod tests {
     fn further_probabilities_have_columns_and_an_object() {
         let scorer = sample::scorer_naming(&["fraud", "early"]);
         let (mut out, mut lines) = (Vec::new(), Vec::new());
-        let others = scorer.decide().others();
-        let mut csv = CsvResults::new(&mut out, Extras::default(), false, others).unwrap();
+        let mut csv = CsvResults::new(&mut out, Extras::default(), false, &scorer).unwrap();
         let mut jsonl = JsonlResults::new(&mut lines, "en");
         rows_of(
             &scorer,
@@ -587,6 +707,37 @@ mod tests {
             line["probabilities"],
             serde_json::json!({ "fraud": own, "early": own })
         );
+    }
+
+    #[test]
+    fn alternatives_are_a_list_of_what_to_change() {
+        let scorer = sample::scorer();
+        let text = "id,income,rate,home,owner\nA,500,9.5,boat,no\n";
+        let mut out = Vec::new();
+        let mut results = JsonlResults::new(&mut out, "en");
+        let mut found = Vec::new();
+        rows_of(&scorer, text, |scorer, batch, row, answer| {
+            if let Answer::Explained(application, explanation, _) = answer {
+                let alternatives = scorer.alternatives(application).unwrap();
+                let answer = Answer::Explained(application, explanation, Some(&alternatives));
+                results.write(scorer, "in.csv", batch, row, answer).unwrap();
+                found = alternatives.found;
+            }
+        });
+        let line: serde_json::Value = serde_json::from_slice(&out).unwrap();
+        let listed = line["alternatives"].as_array().unwrap();
+        assert!(!listed.is_empty() && listed.len() == found.len());
+        for (listed, found) in listed.iter().zip(&found) {
+            assert_eq!(listed["score"], found.decision.score);
+            assert_eq!(listed["outcome"], found.decision.outcome.name());
+            let changes = listed["changes"].as_array().unwrap();
+            assert_eq!(changes.len(), found.changes.len());
+            for (listed, change) in changes.iter().zip(&found.changes) {
+                let field = &scorer.schema().fields()[usize::from(change.field)];
+                assert_eq!(listed["field"], field.name);
+                assert_eq!(listed["value"].is_number(), field.kind.is_numeric());
+            }
+        }
     }
 
     #[test]

@@ -105,6 +105,11 @@ impl Bundles {
         opened.find(|scorer| scorer.bundle_id() == id).cloned()
     }
 
+    /// Every bundle that records may come from.
+    pub fn all(&self) -> Vec<Scorer> {
+        self.inner().opened.clone()
+    }
+
     /// Installs what is in a file, if it is newer.
     ///
     /// # Errors

@@ -14,6 +14,7 @@ use hyper::http::request::Parts;
 use serde_json::{Value, json};
 
 use super::Kiosk;
+use super::disk::Fault;
 use super::site::SETTINGS;
 
 /// Scripts, styles, images, connections: only from here. WebAssembly may be compiled; nothing may be
@@ -295,6 +296,7 @@ fn status(kiosk: &Kiosk) -> Value {
         "version": env!("CARGO_PKG_VERSION"),
         "bundle": bundle,
         "records": { "waiting": waiting, "exported": exported },
+        "summary": { "decisions": kiosk.summaries.decisions() },
         "disk": {
             "code": fault.map_or("ok", |fault| fault.code()),
             "message": fault.map(|fault| fault.advice()),
@@ -307,25 +309,30 @@ fn status(kiosk: &Kiosk) -> Value {
 /// Takes a finished record: only one that an installed bundle makes of its application again, byte
 /// for byte.
 fn keep(kiosk: &Kiosk, record: &[u8]) -> Result<Answer, Answer> {
-    verify(kiosk, record)?;
+    let scorer = verify(kiosk, record)?;
     match kiosk.records.keep(record) {
-        Ok(kept) => Ok(Answer::json(
-            if kept.new { 201 } else { 200 },
-            &json!({ "sha256": kept.sha256, "new": kept.new }),
-        )),
+        Ok(kept) => {
+            if kept.new
+                && let Err(e) = kiosk.summaries.count(&scorer, record)
+            {
+                let fault = Fault::of(&e);
+                kiosk.events.add("data", fault.code(), fault.advice());
+            }
+            Ok(Answer::json(
+                if kept.new { 201 } else { 200 },
+                &json!({ "sha256": kept.sha256, "new": kept.new }),
+            ))
+        }
         Err(fault) => {
             kiosk.events.add("data", fault.code(), fault.advice());
-            let status = if fault == super::disk::Fault::Full {
-                507
-            } else {
-                503
-            };
+            let status = if fault == Fault::Full { 507 } else { 503 };
             Err(Answer::error(status, fault.code(), fault.advice()))
         }
     }
 }
 
-fn verify(kiosk: &Kiosk, record: &[u8]) -> Result<(), Answer> {
+/// The bundle that makes the same bytes of a record's application again.
+fn verify(kiosk: &Kiosk, record: &[u8]) -> Result<Scorer, Answer> {
     let refused = |error: fieldscore_runtime::Error| {
         let status = match error.kind() {
             ErrorKind::WrongBundle => 409,
@@ -342,7 +349,7 @@ fn verify(kiosk: &Kiosk, record: &[u8]) -> Result<(), Answer> {
     })?;
     let replay = scorer.replay(record).map_err(refused)?;
     match replay.same {
-        true => Ok(()),
+        true => Ok(scorer),
         false => Err(Answer::error(
             422,
             "record.differs",

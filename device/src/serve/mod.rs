@@ -7,6 +7,7 @@ mod http;
 mod records;
 mod server;
 mod site;
+mod summaries;
 mod watch;
 
 use std::net::{Ipv4Addr, SocketAddr};
@@ -23,6 +24,7 @@ use http::Door;
 use records::Records;
 use server::Server;
 use site::Site;
+use summaries::Summaries;
 use watch::Watch;
 
 /// Put the form on this machine, take bundles from files, give records as files
@@ -36,7 +38,8 @@ The address is 127.0.0.1 only, and is printed on stdout once the form is there.
 
 Into the watched folder: PRODUCT.fsb, signed by a pinned key, of this product, with a higher sequence
 number. Out of it: records, into its folder `fieldscore-records`, which whoever prepares the stick
-makes; without that folder nothing is written to it.
+makes; without that folder nothing is written to it. In the same way summaries, into its folder
+`fieldscore-summaries`: counts of at least 20 decisions, which name nobody.
 
 GET /kiosk/status says what is installed, how many records wait, and whether the disk takes more.")]
 pub struct ServeArgs {
@@ -84,6 +87,7 @@ struct Kiosk {
     door: Door,
     bundles: Bundles,
     records: Records,
+    summaries: Summaries,
     events: Events,
     watch: Option<Watch>,
 }
@@ -113,6 +117,7 @@ pub fn run(args: ServeArgs) -> Result<Exit> {
         let text = "no bundle is installed yet: bring one in the watched folder, or with --bundle";
         events.add("bundle", "store.empty", text);
     }
+    let summaries = Summaries::open(&args.data, &bundles)?;
     let address = SocketAddr::from((Ipv4Addr::LOCALHOST, args.port));
     let taken = |e: std::io::Error| {
         Error::input(format!("address {address}"), format!("a free port ({e})"))
@@ -125,6 +130,7 @@ pub fn run(args: ServeArgs) -> Result<Exit> {
         door: Door::new(address.port()),
         bundles,
         records,
+        summaries,
         events,
         watch: args.watch.map(Watch::new),
     });

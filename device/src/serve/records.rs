@@ -2,7 +2,8 @@
 //! days after that.
 //!
 //! A record's name is the hash of its bytes: handing it over twice, or exporting it again after an
-//! interruption, changes nothing. `records/` holds what waits, `exported/` what has left.
+//! interruption, changes nothing. `records/` holds what waits, `exported/` what has left; closed summaries
+//! go the same way.
 
 use std::fs::File;
 use std::io::ErrorKind;
@@ -16,6 +17,7 @@ use sha2::{Digest, Sha256};
 
 use super::disk::{self, Fault, PART};
 use super::events::Events;
+use super::summaries;
 
 /// A record's file ends so.
 pub const EXTENSION: &str = ".record";
@@ -127,6 +129,14 @@ impl Records {
         Ok(true)
     }
 
+    /// Takes over a file of this content, to be exported as one that ends with `extension`.
+    pub fn adopt(&self, file: &Path, bytes: &[u8], extension: &str) -> std::io::Result<()> {
+        let _state = self.state();
+        let name = format!("{}{extension}", hex(&Sha256::digest(bytes)));
+        std::fs::rename(file, self.waiting.join(name))?;
+        disk::sync(&self.waiting)
+    }
+
     /// Whether the disk takes files now.
     ///
     /// # Errors
@@ -151,24 +161,41 @@ impl Records {
     pub fn counts(&self) -> (usize, usize) {
         let count = |folder: &Path| {
             let names = names(folder).unwrap_or_default();
-            names.iter().filter(|name| is_record(name)).count()
+            names.iter().filter(|name| is(name, EXTENSION)).count()
         };
         (count(&self.waiting), count(&self.exported))
     }
 
-    /// Copies what waits to `stick`, and moves each record once its copy is there.
+    /// Copies the records that wait to `stick`, and moves each once its copy is there.
     pub fn export(&self, stick: &Path, events: &Events) {
+        self.export_all(stick, EXTENSION, ["record", "records"], events);
+    }
+
+    /// The same with closed summaries.
+    pub fn export_summaries(&self, stick: &Path, events: &Events) {
+        self.export_all(
+            stick,
+            summaries::EXTENSION,
+            ["summary", "summaries"],
+            events,
+        );
+    }
+
+    fn export_all(&self, stick: &Path, extension: &str, nouns: [&str; 2], events: &Events) {
         let Ok(names) = names(&self.waiting) else {
             return;
         };
         let mut count = 0u64;
-        for name in names.iter().filter(|name| is_record(name)) {
+        for name in names.iter().filter(|name| is(name, extension)) {
             let Ok(record) = std::fs::read(self.waiting.join(name)) else {
                 continue;
             };
-            if format!("{}{EXTENSION}", hex(&Sha256::digest(&record))) != *name {
-                let text = "a record's file is damaged: it stays where it is, and is not exported";
-                events.add(format!("record {name}"), "record.damaged", text);
+            if format!("{}{extension}", hex(&Sha256::digest(&record))) != *name {
+                let text = format!(
+                    "a {}'s file is damaged: it stays where it is, and is not exported",
+                    nouns[0]
+                );
+                events.add(format!("{} {name}", nouns[0]), "record.damaged", text);
                 continue;
             }
             if let Err(e) = copy(stick, name, &record) {
@@ -194,7 +221,7 @@ impl Records {
             count += 1;
         }
         if count > 0 {
-            let noun = if count == 1 { "record" } else { "records" };
+            let noun = nouns[usize::from(count > 1)];
             events.add("stick", "ok", format!("{count} {noun} exported"));
         }
     }
@@ -218,7 +245,8 @@ impl Records {
             let modified = std::fs::metadata(&path).and_then(|meta| meta.modified());
             // A clock that went back makes nothing old.
             let old = modified.is_ok_and(|then| then.elapsed().is_ok_and(|age| age >= self.keep));
-            if is_record(&name) && old {
+            let own = [EXTENSION, summaries::EXTENSION];
+            if own.iter().any(|extension| is(&name, extension)) && old {
                 let _ = std::fs::remove_file(path);
             }
         }
@@ -240,8 +268,9 @@ fn copy(stick: &Path, name: &str, record: &[u8]) -> std::io::Result<()> {
     }
 }
 
-fn is_record(name: &str) -> bool {
-    name.strip_suffix(EXTENSION)
+/// Whether a file is one of this kind, under the hash of its bytes.
+fn is(name: &str, extension: &str) -> bool {
+    name.strip_suffix(extension)
         .is_some_and(|hash| hash.len() == 64)
 }
 
@@ -255,7 +284,7 @@ fn names(folder: &Path) -> std::io::Result<Vec<String>> {
 }
 
 /// Makes a folder that only its owner may look into.
-fn private_folder(path: &Path) -> std::io::Result<()> {
+pub(super) fn private_folder(path: &Path) -> std::io::Result<()> {
     if path.is_dir() {
         return Ok(());
     }

@@ -8,10 +8,13 @@ use std::time::SystemTime;
 use fieldscore_runtime::bundle::container::MAX_FILE_BYTES;
 
 use super::Kiosk;
+use super::disk::Fault;
 
 /// The folder on a stick that takes records. Whoever prepares the stick makes it: an empty mount
 /// point, or any other stick, gets no applicant's data.
 pub const RECORDS: &str = "fieldscore-records";
+/// The folder that takes summaries, which hold no applicant's data.
+pub const SUMMARIES: &str = "fieldscore-summaries";
 /// A stick has some bundles, not thousands.
 const MAX_FILES: usize = 64;
 
@@ -32,11 +35,11 @@ impl Watch {
 
     /// Whether the folder is there, and whether it takes records.
     pub fn state(&self) -> (bool, bool) {
-        (self.folder.is_dir(), self.stick().is_some())
+        (self.folder.is_dir(), self.stick(RECORDS).is_some())
     }
 
-    fn stick(&self) -> Option<PathBuf> {
-        let folder = self.folder.join(RECORDS);
+    fn stick(&self, name: &str) -> Option<PathBuf> {
+        let folder = self.folder.join(name);
         let meta = std::fs::symlink_metadata(&folder).ok()?;
         meta.is_dir().then_some(folder)
     }
@@ -77,8 +80,15 @@ pub fn look(kiosk: &Kiosk) {
         for path in watch.fresh() {
             take(kiosk, &path);
         }
-        if let Some(stick) = watch.stick() {
+        if let Some(stick) = watch.stick(RECORDS) {
             kiosk.records.export(&stick, &kiosk.events);
+        }
+        if let Some(stick) = watch.stick(SUMMARIES) {
+            if let Err(e) = kiosk.summaries.close(&kiosk.records) {
+                let fault = Fault::of(&e);
+                kiosk.events.add("data", fault.code(), fault.advice());
+            }
+            kiosk.records.export_summaries(&stick, &kiosk.events);
         }
     }
     kiosk.records.prune();

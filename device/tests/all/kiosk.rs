@@ -156,9 +156,13 @@ impl Place {
 
     /// Starts it with the golden bundle installed.
     pub fn start_with_bundle(&self) -> Kiosk {
+        self.start_with(&golden("credit.fsb"))
+    }
+
+    /// Starts it with this bundle installed.
+    pub fn start_with(&self, bundle: &Path) -> Kiosk {
         let mut command = Command::new(PROGRAM);
-        command.args(self.arguments());
-        command.arg("--bundle").arg(golden("credit.fsb"));
+        command.args(self.arguments()).arg("--bundle").arg(bundle);
         Kiosk::start(&mut command)
     }
 

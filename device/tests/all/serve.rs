@@ -5,9 +5,10 @@ use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
 use fieldscore_cli::keys::Signing;
+use fieldscore_runtime::{Scorer, Summary};
 
 use super::kiosk::{
-    Kiosk, Place, TYPE, golden, golden_bundle, record, resigned, run, sha256, text,
+    Kiosk, Place, TYPE, golden, golden_bundle, record, records, resigned, run, sha256, text,
 };
 
 fn about(name: &str) -> String {
@@ -145,8 +146,7 @@ fn a_record_is_kept_if_its_bundle_makes_it_again() {
     assert_eq!(kiosk.post(&good).status, 200);
     assert_eq!(place.records("data/records"), [sha256(&good)]);
     // One digit of the score: still a record, but not what the bundle decides.
-    let scorer =
-        fieldscore_runtime::Scorer::open(golden_bundle(), &[Signing::development().public()]);
+    let scorer = Scorer::open(golden_bundle(), &[Signing::development().public()]);
     let score = scorer.unwrap().replay(&good).unwrap().record.decision.score;
     let [high, low] = u16::try_from(score).unwrap().to_be_bytes();
     let at = good
@@ -202,6 +202,66 @@ fn a_record_is_kept_if_its_bundle_makes_it_again() {
     assert_eq!(status["disk"]["code"], "ok");
     assert_eq!(status["watch"]["takes_records"], false);
     assert!(!kiosk.end().contains("s3cret"));
+}
+
+#[test]
+fn decisions_are_counted_and_counts_leave_through_a_stick_that_takes_them() {
+    let place = Place::new();
+    let bundle = golden("../families/watched/watched.fsb");
+    let key = Signing::development().public();
+    let scorer = Scorer::open_path(&bundle, &[key]).unwrap();
+    let records = records(&std::fs::read(&bundle).unwrap(), 45);
+    let folder = place.path("stick/fieldscore-summaries");
+    std::fs::create_dir(&folder).unwrap();
+    let shared = || -> Vec<Summary> {
+        let entries = std::fs::read_dir(&folder).unwrap();
+        let paths = entries.map(|entry| entry.unwrap().path());
+        let whole = paths.filter(|path| path.extension().is_some_and(|kind| kind == "summary"));
+        whole
+            .map(|path| {
+                let bytes = std::fs::read(&path).unwrap();
+                assert_eq!(
+                    path.file_stem().unwrap().to_str(),
+                    Some(sha256(&bytes).as_str())
+                );
+                Summary::decode(&scorer, &bytes).unwrap()
+            })
+            .collect()
+    };
+    let counted = |kiosk: &Kiosk| kiosk.status()["summary"]["decisions"].as_u64();
+    {
+        let kiosk = place.start_with(&bundle);
+        for record in &records[..19] {
+            assert_eq!(kiosk.post(record).status, 201);
+            // Handed over twice it counts once.
+            assert_eq!(kiosk.post(record).status, 200);
+        }
+        assert_eq!(counted(&kiosk), Some(19));
+        std::thread::sleep(Duration::from_millis(300));
+        assert!(shared().is_empty());
+    }
+    // What was counted is there again after a restart; with one more it may leave.
+    let kiosk = place.start_with(&bundle);
+    assert_eq!(counted(&kiosk), Some(19));
+    assert_eq!(kiosk.post(&records[19]).status, 201);
+    kiosk.until("the first summary has left", |_| shared().len() == 1);
+    kiosk.until("a new one is open", |status| {
+        status["summary"]["decisions"] == 0
+    });
+    for record in &records[20..] {
+        assert_eq!(kiosk.post(record).status, 201);
+    }
+    kiosk.until("the second has left", |_| shared().len() == 2);
+    let mut all = Summary::new(&scorer).unwrap();
+    for summary in shared() {
+        assert!(summary.decisions() >= 20);
+        all.merge(&summary).unwrap();
+    }
+    let left = counted(&kiosk).unwrap();
+    assert_eq!(all.decisions() + left, 45);
+    // No record went where counts go.
+    let names = std::fs::read_dir(&folder).unwrap();
+    assert_eq!(names.count(), 2);
 }
 
 #[test]

@@ -16,7 +16,7 @@ FOLDER = pathlib.Path(__file__).resolve().parent.parent
 
 
 # What the library exports; every one of them throws.
-EXPECTED = {"open", "openPath", "selfTest", "info", "text", "field", "score", "scoreMany", "explain", "replay",
+EXPECTED = {"open", "openPath", "selfTest", "info", "text", "field", "score", "scoreMany", "explain", "alternatives", "replay",
             "init", "install", "setLog", "isRightToLeft", "line"}
 
 # Of SwiftUI, Foundation and Swift: an app that imports both could write none of them alone.

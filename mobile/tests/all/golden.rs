@@ -4,7 +4,9 @@
 use std::path::{Path, PathBuf};
 
 use crate::common::{Form, applications, applications_of, keys, scorer, text};
-use fieldscore_mobile::{Application, Entry, FieldKind, FieldscoreError, Scored, Scorer, Value};
+use fieldscore_mobile::{
+    Application, Entry, FieldKind, FieldscoreError, Outcome, Scored, Scorer, Value,
+};
 use fieldscore_runtime::bundle::container::KNOWN_FEATURES;
 use sha2::{Digest, Sha256};
 
@@ -170,6 +172,37 @@ fn explanations_are_the_recorded_ones_in_either_form() {
 }
 
 #[test]
+fn alternatives_are_the_recorded_ones() {
+    let scorer = scorer();
+    let info = scorer.info().unwrap();
+    let lines = applications(&scorer, Form::Typed, 100).into_iter();
+    let lines = lines.map(|application| {
+        let all = match scorer.alternatives(&application) {
+            Ok(all) => all,
+            Err(error) => return format!("{}\n", error.parts().0).into_bytes(),
+        };
+        let mut lines = format!("{}\n", application.id);
+        for one in all {
+            let change = |change: &fieldscore_mobile::Change| {
+                let name = &info.fields[usize::from(change.field)].name;
+                format!("{name}={}", change.value)
+            };
+            let changes: Vec<String> = one.changes.iter().map(change).collect();
+            let outcome = match one.outcome {
+                Outcome::Approve => "approve",
+                Outcome::Refer => "refer",
+                Outcome::Decline => "decline",
+            };
+            let (score, ppm) = (one.score, one.probability_ppm);
+            lines += &format!("{} {outcome} {score} {ppm}\n", changes.join(","));
+        }
+        lines.into_bytes()
+    });
+    let recorded = text("alternatives.txt");
+    assert!(recorded.contains(&format!("alternatives 100 {}\n", digest(lines))));
+}
+
+#[test]
 fn an_explanation_adds_up_and_replays() {
     let scorer = scorer();
     let info = scorer.info().unwrap();
@@ -223,4 +256,81 @@ fn the_bundle_passes_its_self_test_and_says_what_it_is() {
     assert_eq!(label("en").as_deref(), Some("Income"));
     assert_ne!(label("zh-Hans-CN"), label("en"));
     assert_eq!(scorer.text("no.such.text", "en").unwrap(), None);
+}
+
+#[test]
+fn summaries_are_the_recorded_bytes() {
+    let folder = families()
+        .into_iter()
+        .find(|path| path.ends_with("watched"))
+        .unwrap();
+    let text = |file: &str| std::fs::read_to_string(folder.join(file)).unwrap();
+    let bundle = std::fs::read(folder.join("watched.fsb")).unwrap();
+    let watched = Scorer::open(bundle, keys()).unwrap();
+    let applications = applications_of(&text("applications.csv"), &watched, Form::Written, 1000);
+    let decided = applications
+        .iter()
+        .map(|a| watched.score(a).unwrap().record);
+    let records: Vec<Vec<u8>> = decided.collect();
+    let few = watched.summarise(None, records[..19].to_vec()).unwrap();
+    let error = watched.share_summary(few.clone()).unwrap_err();
+    assert_eq!(error.parts().0, "summary.too_few");
+    assert!(matches!(error, FieldscoreError::TooFew { .. }));
+    let all = watched
+        .summarise(Some(few), records[19..].to_vec())
+        .unwrap();
+    assert_eq!(watched.share_summary(all.clone()).unwrap(), all);
+    let recorded = text("summary.txt");
+    let recorded = recorded.trim().strip_prefix("summary 1000 ").unwrap();
+    assert_eq!(digest([all].into_iter()), recorded);
+    let code =
+        |refused: Result<Vec<u8>, FieldscoreError>| refused.unwrap_err().parts().0.to_owned();
+    assert_eq!(code(watched.share_summary(vec![0x87])), "summary.malformed");
+    let plain = scorer();
+    assert_eq!(code(plain.summarise(None, records)), "bundle.unsupported");
+}
+
+/// The notices of the first twelve applications that are decided, as `notices.en.txt` has them.
+fn notices(scorer: &Scorer, language: &str) -> String {
+    let applications = applications(scorer, Form::Written, 100);
+    let records = applications
+        .iter()
+        .filter_map(|application| scorer.score(application).ok());
+    let notices = records
+        .take(12)
+        .map(|decision| scorer.notice(decision.record, language).unwrap().text);
+    notices.collect::<Vec<_>>().join("\n---\n\n")
+}
+
+#[test]
+fn notices_are_the_recorded_ones() {
+    let scorer = scorer();
+    for language in ["en", "zh"] {
+        let recorded = text(&format!("notices.{language}.txt"));
+        assert_eq!(notices(&scorer, language), recorded, "{language}");
+    }
+}
+
+#[test]
+fn a_bundle_without_reasons_allows_no_override() {
+    let scorer = scorer();
+    assert!(scorer.override_reasons().unwrap().is_empty());
+    let application = &applications(&scorer, Form::Written, 1)[0];
+    let record = scorer.score(application).unwrap().record;
+    let made = fieldscore_mobile::Override {
+        by: "T-17".to_owned(),
+        outcome: Outcome::Refer,
+        reason: "O1".to_owned(),
+        as_of: "2026-09-01".to_owned(),
+    };
+    let refused = scorer.override_decision(record, made.clone()).unwrap_err();
+    assert_eq!(refused.parts().0, "record.malformed");
+    let nonsense = scorer.check_override(vec![0x80], vec![0x80]).unwrap_err();
+    assert_eq!(nonsense.parts().1, "override");
+    let no_day = fieldscore_mobile::Override {
+        as_of: "today".to_owned(),
+        ..made
+    };
+    let refused = scorer.override_decision(Vec::new(), no_day).unwrap_err();
+    assert_eq!(refused.parts().1, "asOf");
 }

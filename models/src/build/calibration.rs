@@ -1,7 +1,9 @@
-//! Fitting the probability: Platt's line on the validation part, as a table of knots.
+//! Fitting the probability: Platt's line or a rising curve on the validation part, as a table of
+//! knots.
 
 use fieldscore_runtime::decide::{Calibration, LOG_ODDS_ONE, MAX_LOG_ODDS};
 
+use super::isotonic;
 use crate::error::{Error, Result};
 use crate::recipe::CalibrationMethod;
 
@@ -12,7 +14,7 @@ use crate::recipe::CalibrationMethod;
 pub fn fit(method: CalibrationMethod, bad: &[bool], log_odds: &[f64]) -> Result<Calibration> {
     let (slope, offset) = match method {
         CalibrationMethod::None => (1.0, 0.0),
-        CalibrationMethod::Platt => platt(bad, log_odds),
+        CalibrationMethod::Platt | CalibrationMethod::Isotonic => platt(bad, log_odds),
     };
     let sound = slope > 0.0 && slope.is_finite() && offset.is_finite();
     if !sound {
@@ -21,6 +23,9 @@ pub fn fit(method: CalibrationMethod, bad: &[bool], log_odds: &[f64]) -> Result<
             "log-odds that rise with the share of bad loans on the validation part",
         )
         .hint("is data.label.bad the bad value, and model.output that of the bad class?"));
+    }
+    if method == CalibrationMethod::Isotonic {
+        return Ok(isotonic::fit(bad, log_odds, slope));
     }
     // Two knots where the line meets the clip on either side: between them it is exact.
     let one = f64::from(LOG_ODDS_ONE);
@@ -106,6 +111,44 @@ mod tests {
         let table = fit(CalibrationMethod::Platt, &bad, &xs).unwrap();
         let at = f64::from(table.apply(2 * LOG_ODDS_ONE)) / f64::from(LOG_ODDS_ONE);
         assert!((at - (a * 2.0 + b)).abs() < 1e-5);
+    }
+
+    #[test]
+    fn isotonic_bends_where_a_line_cannot() {
+        // Risk that rises in two steps, with a plain between them.
+        let share = |x: f64| {
+            if x < -1.0 {
+                0.05
+            } else if x < 1.0 {
+                0.3
+            } else {
+                0.8
+            }
+        };
+        let (mut bad, mut xs) = (Vec::new(), Vec::new());
+        for at in 0..6000 {
+            let x = f64::from(at) / 1000.0 - 3.0;
+            bad.push(f64::from(at * 37 % 100) < share(x) * 100.0);
+            xs.push(x);
+        }
+        let one = f64::from(LOG_ODDS_ONE);
+        let miss = |method| {
+            let table = fit(method, &bad, &xs).unwrap();
+            let probes = [-2.0, 0.0, 2.0].map(|x| {
+                let y = f64::from(table.apply((x * one) as i32)) / one;
+                (1.0 / (1.0 + (-y).exp()) - share(x)).abs()
+            });
+            probes.into_iter().fold(0.0, f64::max)
+        };
+        let [line, curve] = [CalibrationMethod::Platt, CalibrationMethod::Isotonic].map(miss);
+        assert!(line > 0.03 && curve < 0.005, "{line} {curve}");
+    }
+
+    #[test]
+    fn a_curve_against_the_labels_is_refused() {
+        let bad: Vec<bool> = (0..100).map(|at| at < 50).collect();
+        let xs: Vec<f64> = (0..100).map(f64::from).collect();
+        assert!(fit(CalibrationMethod::Isotonic, &bad, &xs).is_err());
     }
 
     #[test]

@@ -10,6 +10,7 @@ use crate::compile::net::{Layer, Net};
 use crate::compile::source;
 use crate::compile::{Program, Size, Source, prune};
 use crate::error::{Error, Result};
+use crate::evaluate::curves::greatest_flips;
 use crate::evaluate::scored::Scored;
 use crate::recipe::Precision;
 
@@ -24,8 +25,11 @@ pub struct LayerCost {
     pub precision: &'static str,
     /// AUC lost or won on the validation part.
     pub auc: f64,
-    /// Outcomes that flip on the validation part.
+    /// Share of outcomes that flip on the validation part.
     pub flips: f64,
+    /// Share of rows of the validation part that the worst cut-off would decide otherwise: what
+    /// `auto` goes by, because it does not change with the policy.
+    pub any_cut_off: f64,
 }
 
 /// The stages that follow the model handed in.
@@ -36,6 +40,8 @@ pub(super) struct Compressed {
     pub layers: Vec<LayerCost>,
     /// Size of the bundle's plan, or of its model file.
     pub size: Size,
+    /// The chain of dense layers that the bundle executes, where none of them is in int8.
+    pub float_net: Option<Net>,
 }
 
 impl Compressed {
@@ -68,6 +74,7 @@ pub(super) fn compress(
             quantised: None,
             layers: Vec::new(),
             size: file.size(),
+            float_net: None,
         }),
         Source::Graph(graph) => self::graph(bench, graph, progress),
         Source::Lines(lines) => Ok(Compressed {
@@ -75,6 +82,7 @@ pub(super) fn compress(
             quantised: None,
             layers: Vec::new(),
             size: Size::of_net(&lines.net, source.lower()?.bytes()),
+            float_net: None,
         }),
         // The exact families stay as they are; chains of dense layers are quantised.
         Source::Blend(blend) => {
@@ -85,6 +93,7 @@ pub(super) fn compress(
                 size: blend.size_as(quantised.as_ref().unwrap_or(blend.lowered())),
                 quantised: quantised.map(Program::Plan),
                 layers: Vec::new(),
+                float_net: None,
             })
         }
         // In the library's own arithmetic already.
@@ -96,6 +105,7 @@ pub(super) fn compress(
                 bytes: source.lower()?.bytes(),
                 ..grown.size()
             },
+            float_net: None,
         }),
     }
 }
@@ -113,9 +123,11 @@ fn net(bench: &Bench<'_>, net: &Net, progress: &mut dyn FnMut(&str)) -> Result<C
         lower: &|precisions| lower::lower(&pruned, bench.rows, precisions),
     };
     let (quantised, layers) = trial.run()?;
+    let in_float = layers.iter().all(|layer| layer.precision != "int8");
     Ok(Compressed {
         layers,
         size: Size::of_net(&pruned, quantised.bytes()),
+        float_net: in_float.then(|| pruned.clone()),
         pruned: Some(trial.float),
         quantised: Some(quantised),
     })
@@ -129,6 +141,7 @@ fn graph(bench: &Bench<'_>, graph: &Graph, progress: &mut dyn FnMut(&str)) -> Re
         quantised: None,
         layers: Vec::new(),
         size: graph.size(graph.lowered().bytes()),
+        float_net: None,
     };
     if compile.precision == Precision::F32 && compile.layers.is_empty() {
         return Ok(float);
@@ -215,19 +228,21 @@ impl Trial<'_> {
                 .zip(&float.outcome)
                 .filter(|(a, b)| a != b)
                 .count();
+            let divided = greatest_flips(&int8.score, &float.score).map_err(gate::fault)?;
             costs.push(LayerCost {
                 name: layer.name.clone(),
                 shape: [layer.inputs, layer.outputs],
                 precision: "int8",
                 auc: auc(&int8)? - auc(&float)?,
                 flips: flipped as f64 / bad.len() as f64,
+                any_cut_off: divided as f64 / bad.len() as f64,
             });
         }
         Ok(costs)
     }
 
     /// The arithmetic of each layer: as the recipe says, and with `auto` a finer one for the
-    /// costliest layers until the int8 gate holds on the validation part.
+    /// costliest layers until the int8 gate holds on the validation part, whatever the cut-offs.
     fn precisions(&self, costs: &[LayerCost]) -> Result<Vec<Precision>> {
         let compile = &self.bench.workshop.recipe.compile;
         if let Some(name) = compile
@@ -269,7 +284,7 @@ impl Trial<'_> {
         let mut order: Vec<usize> = (0..costs.len())
             .filter(|&at| given(self.layers[at]).is_none())
             .collect();
-        order.sort_by(|&a, &b| costs[b].flips.total_cmp(&costs[a].flips));
+        order.sort_by(|&a, &b| costs[b].any_cut_off.total_cmp(&costs[a].any_cut_off));
         let steps = self
             .others
             .iter()
@@ -277,7 +292,7 @@ impl Trial<'_> {
         for (at, precision) in steps {
             let scored = self.score(&self.lower(&precisions)?)?;
             let limits = self.bench.workshop.recipe.gates.int8;
-            if gate::compare("int8", limits, &bad, (&float, &scored), None)?.passed {
+            if gate::holds_at_any_cut_offs(limits, &bad, &float, &scored)? {
                 break;
             }
             precisions[at] = precision;

@@ -1,11 +1,17 @@
 //! Building: recipe, data and model in, one signed bundle out, or a gate that says why not.
 
 mod calibration;
+mod card;
 mod compress;
+mod fair;
 mod gate;
+mod histogram;
+mod isotonic;
+mod monotone;
 mod outputs;
 mod pack;
 mod reference;
+mod soundness;
 mod stages;
 
 use std::path::Path;
@@ -21,8 +27,9 @@ use serde::Serialize;
 use std::sync::Arc;
 
 pub use compress::LayerCost;
+pub use fair::treatment;
 pub use gate::{Gate, LimitsShown};
-pub use pack::{Contents, draw, pack, scorer};
+pub use pack::{Contents, draw, pack, pack_float, scorer};
 pub use stages::Stages;
 
 use crate::compile::net::Rows;
@@ -31,10 +38,12 @@ use crate::compile::{Program, Size, Source};
 use crate::data::{self, Part, Reading, Table};
 use crate::error::{Error, Result};
 use crate::evaluate::bootstrap::Discrimination;
+use crate::evaluate::fairness::{self, Fairness};
 use crate::evaluate::intervals::Interval;
 use crate::evaluate::scored::Scored;
+use crate::evaluate::soundness::{Kept, Soundness};
 use crate::keys::Signing;
-use crate::recipe::{self, Loaded, Recipe};
+use crate::recipe::{self, GroupColumn, Loaded, ProtectedField, Recipe};
 use compress::Compressed;
 use outputs::{Trial, log_odds};
 
@@ -43,6 +52,8 @@ use outputs::{Trial, log_odds};
 pub struct Built {
     /// The bundle; `None` where a gate failed.
     pub bundle: Option<Vec<u8>>,
+    /// The model handed in as a bundle of its own, where that was asked for.
+    pub float: Option<Vec<u8>>,
     /// Figures for people and programs.
     pub summary: Summary,
     /// The test part, for plots.
@@ -91,12 +102,25 @@ pub struct Summary {
     pub layers: Vec<LayerCost>,
     /// Outcomes by group on the test part.
     pub groups: Vec<GroupRow>,
+    /// How the bundle's outcomes treat groups on the test part, against those of the model handed in.
+    pub fairness: Fairness,
+    /// Calibration, monotone fields, stability, lift and cut-offs on the test part.
+    pub soundness: Soundness,
+    /// What the card keeps for [`Soundness`] of later rows.
+    #[serde(skip)]
+    pub kept: Kept,
     /// The reference applicant's score.
     pub reference_score: i32,
     /// Evaluations that an explanation costs.
     pub explanation_cost: usize,
     /// Texts that are still to be written.
     pub open_texts: Vec<String>,
+    /// Protected fields, what reads them, and why it may.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub protected: Vec<ProtectedField>,
+    /// Fields whose names say that they may be protected, while the recipe doesn't say whether they are.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub protection_unstated: Vec<String>,
     /// Hashes of model, data and recipe.
     pub provenance: Provenance,
 }
@@ -154,6 +178,11 @@ pub struct Provenance {
     /// Label columns of the probabilities beside the score's, and their bad values.
     #[serde(skip_serializing_if = "IndexMap::is_empty")]
     pub outputs: IndexMap<String, [String; 2]>,
+    /// Columns whose groups are compared.
+    #[serde(skip_serializing_if = "IndexMap::is_empty")]
+    pub groups: IndexMap<String, GroupColumn>,
+    /// What their treatment is held against.
+    pub fairness: fairness::Limits,
 }
 
 /// Bytes as lower-case hexadecimal digits.
@@ -166,6 +195,20 @@ pub fn hex(bytes: &[u8]) -> String {
 /// # Errors
 /// Where anything of the input is at fault. A failed gate is no error: [`Built::bundle`] is `None`.
 pub fn build(folder: &Path, key: &Signing, progress: &mut dyn FnMut(&str)) -> Result<Built> {
+    build_with(folder, key, false, progress)
+}
+
+/// As [`build`]; `float` asks for the model handed in as a bundle of its own too.
+///
+/// # Errors
+/// As [`build`], and where the model handed in cannot be a bundle.
+pub fn build_with(
+    folder: &Path,
+    key: &Signing,
+    float: bool,
+    progress: &mut dyn FnMut(&str),
+) -> Result<Built> {
+    let as_bundle = float;
     progress("reading recipe, model and data");
     let loaded = recipe::load(folder)?;
     let source = Source::open(&loaded.recipe)?;
@@ -180,6 +223,7 @@ pub fn build(folder: &Path, key: &Signing, progress: &mut dyn FnMut(&str)) -> Re
             ),
         ));
     }
+    let protected = recipe::protected::protected(&loaded.recipe, &workshop.lowered)?;
     workshop.check_gaps(&source)?;
     progress("checking it against its own library");
     let features = workshop.features(&workshop.calibration)?;
@@ -195,7 +239,11 @@ pub fn build(folder: &Path, key: &Signing, progress: &mut dyn FnMut(&str)) -> Re
     let measured = Measured::new(&bench, &float, &compressed)?;
     let gates = measured.gates(&bench, &compressed)?;
     let native = workshop.native(&source)?;
-    let passed = gates.iter().all(|gate| gate.passed);
+    let fairness = measured.fairness(&workshop)?;
+    progress("proving and searching");
+    let (kept, soundness) = soundness::measure(&bench, &source, &compressed, &measured)?;
+    let gates_hold = gates.iter().all(|gate| gate.passed);
+    let passed = gates_hold && fairness.passed && soundness.passed();
     let model = compressed.bundle(&float);
     let summary = Summary {
         product: loaded.recipe.product.id.clone(),
@@ -211,20 +259,30 @@ pub fn build(folder: &Path, key: &Signing, progress: &mut dyn FnMut(&str)) -> Re
         gates,
         layers: compressed.layers.clone(),
         native,
-        groups: measured.groups(&workshop)?,
+        groups: fairness.groups().filter_map(GroupRow::of).collect(),
+        fairness,
+        soundness,
+        kept,
         reference_score: bench.reference_score,
         explanation_cost: measured.scorers.bundle.explanation_cost(),
         open_texts: recipe::open_texts(&loaded.recipe),
+        protected,
+        protection_unstated: recipe::protected::unstated(&loaded.recipe),
         provenance: workshop.provenance(&loaded, source.sha256()),
     };
     let bundle = if passed {
         progress("packing and signing");
-        let card = card(&loaded.recipe, &summary);
+        let card = card(&workshop, &summary);
         let provenance = serde_json::to_value(&summary.provenance).unwrap_or_default();
+        let histogram = match loaded.recipe.data.histogram {
+            true => Some(histogram::histogram(&workshop, &measured.scorers.bundle)?),
+            false => None,
+        };
         Some(pack(
             Contents {
                 card: Some(&card),
                 provenance: Some(&provenance),
+                histogram: histogram.as_ref(),
                 ..bench.contents(model)
             },
             key,
@@ -232,8 +290,10 @@ pub fn build(folder: &Path, key: &Signing, progress: &mut dyn FnMut(&str)) -> Re
     } else {
         None
     };
+    let float = as_bundle.then(|| pack_float(bench.contents(&float), key));
     Ok(Built {
         bundle,
+        float: float.transpose()?,
         summary,
         test: measured.test,
     })
@@ -377,6 +437,8 @@ impl<'r> Workshop<'r> {
             label: [data.label.column.clone(), data.label.bad.clone()],
             missing: data.missing.clone(),
             id: data.id.clone(),
+            groups: data.groups.clone(),
+            fairness: self.recipe.gates.fairness,
             outputs: self
                 .recipe
                 .outputs
@@ -465,6 +527,7 @@ impl<'w> Bench<'w> {
             decide: &self.decide,
             card: None,
             provenance: None,
+            histogram: None,
         }
     }
 
@@ -564,43 +627,50 @@ impl Measured {
         figures.collect()
     }
 
-    fn groups(&self, workshop: &Workshop<'_>) -> Result<Vec<GroupRow>> {
-        use crate::evaluate::intervals::wilson;
-        let table = workshop.table.select(&workshop.test);
-        let mut rows = Vec::new();
-        for (name, column) in &workshop.recipe.data.groups {
-            let of_rows = data::group_of_rows(&table, name, column, &workshop.recipe.data.missing)?;
-            let mut groups: Vec<&String> = of_rows.iter().collect();
-            groups.sort();
-            groups.dedup();
-            for group in groups {
-                let members: Vec<usize> = (0..of_rows.len())
-                    .filter(|&i| of_rows[i] == *group)
-                    .collect();
-                let count =
-                    |what: &dyn Fn(usize) -> bool| members.iter().filter(|&&i| what(i)).count();
-                let approved = |scored: &Scored| count(&|i| scored.outcome[i] == Outcome::Approve);
-                rows.push(GroupRow {
-                    column: name.clone(),
-                    group: group.clone(),
-                    rows: members.len(),
-                    bad_rate: wilson(count(&|i| self.test.bad[i]), members.len()),
-                    approved_float: wilson(approved(&self.test.scored.float), members.len()),
-                    approved_bundle: wilson(approved(&self.test.scored.bundle), members.len()),
-                    flips: count(&|i| {
-                        self.test.scored.float.outcome[i] != self.test.scored.bundle.outcome[i]
-                    }),
-                });
-            }
-        }
-        Ok(rows)
+    /// How outcomes treat groups, and where compression changed them.
+    fn fairness(&self, workshop: &Workshop<'_>) -> Result<Fairness> {
+        let recipe = workshop.recipe;
+        let Stages { float, bundle, .. } = &self.test.scored;
+        let policy = &workshop.lowered.policy;
+        treatment(
+            (
+                &workshop.table.select(&workshop.test),
+                &recipe.data.groups,
+                &recipe.data.missing,
+            ),
+            (Some(float), bundle),
+            [policy.refer_from, policy.approve_from],
+            &self.test.bad,
+            recipe.gates.fairness,
+        )
+    }
+}
+
+impl GroupRow {
+    /// The row of a group whose outcomes are compared with those of the model handed in.
+    fn of((column, group): (&fairness::Column, &fairness::Group)) -> Option<Self> {
+        Some(Self {
+            column: column.column.clone(),
+            group: group.group.clone(),
+            rows: group.rows,
+            bad_rate: group.bad_rate,
+            approved_float: Some(group.before?.selection),
+            approved_bundle: Some(group.now.selection),
+            flips: group.change?.flips.count,
+        })
     }
 }
 
 /// What the bundle says of itself to people: purpose, data, figures, limits.
-fn card(recipe: &Recipe, summary: &Summary) -> serde_json::Value {
+fn card(workshop: &Workshop<'_>, summary: &Summary) -> serde_json::Value {
+    let recipe = workshop.recipe;
     serde_json::json!({
+        "card": card::VERSION,
         "purpose": recipe.product.purpose,
+        "statement": recipe.card,
+        "data": card::DataFacts::of(workshop),
+        "compression": card::CompressionFacts::of(recipe),
+        "reference_given": recipe.reference.is_some(),
         "rows": { "train": summary.rows[0], "validation": summary.rows[1], "test": summary.rows[2] },
         "engine": summary.engine,
         "family": summary.family,
@@ -611,7 +681,34 @@ fn card(recipe: &Recipe, summary: &Summary) -> serde_json::Value {
         "layers": summary.layers,
         "size": { "float": summary.float, "bundle": summary.bundle },
         "groups": summary.groups,
+        "fairness": rounded(serde_json::json!(summary.fairness)),
+        "soundness": {
+            "calibration": summary.soundness.calibration,
+            "monotone": summary.soundness.monotone,
+            "lift": summary.soundness.lift,
+        },
+        "kept": summary.kept,
         "reference_score": summary.reference_score,
         "open_texts": summary.open_texts,
+        "protected": summary.protected,
     })
+}
+
+/// A document with its numbers to four decimals: what a card tells people, at a third of the bytes.
+fn rounded(mut value: serde_json::Value) -> serde_json::Value {
+    use serde_json::Value;
+    match &mut value {
+        Value::Number(number) if number.is_f64() => {
+            let rounded = number.as_f64().map(|x| (x * 1e4).round() / 1e4);
+            value = serde_json::json!(rounded);
+        }
+        Value::Array(items) => items
+            .iter_mut()
+            .for_each(|item| *item = rounded(item.take())),
+        Value::Object(items) => items
+            .values_mut()
+            .for_each(|item| *item = rounded(item.take())),
+        _ => {}
+    }
+    value
 }

@@ -6,6 +6,7 @@ use fieldscore_runtime::bundle::container::{SectionKind, Version, write_containe
 use fieldscore_runtime::bundle::{Meta, encode};
 use fieldscore_runtime::decide::DecideParts;
 use fieldscore_runtime::schema::{Answer, Field, FieldKind, Schema};
+use fieldscore_runtime::watch::{Histogram, Summary};
 use fieldscore_runtime::{Application, Date, KnownAnswers, OpenOptions, Scorer, Value};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -30,10 +31,17 @@ pub struct Contents<'a> {
     pub card: Option<&'a serde_json::Value>,
     /// Where everything came from.
     pub provenance: Option<&'a serde_json::Value>,
+    /// The histogram of the training part, where devices are to count against it.
+    pub histogram: Option<&'a Histogram>,
 }
 
 /// How many known-answer vectors a bundle carries.
 const KNOWN_ANSWERS: usize = 16;
+
+/// None, before there is a bundle to compute them.
+const NO_ANSWERS: KnownAnswers = KnownAnswers {
+    records: Vec::new(),
+};
 
 /// Packs and signs a bundle. The same contents and key give the same bytes.
 ///
@@ -41,17 +49,35 @@ const KNOWN_ANSWERS: usize = 16;
 /// Where the runtime would refuse the bundle.
 pub fn pack(contents: Contents<'_>, key: &Signing) -> Result<Vec<u8>> {
     // Known answers need a bundle to compute them; a bundle id of zeros stands in them.
-    let draft = assemble(
-        contents,
-        &KnownAnswers {
-            records: Vec::new(),
-        },
-        key,
-    );
+    let draft = assemble(contents, &NO_ANSWERS, key);
     let scorer = Scorer::open(draft, &[key.public()])?;
     let answers = known_answers(&scorer, contents.lowered.dates.0)?;
     let bundle = assemble(contents, &answers, key);
-    Scorer::open(bundle.clone(), &[key.public()])?.self_test()?;
+    let scorer = Scorer::open(bundle.clone(), &[key.public()])?;
+    scorer.self_test()?;
+    if contents.histogram.is_some() {
+        Summary::new(&scorer)?;
+    }
+    Ok(bundle)
+}
+
+/// What the name of a model handed in ends with, after its product's.
+const FLOAT: &str = "-float";
+
+/// Signs the model handed in as a bundle of its own, for `evaluate --float` to compare with. It has no known
+/// answers and another product name, so that no store takes it for an update of the product.
+///
+/// # Errors
+/// Where the runtime would refuse the bundle, for instance because the product's name is too long for that.
+pub fn pack_float(contents: Contents<'_>, key: &Signing) -> Result<Vec<u8>> {
+    let mut recipe = contents.recipe.clone();
+    recipe.product.id.push_str(FLOAT);
+    let contents = Contents {
+        recipe: &recipe,
+        ..contents
+    };
+    let bundle = assemble(contents, &NO_ANSWERS, key);
+    Scorer::open(bundle.clone(), &[key.public()])?;
     Ok(bundle)
 }
 
@@ -70,13 +96,7 @@ pub fn scorer(contents: Contents<'_>) -> Result<Scorer> {
         lowered: &dateless,
         ..contents
     };
-    let bytes = assemble(
-        contents,
-        &KnownAnswers {
-            records: Vec::new(),
-        },
-        &key,
-    );
+    let bytes = assemble(contents, &NO_ANSWERS, &key);
     Ok(OpenOptions::default().open(bytes, &[key.public()])?)
 }
 
@@ -88,6 +108,7 @@ fn assemble(contents: Contents<'_>, answers: &KnownAnswers, key: &Signing) -> Ve
         decide,
         card,
         provenance,
+        histogram,
     } = contents;
     let meta = Meta {
         product: recipe.product.id.clone(),
@@ -124,6 +145,7 @@ fn assemble(contents: Contents<'_>, answers: &KnownAnswers, key: &Signing) -> Ve
     let json = |value: &serde_json::Value| value.to_string().into_bytes();
     sections.extend(card.map(|card| (SectionKind::CARD, false, json(card))));
     sections.extend(provenance.map(|p| (SectionKind::PROVENANCE, false, json(p))));
+    sections.extend(histogram.map(|h| (SectionKind::HISTOGRAM, false, encode(h))));
     let sections: Vec<(SectionKind, bool, &[u8])> = sections
         .iter()
         .map(|(kind, critical, body)| (*kind, *critical, &body[..]))
@@ -134,7 +156,8 @@ fn assemble(contents: Contents<'_>, answers: &KnownAnswers, key: &Signing) -> Ve
         patch: 0,
     };
     let sign = |bytes: &[u8]| Ok::<_, std::convert::Infallible>(key.sign(bytes));
-    let features = features | lowered.transforms.features() | decide.features();
+    let features =
+        features | lowered.transforms.features() | decide.features() | lowered.policy.features();
     match write_container(&sections, features, least, key.id(), sign) {
         Ok(bytes) => bytes,
         Err(never) => match never {},

@@ -4,13 +4,16 @@ use std::path::{Path, PathBuf};
 
 use comfy_table::{Cell, CellAlignment, Table, presets};
 
-use crate::build::{Built, Gate, Summary, build};
-use crate::cli::{Exit, Sink, say};
+pub(super) use fieldscore_cli::write_whole;
+
+use crate::build::{Built, Gate, Summary, build_with};
+use crate::cli::fairness::{tables as fairness_tables, warn};
+use crate::cli::{Exit, Sink, say, soundness};
 use crate::error::{Error, Result, io};
 use crate::evaluate::bootstrap::Discrimination;
 use crate::evaluate::intervals::Interval;
 use crate::keys::{Signing, is_development};
-use crate::pages::build_page;
+use crate::pages::{COMPRESSED, build_page};
 
 /// Build a bundle from a recipe: import, calibrate, prune, quantise, gate, pack, sign
 #[derive(Debug, clap::Args)]
@@ -27,6 +30,9 @@ pub struct BuildArgs {
     /// Where the bundle goes [default: PRODUCT.fsb in this folder]
     #[arg(short, long, value_name = "OUT.fsb")]
     output: Option<PathBuf>,
+    /// Write the model handed in as a bundle of its own, for `evaluate --float`
+    #[arg(long, value_name = "FLOAT.fsb")]
+    float: Option<PathBuf>,
     /// Write an HTML report into this folder
     #[arg(long, value_name = "DIR")]
     report: Option<PathBuf>,
@@ -45,7 +51,10 @@ pub struct BuildArgs {
 pub fn run(args: BuildArgs) -> Result<Exit> {
     let key = args.key.as_deref().map(Signing::read).transpose()?;
     let key = key.unwrap_or_else(Signing::development);
-    let built = build(&args.recipe, &key, &mut |what| log::info!("{what}"))?;
+    let with_float = args.float.is_some();
+    let built = build_with(&args.recipe, &key, with_float, &mut |what| {
+        log::info!("{what}");
+    })?;
     if let Some(folder) = &args.report {
         say::note(format!(
             "report: {}",
@@ -68,8 +77,23 @@ pub fn run(args: BuildArgs) -> Result<Exit> {
             open.join(", ")
         ));
     }
+    warn(&built.summary.fairness, COMPRESSED);
+    if let Some((path, float)) = args.float.as_ref().zip(built.float.as_ref()) {
+        write_whole(path, float)?;
+        say::note(format!("float: {} ({} bytes)", path.display(), float.len()));
+    }
+    if !built.summary.protection_unstated.is_empty() {
+        say::warn(format!(
+            "the recipe doesn't say whether these fields are protected: {}",
+            built.summary.protection_unstated.join(", ")
+        ));
+        say::hint(
+            "in recipe.toml: [fields.NAME] protected = true (and a justification where it is used), or false",
+        );
+    }
     let Some(bundle) = &built.bundle else {
         explain_failure(&built.summary);
+        soundness::explain_failure(&built.summary.soundness);
         return Ok(Exit::Failed);
     };
     let output = args
@@ -102,23 +126,14 @@ pub(super) fn write_report(built: &Built, folder: &Path) -> Result<PathBuf> {
     Ok(path)
 }
 
-/// Writes a file in one step: a reader never sees half of it.
-pub(super) fn write_whole(path: &Path, bytes: &[u8]) -> Result<()> {
-    if let Some(folder) = path
-        .parent()
-        .filter(|folder| !folder.as_os_str().is_empty())
-    {
-        std::fs::create_dir_all(folder).map_err(|e| io(folder, &e))?;
-    }
-    let mut part = path.as_os_str().to_owned();
-    part.push(".part");
-    let part = PathBuf::from(part);
-    std::fs::write(&part, bytes).map_err(|e| io(&part, &e))?;
-    std::fs::rename(&part, path).map_err(|e| io(path, &e))
-}
-
 /// What a failed gate cost, and the line of the recipe that would mend it.
 fn explain_failure(summary: &Summary) {
+    if !summary.fairness.passed {
+        say::error_text("gate fairness: compression treats a group worse than the model handed in");
+        say::hint(
+            "in recipe.toml: compile.precision = \"auto\" with a lower gates.int8.flips, or a smaller compile.prune",
+        );
+    }
     for gate in summary.gates.iter().filter(|gate| !gate.passed) {
         say::error_text(format!(
             "gate {}: expected |ΔAUC| ≤ {}, |ΔKS| ≤ {}, flips ≤ {}; measured {:+.4}, {:+.4}, {:.4}",
@@ -199,6 +214,8 @@ fn tables(summary: &Summary) -> String {
         );
         out.push_str(&line);
     }
+    out.push_str(&soundness::text(&summary.soundness));
+    out.push_str(&fairness_tables(&summary.fairness, COMPRESSED));
     out.push('\n');
     out
 }
@@ -247,9 +264,11 @@ pub(super) fn comparison(summary: &Summary, times: Option<[f64; 2]>) -> String {
         bundle.multiply_adds.to_string(),
     );
     type Pick = fn(&Discrimination) -> Interval;
-    let picks: [(&str, Pick); 3] = [
+    let picks: [(&str, Pick); 5] = [
         ("AUC", |d| d.auc),
+        ("Gini", |d| d.gini),
         ("KS", |d| d.ks),
+        ("Brier score", |d| d.brier),
         ("calibration error", |d| d.ece),
     ];
     let measured = &summary.discrimination;
@@ -340,7 +359,7 @@ fn layers(summary: &Summary) -> String {
     table.to_string()
 }
 
-fn new_table<T: Into<Cell>>(header: impl IntoIterator<Item = T>) -> Table {
+pub(super) fn new_table<T: Into<Cell>>(header: impl IntoIterator<Item = T>) -> Table {
     let header: Vec<Cell> = header.into_iter().map(Into::into).collect();
     let columns = header.len();
     let mut table = Table::new();

@@ -5,26 +5,34 @@ use std::path::PathBuf;
 
 use fieldscore_cli::applications::TableFile;
 use fieldscore_runtime::bundle::container::SectionKind;
+use indexmap::IndexMap;
+use serde::{Deserialize, Serialize};
 
-use crate::build::hex;
+use crate::build::{hex, treatment};
 use crate::cli::build::write_whole;
-use crate::cli::{BundleArgs, Exit, Sink, say};
-use crate::data::{Reading, Table, labels, tables};
+use crate::cli::fairness::{GroupArgs, tables as fairness_tables, warn};
+use crate::cli::{BundleArgs, Exit, Sink, say, soundness};
+use crate::data::{Reading, Table, has_reference, labels, tables};
 use crate::error::{Error, Result};
-use crate::evaluate::bootstrap::Discrimination;
-use crate::evaluate::curves::cut_off_table;
+use crate::evaluate::bootstrap::{Difference, Discrimination};
+use crate::evaluate::curves::{Flips, flips};
 use crate::evaluate::scored::Scored;
-use crate::pages::{cut_offs, evaluation_page};
-use crate::recipe::Label;
+use crate::evaluate::soundness::{CalibrationCheck, Kept, Soundness};
+use crate::evaluate::what_if::Profit;
+use crate::pages::{COMPRESSED, Evaluated, cut_offs, evaluation_page};
+use crate::recipe::{CalibrationLimits, GroupColumn, Label};
 
-/// Measure a bundle on labelled rows: AUC, Gini, KS, Brier, ECE, cut-offs, with intervals
+/// Measure a bundle on labelled rows: AUC, Gini, KS, Brier, ECE, with intervals; fields, lift, cut-offs
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
-Example:
+Examples:
   fieldscore evaluate credit.fsb new-loans.csv --report report
 
-Label, bad value and missing cells are those of the data that the bundle was built on, unless
-given. Rows that cannot be scored are left out, counted on stderr, and make the exit status 2.")]
+  fieldscore evaluate credit.fsb new-loans.csv --float credit-float.fsb --group sex
+
+Label, bad value, missing cells and groups are those of the data that the bundle was built on,
+unless given. Rows that cannot be scored are left out, counted on stderr, and make the exit status 2;
+a field that the recipe calls monotone and is not makes it 1.")]
 pub struct EvaluateArgs {
     #[command(flatten)]
     bundle: BundleArgs,
@@ -39,6 +47,18 @@ pub struct EvaluateArgs {
     /// The label's value for a bad loan
     #[arg(long, value_name = "VALUE")]
     bad: Option<String>,
+    /// The model that the bundle was made from, as `build --float` wrote it: figures, decisions and the
+    /// treatment of groups are compared with its own
+    #[arg(long, value_name = "FLOAT.fsb")]
+    float: Option<PathBuf>,
+    #[command(flatten)]
+    groups: GroupArgs,
+    /// What a good loan that is approved brings, in units of money [default: the recipe's evaluate.profit]
+    #[arg(long, value_name = "MONEY", requires = "loss_bad")]
+    profit_good: Option<f64>,
+    /// What a bad loan that is approved costs, above 0
+    #[arg(long, value_name = "MONEY", requires = "profit_good")]
+    loss_bad: Option<f64>,
     /// Write an HTML report into this folder
     #[arg(long, value_name = "DIR")]
     report: Option<PathBuf>,
@@ -91,14 +111,45 @@ pub fn run(args: EvaluateArgs) -> Result<Exit> {
         tables,
     };
     let others = others(&provenance, &table)?;
-    let (bad, others, scored, left_out) = score(scorer, &reading, &table, &bad, &others)?;
+    let Scorable {
+        rows,
+        applications,
+        scored,
+        left_out,
+    } = score(scorer, &reading, &table)?;
+    let of_rows = |labels: &[bool]| -> Vec<bool> { rows.iter().map(|&row| labels[row]).collect() };
+    let bad = of_rows(&bad);
+    let table = table.select(&rows);
+    let money = args.profit_good.zip(args.loss_bad);
+    let soundness = soundness_of(scorer, applications, (&bad, &scored), money)?;
     let measured = scored.measure(&bad)?;
+    let float = args.float.as_ref().map(|float| {
+        let float = BundleArgs {
+            bundle: float.clone(),
+            ..args.bundle.clone()
+        };
+        Float::measure(&float, &reading, &table, &bad, &scored)
+    });
+    let float = float.transpose()?;
+    let groups = args
+        .groups
+        .columns(groups(&provenance, &table, &reading.missing)?)?;
+    let limits = serde_json::from_value(provenance["fairness"].clone()).unwrap_or_default();
+    let limits = args.groups.limits(limits)?;
+    let policy = scorer.policy();
+    let fairness = treatment(
+        (&table, &groups, &reading.missing),
+        (float.as_ref().map(|float| &float.scored), &scored),
+        [policy.refer_from, policy.approve_from],
+        &bad,
+        limits,
+    )?;
     let named = scorer.decide().others().iter().enumerate();
     let further: Vec<Further<'_>> = named
         .map(|(at, other)| {
             let labels = others.get(&other.name);
             let measured = labels
-                .map(|bad| scored.measure_other(at, bad))
+                .map(|bad| scored.measure_other(at, &of_rows(bad)))
                 .transpose()?;
             Ok((other.name.as_str(), measured))
         })
@@ -121,24 +172,177 @@ pub fn run(args: EvaluateArgs) -> Result<Exit> {
             .texts()
             .text("product.name", "")
             .unwrap_or(&scorer.meta().product);
-        let page = evaluation_page(name, &facts, &bad, &scored, &measured, &further)?;
+        let evaluated = Evaluated {
+            bad: &bad,
+            scored: &scored,
+            measured: &measured,
+            float: float.as_ref().map(|float| (&float.scored, &float.figures)),
+            fairness: &fairness,
+            soundness: &soundness,
+            further: &further,
+        };
+        let page = evaluation_page(name, &facts, &evaluated)?;
         let path = folder.join("evaluate.html");
         write_whole(&path, page.as_bytes())?;
         say::note(format!("report: {}", path.display()));
     }
     let text = if args.json {
-        json(&bad, &scored, &measured, &further, &bundle_id)?
+        let mut value = json(&measured, &further, &soundness, &bundle_id);
+        value["fairness"] = serde_json::json!(fairness);
+        if let Some(float) = &float {
+            value["float"] = serde_json::json!(float);
+        }
+        format!("{value}\n")
     } else {
-        text(&bad, &scored, &measured, &further)?
+        [
+            text(&measured, &further),
+            float.as_ref().map_or_else(String::new, Float::text),
+            soundness::text(&soundness),
+            fairness_tables(&fairness, COMPRESSED),
+            "\n".to_owned(),
+        ]
+        .concat()
     };
     Sink::stdout().print(&text)?;
+    warn(&fairness, COMPRESSED);
     if left_out > 0 {
         say::warn(format!(
             "{left_out} rows could not be scored and were left out"
         ));
         return Ok(Exit::BadInput);
     }
-    Ok(Exit::Done)
+    soundness::explain_failure(&soundness);
+    Ok(match soundness.passed() {
+        true => args.groups.exit(&fairness),
+        false => Exit::Failed,
+    })
+}
+
+/// Soundness on these rows against what the bundle's card keeps of its build. Calibration is a gate
+/// of the build alone. `money` is what a good loan brings and what a bad one costs.
+fn soundness_of(
+    scorer: &fieldscore_runtime::Scorer,
+    applications: Vec<fieldscore_runtime::Application>,
+    (bad, scored): (&[bool], &Scored),
+    money: Option<(f64, f64)>,
+) -> Result<Soundness> {
+    let card = scorer
+        .section(SectionKind::CARD)
+        .and_then(|bytes| serde_json::from_slice::<serde_json::Value>(bytes).ok())
+        .unwrap_or_default();
+    let kept = Kept::deserialize(&card["kept"]).unwrap_or_default();
+    let kept = Kept {
+        profit: money
+            .map(|(good, cost)| Profit { good, bad: -cost })
+            .or(kept.profit),
+        ..kept
+    };
+    let chance = CalibrationLimits::default().chance;
+    let calibration = CalibrationCheck::new(bad, &scored.probability, chance, None, false)?;
+    let tried = cut_offs(&scored.score);
+    kept.measure(scorer, applications, (bad, scored), &tried, calibration)
+}
+
+/// What could be scored.
+struct Scorable {
+    /// Which rows these are.
+    rows: Vec<usize>,
+    applications: Vec<fieldscore_runtime::Application>,
+    scored: Scored,
+    /// How many rows are not among them.
+    left_out: usize,
+}
+
+/// The model that a bundle was made from, on the same rows.
+#[derive(Serialize)]
+struct Float {
+    /// The first bytes of its bundle's id.
+    bundle: String,
+    /// How well it does.
+    figures: Discrimination,
+    /// The bundle's figures minus its own, with paired intervals.
+    difference: Difference,
+    /// Outcomes that differ.
+    flips: Flips,
+    #[serde(skip)]
+    scored: Scored,
+}
+
+impl Float {
+    /// Scores the rows with it, which the bundle has `scored` already.
+    fn measure(
+        float: &BundleArgs,
+        reading: &Reading,
+        table: &Table,
+        bad: &[bool],
+        bundle: &Scored,
+    ) -> Result<Self> {
+        let opened = float.open()?;
+        let applications = reading.applications(table, opened.scorer.schema())?;
+        let scored = Scored::of(&opened.scorer, &applications, |row| table.place(row, ""))?;
+        let fault = |e| Error::input("data", format!("rows that can be measured ({e})"));
+        Ok(Self {
+            bundle: hex(&opened.scorer.bundle_id()[..8]),
+            figures: scored.measure(bad)?,
+            difference: Difference::measure(bad, &scored.probability, &bundle.probability)
+                .map_err(fault)?,
+            flips: flips(&scored.outcome, &bundle.outcome).map_err(fault)?,
+            scored,
+        })
+    }
+
+    /// Its figures and the differences, for people.
+    fn text(&self) -> String {
+        let mut out =
+            String::from("\n\n                    handed in              the bundle's minus these");
+        let (own, difference) = (&self.figures, &self.difference);
+        for (name, own, difference) in [
+            ("AUC", own.auc, difference.auc),
+            ("Gini", own.gini, difference.gini),
+            ("KS", own.ks, difference.ks),
+            ("Brier score", own.brier, difference.brier),
+            ("ECE", own.ece, difference.ece),
+        ] {
+            let own = format!("{own:.4}");
+            out.push_str(&format!("\n{name:<19} {own:<22} {difference:.4}"));
+        }
+        let flips = &self.flips;
+        out.push_str(&format!(
+            "\noutcomes that differ: {} of {}, {}",
+            flips.count,
+            flips.rows,
+            flips.share.percent(2)
+        ));
+        out
+    }
+}
+
+/// The columns of groups that the bundle's provenance names. One that isn't there, and a group to compare
+/// with that has no rows, are said on stderr.
+fn groups(
+    provenance: &serde_json::Value,
+    table: &Table,
+    missing: &[String],
+) -> Result<IndexMap<String, GroupColumn>> {
+    let known = serde_json::from_value(provenance["groups"].clone());
+    let known: IndexMap<String, GroupColumn> = known.unwrap_or_default();
+    let mut groups = IndexMap::new();
+    for (name, mut column) in known {
+        if table.column(&name).is_err() {
+            say::warn(format!(
+                "there is no column {name}: its groups are not compared"
+            ));
+            continue;
+        }
+        if !has_reference(table, &name, &column, missing)? {
+            say::warn(format!(
+                "{name}: the group to compare with has no rows, so the one approved most often is taken"
+            ));
+            column.reference = None;
+        }
+        groups.insert(name, column);
+    }
+    Ok(groups)
 }
 
 /// A probability beside the score's, and its figures where the table has its labels.
@@ -171,13 +375,10 @@ fn score(
     scorer: &fieldscore_runtime::Scorer,
     reading: &Reading,
     table: &Table,
-    bad: &[bool],
-    others: &Others,
-) -> Result<(Vec<bool>, Others, Scored, usize)> {
+) -> Result<Scorable> {
     let mut rows = Vec::new();
-    let (mut kept, mut applications, mut left_out) = (Vec::new(), Vec::new(), 0usize);
-    for (number, (application, &bad)) in reading.each(table, scorer.schema())?.zip(bad).enumerate()
-    {
+    let (mut applications, mut left_out) = (Vec::new(), 0usize);
+    for (number, application) in reading.each(table, scorer.schema())?.enumerate() {
         let scorable = application.and_then(|application| {
             scorer
                 .score(&application)
@@ -187,7 +388,6 @@ fn score(
         match scorable {
             Ok(application) => {
                 applications.push(application);
-                kept.push(bad);
                 rows.push(number);
             }
             Err(error) => {
@@ -199,21 +399,17 @@ fn score(
         }
     }
     let scored = Scored::of(scorer, &applications, |_| table.name().to_owned())?;
-    let of_rows = |labels: &Vec<bool>| rows.iter().map(|&row| labels[row]).collect();
-    let others = others
-        .iter()
-        .map(|(name, labels)| (name.clone(), of_rows(labels)));
-    Ok((kept, others.collect(), scored, left_out))
+    Ok(Scorable {
+        rows,
+        applications,
+        scored,
+        left_out,
+    })
 }
 
-fn text(
-    bad: &[bool],
-    scored: &Scored,
-    measured: &Discrimination,
-    further: &[Further<'_>],
-) -> Result<String> {
+fn text(measured: &Discrimination, further: &[Further<'_>]) -> String {
     let mut out = format!(
-        "rows                {}\nbad                 {}\n",
+        "rows                {}\nbad                 {}",
         measured.rows, measured.bad
     );
     let figures = [
@@ -225,33 +421,21 @@ fn text(
         ("ECE if calibrated", measured.ece_if_calibrated),
     ];
     for (name, interval) in figures {
-        out.push_str(&format!("{name:<19} {interval:.4}\n"));
+        out.push_str(&format!("\n{name:<19} {interval:.4}"));
     }
     for (name, measured) in measured_of(further) {
         let (rows, bad) = (measured.rows, measured.bad);
-        out.push_str(&format!("\n{name}: {bad} of {rows}\n"));
+        out.push_str(&format!("\n\n{name}: {bad} of {rows}"));
         let figures = [
             ("AUC", measured.auc),
             ("KS", measured.ks),
             ("Brier score", measured.brier),
         ];
         for (name, interval) in figures {
-            out.push_str(&format!("{name:<19} {interval:.4}\n"));
+            out.push_str(&format!("\n{name:<19} {interval:.4}"));
         }
     }
-    out.push_str("\napprove from   approved   approval rate          bad rate among them\n");
-    for row in curve(bad, scored)? {
-        let rate = row
-            .bad_rate
-            .map_or_else(|| "–".to_owned(), |rate| rate.percent(1));
-        out.push_str(&format!(
-            "{:>12} {:>10}   {:<22} {rate}\n",
-            row.cut_off,
-            row.approved,
-            row.approval_rate.percent(1)
-        ));
-    }
-    Ok(out)
+    out
 }
 
 /// Those whose labels the table has.
@@ -262,25 +446,19 @@ fn measured_of<'f>(
     all.filter_map(|(name, measured)| Some((*name, measured.as_ref()?)))
 }
 
-fn curve(bad: &[bool], scored: &Scored) -> Result<Vec<crate::evaluate::curves::CutOff>> {
-    cut_off_table(bad, &scored.score, &cut_offs(&scored.score))
-        .map_err(|e| Error::input("data", format!("rows that can be measured ({e})")))
-}
-
 fn json(
-    bad: &[bool],
-    scored: &Scored,
     measured: &Discrimination,
     further: &[Further<'_>],
+    soundness: &Soundness,
     bundle: &str,
-) -> Result<String> {
+) -> serde_json::Value {
     let mut value = serde_json::json!({
         "bundle": bundle,
         "figures": measured,
-        "cut_offs": curve(bad, scored)?,
+        "soundness": soundness,
     });
     for (name, measured) in measured_of(further) {
         value["outputs"][name] = serde_json::json!(measured);
     }
-    Ok(format!("{value}\n"))
+    value
 }

@@ -4,10 +4,14 @@
 //! `--format jsonl`; the exit status is 0 done, 1 a gate or a check failed, 2 bad usage or bad input.
 
 mod build;
+mod card;
+mod compare;
 mod demo;
 mod evaluate;
+mod fairness;
 mod init;
 mod key;
+mod soundness;
 
 use std::process::ExitCode;
 
@@ -16,7 +20,8 @@ use clap::{Parser, Subcommand};
 use crate::error::Result;
 
 pub(crate) use fieldscore_cli::{
-    BundleArgs, Exit, Sink, Talk, explain, inspect, open, replay, say, score, verify,
+    BundleArgs, Exit, Sink, Talk, explain, inspect, notice, open, overrides, replay, say, score,
+    summary, verify,
 };
 
 /// Scores loan applications offline with a signed bundle, and makes such bundles.
@@ -41,13 +46,19 @@ enum Command {
     Init(init::InitArgs),
     Build(build::BuildArgs),
     Evaluate(evaluate::EvaluateArgs),
+    Card(card::CardArgs),
+    Compare(compare::CompareArgs),
+    Fairness(fairness::FairnessArgs),
 
     // With a bundle.
     Score(score::ScoreArgs),
     Explain(explain::ExplainArgs),
+    Notice(notice::NoticeArgs),
+    Override(overrides::OverrideArgs),
     Inspect(inspect::InspectArgs),
     Verify(verify::VerifyArgs),
     Replay(replay::ReplayArgs),
+    Summary(summary::SummaryArgs),
     Key(key::KeyArgs),
 }
 
@@ -58,11 +69,17 @@ impl Command {
             Self::Init(args) => init::run(args),
             Self::Build(args) => build::run(args),
             Self::Evaluate(args) => evaluate::run(args),
+            Self::Card(args) => card::run(args),
+            Self::Compare(args) => compare::run(args),
+            Self::Fairness(args) => fairness::run(args),
             Self::Score(args) => score::run(args),
             Self::Explain(args) => explain::run(args),
+            Self::Notice(args) => notice::run(args),
+            Self::Override(args) => overrides::run(args),
             Self::Inspect(args) => inspect::run(args),
             Self::Verify(args) => verify::run(args),
             Self::Replay(args) => replay::run(args),
+            Self::Summary(args) => summary::run(args),
             Self::Key(args) => key::run(args),
         }
     }

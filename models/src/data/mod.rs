@@ -1,8 +1,10 @@
 //! Labelled rows: reading, splitting, and turning them into applications.
 
+mod groups;
 mod split;
 mod table;
 
+pub use groups::{band_of, compare_groups, has_reference};
 pub use split::{Part, parts};
 pub use table::Table;
 
@@ -13,7 +15,7 @@ use fieldscore_runtime::schema::Schema;
 use fieldscore_runtime::{Application, Date, DecimalMark};
 
 use crate::error::{Error, Result};
-use crate::recipe::{GroupColumn, Label, Recipe};
+use crate::recipe::{Label, Recipe};
 
 /// The day that rows without a date of their own are scored as of, where nothing else says.
 const SOME_DAY: &str = "2000-01-01";
@@ -158,46 +160,4 @@ pub fn labels(table: &Table, label: &Label) -> Result<Vec<bool>> {
         .hint("data.label.bad in the recipe says which value is bad"));
     }
     Ok(bad)
-}
-
-/// The group of each row in a column that only evaluation reads.
-///
-/// # Errors
-/// Where the column is missing, or a band column holds something other than numbers.
-pub fn group_of_rows(
-    table: &Table,
-    name: &str,
-    column: &GroupColumn,
-    missing: &[String],
-) -> Result<Vec<String>> {
-    let at = table.column(name)?;
-    let band = |number: usize, cell: &str| -> Result<String> {
-        let x: f64 = cell.parse().map_err(|_| {
-            Error::input(
-                table.place(number, name),
-                "a number, because the column has bands",
-            )
-        })?;
-        let bands = &column.bands;
-        let above = bands.partition_point(|&edge| edge <= x);
-        Ok(
-            match (above.checked_sub(1).map(|i| bands[i]), bands.get(above)) {
-                (None, Some(edge)) => format!("below {edge}"),
-                (Some(low), Some(high)) => format!("{low} to below {high}"),
-                (Some(low), None) => format!("{low} and above"),
-                (None, None) => "all".to_owned(),
-            },
-        )
-    };
-    let rows = table.rows().iter().enumerate();
-    rows.map(|(number, row)| {
-        if missing.iter().any(|m| *m == row[at]) {
-            Ok("(missing)".to_owned())
-        } else if column.bands.is_empty() {
-            Ok(row[at].to_owned())
-        } else {
-            band(number, row[at].trim())
-        }
-    })
-    .collect()
 }

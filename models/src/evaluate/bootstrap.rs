@@ -74,7 +74,7 @@ impl Discrimination {
         let ranked = ranked(bad, probability)?;
         let rows = ranked.rows.len();
         let resamples = resamples_for(rows);
-        let drawn = Strata::new(ranked.rows.iter().map(|row| row.bad))
+        let drawn = Strata::new(ranked.rows.iter().map(|row| usize::from(row.bad)))
             .resamples(resamples, |counts| ranked.statistics(|k| counts[k]));
         let estimate = ranked.statistics(|_| 1);
         let of = |pick: fn(&Statistics) -> f64, shape| interval(&estimate, &drawn, pick, shape);
@@ -135,9 +135,10 @@ impl Difference {
         let resamples = resamples_for(bad.len());
         let of =
             |ranked: &Ranked, counts: &[u32]| ranked.statistics(|k| counts[ranked.rows[k].origin]);
-        let drawn = Strata::new(bad.iter().copied()).resamples(resamples, |counts| {
-            difference(&of(&candidate, counts), &of(&reference, counts))
-        });
+        let drawn = Strata::new(bad.iter().map(|&bad| usize::from(bad)))
+            .resamples(resamples, |counts| {
+                difference(&of(&candidate, counts), &of(&reference, counts))
+            });
         let estimate = difference(&candidate.statistics(|_| 1), &reference.statistics(|_| 1));
         let of = |pick: fn(&Statistics) -> f64, shape| interval(&estimate, &drawn, pick, shape);
         let auc = of(|s| s.auc, Shape::Plain);
@@ -173,6 +174,18 @@ pub fn ece_if_calibrated(probability: &[f64]) -> Result<Interval, MetricsError> 
     ))
 }
 
+/// What the expected calibration error stays below in this share of the simulations of
+/// [`ece_if_calibrated`]: with 0.95 the error that one perfectly calibrated model in twenty exceeds.
+///
+/// # Errors
+///
+/// As [`ece_if_calibrated`].
+pub fn ece_by_chance(probability: &[f64], share: f64) -> Result<f64, MetricsError> {
+    let ranked = Ranked::of_shares(&vec![false; probability.len()], probability)?;
+    let errors = calibrated_errors(&ranked, resamples_for(ranked.rows.len()));
+    Ok(quantile(&errors, share))
+}
+
 /// Resamples drawn for so many rows.
 ///
 /// ```
@@ -191,23 +204,27 @@ fn ranked(bad: &[bool], probability: &[f64]) -> Result<Ranked, MetricsError> {
 }
 
 /// The rows of each class, by position.
-struct Strata {
-    classes: [Vec<usize>; 2],
+pub(super) struct Strata {
+    classes: Vec<Vec<usize>>,
 }
 
 impl Strata {
-    fn new(bad: impl Iterator<Item = bool>) -> Self {
-        let mut classes = [Vec::new(), Vec::new()];
-        for (position, bad) in bad.enumerate() {
-            classes[usize::from(bad)].push(position);
+    /// Rows by the number of their class, in order.
+    pub(super) fn new(class: impl Iterator<Item = usize>) -> Self {
+        let mut classes = Vec::new();
+        for (position, class) in class.enumerate() {
+            if classes.len() <= class {
+                classes.resize_with(class + 1, Vec::new);
+            }
+            classes[class].push(position);
         }
         Self { classes }
     }
 
     /// What `measure` makes of each resample's count per position.
-    fn resamples<T>(&self, number: usize, measure: impl Fn(&[u32]) -> T) -> Vec<T> {
+    pub(super) fn resamples<T>(&self, number: usize, measure: impl Fn(&[u32]) -> T) -> Vec<T> {
         let mut generator = ChaCha8Rng::from_seed(SEED);
-        let mut counts = vec![0; self.classes[0].len() + self.classes[1].len()];
+        let mut counts = vec![0; self.classes.iter().map(Vec::len).sum()];
         let mut resample = || {
             counts.fill(0);
             for class in &self.classes {
@@ -224,7 +241,8 @@ impl Strata {
     }
 }
 
-fn simulate_calibrated(ranked: &Ranked, number: usize) -> Interval {
+/// The errors of simulations of a perfectly calibrated model, rising.
+fn calibrated_errors(ranked: &Ranked, number: usize) -> Vec<f64> {
     let mut generator = ChaCha8Rng::from_seed(SEED);
     let total = ranked.rows.len() as u64;
     let mut simulate = || {
@@ -242,6 +260,11 @@ fn simulate_calibrated(ranked: &Ranked, number: usize) -> Interval {
     };
     let mut errors: Vec<f64> = (0..number).map(|_| simulate()).collect();
     errors.sort_by(f64::total_cmp);
+    errors
+}
+
+fn simulate_calibrated(ranked: &Ranked, number: usize) -> Interval {
+    let errors = calibrated_errors(ranked, number);
     Interval {
         value: errors.iter().sum::<f64>() / number as f64,
         low: quantile(&errors, 0.025),
@@ -273,13 +296,12 @@ fn interval(
     pick: fn(&Statistics) -> f64,
     shape: Shape,
 ) -> Interval {
-    let value = pick(estimate);
     let mut values: Vec<f64> = drawn.iter().map(pick).collect();
-    values.sort_by(f64::total_cmp);
-    let (low, high) = (quantile(&values, 0.025), quantile(&values, 0.975));
+    let plain = percentiles(pick(estimate), &mut values);
     match shape {
-        Shape::Plain => Interval { value, low, high },
+        Shape::Plain => plain,
         Shape::Recentred(range) => {
+            let Interval { value, low, high } = plain;
             let bias = values.iter().sum::<f64>() / values.len() as f64 - value;
             Interval {
                 value,
@@ -287,6 +309,16 @@ fn interval(
                 high: (high - bias).clamp(*range.start(), *range.end()),
             }
         }
+    }
+}
+
+/// An estimate with the ends that hold 95 % of the resamples' values: one at least, sorted by this.
+pub(super) fn percentiles(value: f64, values: &mut [f64]) -> Interval {
+    values.sort_by(f64::total_cmp);
+    Interval {
+        value,
+        low: quantile(values, 0.025),
+        high: quantile(values, 0.975),
     }
 }
 

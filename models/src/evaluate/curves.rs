@@ -240,6 +240,40 @@ pub fn flips<T: PartialEq>(a: &[T], b: &[T]) -> Result<Flips, MetricsError> {
     })
 }
 
+/// The most rows that any one cut-off on the score decides otherwise of two models: over all
+/// cut-offs, the greatest count of rows that one of them puts below it and the other not.
+///
+/// It says what another model may do to outcomes without knowing the house's cut-offs; two
+/// cut-offs flip twice as many rows at most.
+///
+/// # Errors
+///
+/// [`MetricsError`] for no rows, or lengths that differ.
+///
+/// ```
+/// use fieldscore_models::evaluate::curves::greatest_flips;
+///
+/// // A cut-off from 501 to 510 divides the first row's scores, one of 506 to 510 the second's too.
+/// assert_eq!(greatest_flips(&[500, 505, 700], &[510, 520, 700])?, 2);
+/// # Ok::<(), fieldscore_models::evaluate::metrics::MetricsError>(())
+/// ```
+pub fn greatest_flips(a: &[i32], b: &[i32]) -> Result<usize, MetricsError> {
+    check_lengths(a.len(), b.len())?;
+    // A row's cut-offs begin above its lower score and end with its upper one.
+    let mut ends: Vec<(i32, bool)> = Vec::with_capacity(2 * a.len());
+    for (a, b) in a.iter().zip(b).filter(|(a, b)| a != b) {
+        ends.extend([(*a.min(b), true), (*a.max(b), false)]);
+    }
+    // At one score, those that end come before those that begin: no cut-off divides both.
+    ends.sort_unstable();
+    let (mut open, mut greatest) = (0usize, 0);
+    for (_, begins) in ends {
+        open = if begins { open + 1 } else { open - 1 };
+        greatest = greatest.max(open);
+    }
+    Ok(greatest)
+}
+
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
@@ -332,6 +366,8 @@ mod tests {
         let differ = MetricsError::LengthsDiffer { left: 1, right: 2 };
         assert_eq!(flips(&[1], &[1, 2]), Err(differ));
         assert_eq!(flips::<u8>(&[], &[]), Err(MetricsError::NoRows));
+        assert_eq!(greatest_flips(&[1], &[1, 2]), Err(differ));
+        assert_eq!(greatest_flips(&[], &[]), Err(MetricsError::NoRows));
         assert_eq!(score_histogram(&[true], &[1, 2]), Err(differ));
         assert_eq!(cut_off_table(&[], &[], &[1]), Err(MetricsError::NoRows));
         assert_eq!(calibration_bins(&[], &[]), Err(MetricsError::NoRows));
@@ -352,6 +388,16 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn the_greatest_flips_are_those_of_the_worst_cut_off(
+            rows in prop::collection::vec((0_i32..30, 0_i32..30), 1..40)
+        ) {
+            let (a, b): (Vec<i32>, Vec<i32>) = rows.into_iter().unzip();
+            let at = |cut: i32| a.iter().zip(&b).filter(|(a, b)| (**a < cut) != (**b < cut)).count();
+            let worst = (-1..=31).map(at).max().unwrap();
+            prop_assert_eq!(greatest_flips(&a, &b).unwrap(), worst);
+        }
+
         #[test]
         fn the_roc_curve_has_the_area_and_the_gap((bad, probability) in rows()) {
             let corners = corners(&roc_curve(&bad, &probability).unwrap());

@@ -5,7 +5,7 @@ use std::fmt;
 use serde::Serialize;
 
 /// The 97.5 % quantile of the standard normal distribution.
-const Z: f64 = 1.959_963_984_540_054;
+pub(super) const Z: f64 = 1.959_963_984_540_054;
 
 /// An estimate with the ends of its 95 % interval.
 ///
@@ -35,6 +35,15 @@ impl Interval {
         let Self { value, low, high } = self.map(|x| 100.0 * x);
         let (value, ends) = (number(value, decimals), range(low, high, decimals));
         format!("{value} % ({ends})")
+    }
+
+    /// An interval without width.
+    pub fn exactly(value: f64) -> Self {
+        Self {
+            value,
+            low: value,
+            high: value,
+        }
     }
 
     /// The interval under an increasing map.
@@ -118,7 +127,7 @@ pub fn wilson(successes: usize, trials: usize) -> Option<Interval> {
 
 /// The `q` quantile of ascending values, by linear interpolation (Hyndman and Fan 1996, type 7).
 /// `values` is not empty.
-pub(super) fn quantile(values: &[f64], q: f64) -> f64 {
+pub(crate) fn quantile(values: &[f64], q: f64) -> f64 {
     let position = q * (values.len() - 1) as f64;
     let below = position.floor();
     let index = below as usize;

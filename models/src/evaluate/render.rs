@@ -26,8 +26,11 @@ impl Report {
         environment.set_syntax(syntax);
         environment.add_template("report.html", TEMPLATE)?;
         let fact = |(name, value): &(String, String)| context! { name, value };
-        let sections: Result<Vec<Value>, ReportError> =
-            self.sections.iter().map(Section::value).collect();
+        let sections: Result<Vec<Value>, ReportError> = self
+            .sections
+            .iter()
+            .map(|section| section.value(&self.lang))
+            .collect();
         let page = context! {
             title => &self.title,
             subtitle => &self.subtitle,
@@ -41,7 +44,7 @@ impl Report {
 
 impl Section {
     /// The section for the template, its figures gathered into lines.
-    fn value(&self) -> Result<Value, ReportError> {
+    fn value(&self, lang: &str) -> Result<Value, ReportError> {
         let mut blocks = Vec::new();
         let mut figures: Vec<Value> = Vec::new();
         for item in &self.items {
@@ -56,10 +59,11 @@ impl Section {
                 }
                 Item::Table(table) => blocks.push(table.value()?),
                 Item::Note { kind, text } => {
-                    let (tone, word) = match kind {
-                        NoteKind::Info => ("info", "Note"),
-                        NoteKind::Warning => ("warning", "Warning"),
-                        NoteKind::Good => ("good", "Passed"),
+                    let word = kind.word(lang);
+                    let tone = match kind {
+                        NoteKind::Info => "info",
+                        NoteKind::Warning => "warning",
+                        NoteKind::Good => "good",
                     };
                     blocks.push(context! { kind => "note", tone, word, text });
                 }
@@ -73,17 +77,23 @@ impl Section {
 }
 
 impl Table {
-    fn value(&self) -> Result<Value, ReportError> {
+    /// Refuses a table whose rows don't fit its columns.
+    pub(super) fn check(&self) -> Result<(), ReportError> {
         let columns = self.columns.len();
         let fits = |row: &Vec<Cell>| row.len() == columns;
-        if let Some(row) = self.rows.iter().position(|row| !fits(row)) {
-            return Err(ReportError::RowWidth {
+        match self.rows.iter().position(|row| !fits(row)) {
+            None => Ok(()),
+            Some(row) => Err(ReportError::RowWidth {
                 caption: self.caption.clone(),
                 row,
                 found: self.rows[row].len(),
                 columns,
-            });
+            }),
         }
+    }
+
+    fn value(&self) -> Result<Value, ReportError> {
+        self.check()?;
         let rows = self.rows.iter().map(|row| {
             let cells = row.iter().zip(&self.columns).map(|(cell, column)| {
                 let tone = cell.tone.map_or("", Tone::class);

@@ -3,7 +3,10 @@
 use crate::build::{Built, Gate, Summary};
 use crate::error::Result;
 use crate::evaluate::report::{Cell, Column, NoteKind, Report, Section, Table, Tone};
-use crate::pages::{FIGURES, cut_off_rows, discrimination_table, failed, figures, outputs};
+use crate::pages::{
+    COMPRESSED, FIGURES, cut_off_rows, discrimination_table, failed, fairness, figures, outputs,
+    soundness,
+};
 
 /// The page of a build.
 ///
@@ -12,7 +15,7 @@ use crate::pages::{FIGURES, cut_off_rows, discrimination_table, failed, figures,
 pub fn build_page(built: &Built) -> Result<String> {
     let summary = &built.summary;
     let test = &built.test;
-    let passed = summary.gates.iter().all(|gate| gate.passed);
+    let passed = built.bundle.is_some();
     let [train, validation, rows] = summary.rows;
     let mut report = Report::new(
         format!("Build of {}", summary.product),
@@ -50,6 +53,15 @@ pub fn build_page(built: &Built) -> Result<String> {
             ),
         );
     }
+    if !summary.protection_unstated.is_empty() {
+        gates = gates.note(
+            NoteKind::Warning,
+            format!(
+                "The recipe doesn't say whether these fields are protected: {}",
+                summary.protection_unstated.join(", ")
+            ),
+        );
+    }
     if let Some(native) = &summary.native {
         gates = gates.note(
             if native.rows_that_change_leaf == 0 {
@@ -73,6 +85,7 @@ pub fn build_page(built: &Built) -> Result<String> {
     report = report
         .section(Section::new("Figures").table(discrimination_table(FIGURES, &models)))
         .section(figures(&test.bad, &scored)?)
+        .sections(soundness::sections(&summary.soundness))
         .sections(further(summary))
         .section(Section::new("Size").table(size_table(summary)));
     if !summary.layers.is_empty() {
@@ -83,12 +96,8 @@ pub fn build_page(built: &Built) -> Result<String> {
         );
     }
     report
-        .section(
-            Section::new("Groups")
-                .intro("Columns that the model does not read. Outcomes of the float model against the bundle's.")
-                .table(group_table(summary)),
-        )
-        .section(Section::new("Cut-offs").table(cut_off_rows(&test.bad, &test.scored.bundle)?))
+        .sections(fairness::section(&summary.fairness, COMPRESSED))
+        .section(Section::new("Cut-offs").table(cut_off_rows(&summary.soundness.what_if)))
         .to_html()
         .map_err(failed)
 }
@@ -208,36 +217,6 @@ fn layer_table(summary: &Summary) -> Table {
             layer.precision.to_owned(),
             format!("{:+.4}", layer.auc),
             format!("{:.2} %", layer.flips * 100.0),
-        ]);
-    }
-    table
-}
-
-fn group_table(summary: &Summary) -> Table {
-    let mut table = Table::new(
-        "Groups on the test part, 95 % intervals",
-        [
-            Column::text("Column"),
-            Column::text("Group"),
-            Column::number("Rows"),
-            Column::number("Bad"),
-            Column::number("Approved, float"),
-            Column::number("Approved, bundle"),
-            Column::number("Flips"),
-        ],
-    );
-    let share = |share: Option<crate::evaluate::intervals::Interval>| {
-        share.map_or_else(|| "–".to_owned(), |share| share.percent(1))
-    };
-    for row in &summary.groups {
-        table = table.row([
-            row.column.clone(),
-            row.group.clone(),
-            row.rows.to_string(),
-            share(row.bad_rate),
-            share(row.approved_float),
-            share(row.approved_bundle),
-            row.flips.to_string(),
         ]);
     }
     table

@@ -1,18 +1,28 @@
-//! The HTML pages of `build --report` and `evaluate --report`.
+//! The pages of `build --report`, `evaluate --report`, `card` and `compare`.
 
 mod build;
+mod card;
+mod compare;
 mod evaluate;
+mod fairness;
+mod soundness;
+mod values;
+mod words;
 
 pub use build::build_page;
-pub use evaluate::{evaluation_page, evaluation_tables};
+pub use card::card;
+pub use compare::comparison_page;
+pub use evaluate::{Evaluated, evaluation_page};
+pub use fairness::{COMPRESSED, Names, fairness_tables, findings};
 
 use crate::error::{Error, Result};
 use crate::evaluate::bootstrap::Discrimination;
 use crate::evaluate::curves::{calibration_bins, cut_off_table, roc_curve, score_histogram};
 use crate::evaluate::intervals::Interval;
 use crate::evaluate::plots::{self, Series};
-use crate::evaluate::report::{Column, Section, Table};
+use crate::evaluate::report::{Cell, Column, Section, Table, Tone};
 use crate::evaluate::scored::Scored;
+use crate::evaluate::what_if::WhatIf;
 
 /// The title of the score's own figures.
 const FIGURES: &str = "Discrimination and calibration with 95 % intervals";
@@ -124,25 +134,42 @@ fn discrimination_table(title: &str, models: &[(&str, &Discrimination)]) -> Tabl
     table
 }
 
-/// Approval and bad rate at each cut-off.
-fn cut_off_rows(bad: &[bool], scored: &Scored) -> Result<Table> {
-    let mut table = Table::new(
-        "Approval and bad rate by cut-off, 95 % intervals",
-        [
-            Column::number("Approve from"),
-            Column::number("Approved"),
-            Column::number("Approval rate"),
-            Column::number("Bad rate among them"),
-        ],
-    );
-    for row in cut_off_table(bad, &scored.score, &cut_offs(&scored.score)).map_err(failed)? {
-        table = table.row([
-            row.cut_off.to_string(),
-            row.approved.to_string(),
-            row.approval_rate.percent(1),
-            row.bad_rate
-                .map_or_else(|| "–".to_owned(), |rate| rate.percent(1)),
-        ]);
+/// Approval, bad rate and profit at each cut-off.
+fn cut_off_rows(rows: &[WhatIf]) -> Table {
+    let has_profit = rows.iter().any(|row| row.profit.is_some());
+    let mut columns = vec![
+        Column::number("Approve from"),
+        Column::number("Approved"),
+        Column::number("Approval rate"),
+        Column::number("Bad rate among them"),
+    ];
+    if has_profit {
+        columns.push(Column::number("Profit"));
+        columns.push(Column::number("Profit per application"));
     }
-    Ok(table)
+    let mut table = Table::new(
+        "What other cut-offs would have meant, 95 % intervals",
+        columns,
+    );
+    for row in rows {
+        let mut cells = vec![
+            Cell::from(row.at.cut_off.to_string()),
+            Cell::from(row.at.approved.to_string()),
+            Cell::from(row.at.approval_rate.percent(1)),
+            Cell::from(
+                row.at
+                    .bad_rate
+                    .map_or_else(|| "–".to_owned(), |rate| rate.percent(1)),
+            ),
+        ];
+        if let (Some(all), Some(each)) = (row.profit, row.profit_per_application) {
+            let all = match row.best {
+                true => Cell::toned(Tone::Good, format!("{all:.0}, the most")),
+                false => Cell::from(format!("{all:.0}")),
+            };
+            cells.extend([all, Cell::from(format!("{each:.2}"))]);
+        }
+        table = table.row(cells);
+    }
+    table
 }

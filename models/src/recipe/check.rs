@@ -3,7 +3,10 @@
 use fieldscore_runtime::schema::{MAX_GROUP_FIELDS, MAX_GROUPS};
 
 use crate::error::{Error, Result};
-use crate::recipe::{Blend, BlendKind, CalibrationMethod, Encode, Engine, Output, Recipe, Text};
+use crate::evaluate::fairness::Limits;
+use crate::recipe::{
+    Blend, BlendKind, CalibrationMethod, Encode, Engine, FieldType, Output, Recipe, Text,
+};
 
 /// Every text of a recipe with its key, in order.
 fn texts(recipe: &Recipe) -> Vec<(String, &Text)> {
@@ -11,8 +14,20 @@ fn texts(recipe: &Recipe) -> Vec<(String, &Text)> {
         ("product.name".to_owned(), &recipe.product.name),
         ("product.purpose".to_owned(), &recipe.product.purpose),
     ];
+    for (name, text) in recipe.card.texts() {
+        all.push((format!("card.{name}"), text));
+    }
     for rule in &recipe.policy.knock_out {
         all.push((format!("policy.knock_out {}, text", rule.code), &rule.text));
+    }
+    for (name, table) in &recipe.policy.tables {
+        for rule in table.rules.iter().filter(|rule| rule.code.is_some()) {
+            let code = rule.code.as_deref().unwrap_or_default();
+            all.push((
+                format!("policy.tables.{name}, rule {code}, text"),
+                &rule.text,
+            ));
+        }
     }
     for (name, group) in &recipe.groups {
         all.push((format!("groups.{name}.label"), &group.label));
@@ -28,6 +43,8 @@ fn texts(recipe: &Recipe) -> Vec<(String, &Text)> {
     for (code, text) in &recipe.texts.system {
         all.push((format!("texts.system.{code}"), text));
     }
+    all.extend(super::notice::given(recipe));
+    all.extend(super::protected::justifications(recipe));
     all
 }
 
@@ -67,7 +84,7 @@ pub(super) fn check(recipe: &Recipe) -> Result<()> {
                 ));
             }
         }
-        let needed = !key.ends_with(".help");
+        let needed = !key.ends_with(".help") && !key.starts_with("card.");
         let missing = recipe.texts.languages.iter().find(|language| {
             needed
                 && text
@@ -81,6 +98,8 @@ pub(super) fn check(recipe: &Recipe) -> Result<()> {
             ));
         }
     }
+    super::notice::check(recipe)?;
+    super::protected::check_justifications(recipe)?;
     check_models(recipe)?;
     check_features(recipe)?;
     check_groups(recipe)?;
@@ -316,6 +335,34 @@ fn check_numbers(recipe: &Recipe) -> Result<()> {
     if compile.calibration_rows < 16 {
         return Err(Error::input("compile.calibration_rows", "at least 16"));
     }
+    for (name, column) in &recipe.data.groups {
+        check_bands(&column.bands, &format!("data.groups.{name}.bands"))?;
+    }
+    check_fairness(recipe.gates.fairness, "gates.fairness")?;
+    let limits = recipe.gates.calibration;
+    if !(limits.chance > 0.0 && limits.chance <= 1.0 && limits.int8 >= 0.0) {
+        return Err(Error::input(
+            "gates.calibration",
+            "chance above 0 and at most 1, int8 not below 0",
+        ));
+    }
+    let profit = recipe.evaluate.profit;
+    if profit.is_some_and(|profit| !(profit.good.is_finite() && profit.bad.is_finite())) {
+        return Err(Error::input("evaluate.profit", "numbers for good and bad"));
+    }
+    let mut fields = recipe.fields.iter();
+    if let Some((name, _)) = fields.find(|(_, field)| {
+        let number = matches!(
+            field.kind,
+            FieldType::Integer | FieldType::Decimal | FieldType::Money
+        );
+        field.monotone.is_some() && !(number && field.range.is_some())
+    }) {
+        return Err(Error::input(
+            format!("fields.{name}.monotone"),
+            "a field of type integer, decimal or money, with a range",
+        ));
+    }
     let score = &recipe.score;
     let odds = score.base_odds > 0.0;
     if !odds || score.points_to_double_odds == 0.0 || score.floor >= score.ceiling {
@@ -324,11 +371,47 @@ fn check_numbers(recipe: &Recipe) -> Result<()> {
             "base_odds above 0, points_to_double_odds other than 0, floor below ceiling",
         ));
     }
-    if recipe.policy.refer_from > recipe.policy.approve_from {
+    let policy = &recipe.policy;
+    let bands = policy.refer_from.zip(policy.approve_from);
+    if bands.is_some() && score.points_to_double_odds < 0.0 {
+        return Err(Error::input(
+            "policy.approve_from",
+            "a table over the score: where a higher score means more risk, no score is approved from",
+        )
+        .hint("[policy.tables.NAME] with inputs = [\"score\"] and a column of outcomes"));
+    }
+    if bands.is_some_and(|(refer, approve)| refer > approve) {
         return Err(Error::input(
             "policy.refer_from",
             "a cut-off that is not above policy.approve_from",
         ));
     }
     Ok(())
+}
+
+/// That the edges of bands rise; `place` is what an error calls them.
+///
+/// # Errors
+/// Where they do not, or one is no finite number.
+pub fn check_bands(edges: &[f64], place: &str) -> Result<()> {
+    let sound =
+        edges.iter().all(|edge| edge.is_finite()) && edges.windows(2).all(|pair| pair[0] < pair[1]);
+    if sound {
+        Ok(())
+    } else {
+        Err(Error::input(place, "numbers, each above the one before"))
+    }
+}
+
+/// That limits on fairness are shares; `place` is what an error calls them.
+///
+/// # Errors
+/// Where they are not.
+pub fn check_fairness(limits: Limits, place: &str) -> Result<()> {
+    let share = |limit: f64| (0.0..=1.0).contains(&limit);
+    if share(limits.ratio) && limits.change.is_none_or(share) {
+        Ok(())
+    } else {
+        Err(Error::input(place, "ratio and change from 0 to 1"))
+    }
 }

@@ -14,6 +14,7 @@ use crate::compile::trees::Described;
 use crate::data::Table;
 use crate::error::{Error, Result};
 use crate::recipe::budget::{self, DEFAULT_BUDGET};
+use crate::recipe::protected::is_protected_name;
 
 /// A column with more distinct texts than this is text, not a category.
 const MOST_CATEGORIES: usize = 30;
@@ -499,10 +500,17 @@ impl Column {
             "TODO why {} speaks against the application",
             self.name
         ));
+        let protected = match is_protected_name(&self.name) {
+            true => {
+                "protected = true                   # may the law forbid to decide by it? If not: false\njustification = { en = \"TODO why it may be used all the same, or train without it\" }\n"
+            }
+            false => "",
+        };
         let _ = write!(
             text,
             "missing = \"{missing}\"                 # {} of the rows have no value\n\
              sensitivity = \"personal\"           # ordinary | personal | special\n\
+             {protected}\
              changeable = false                  # can the applicant change it?\n\
              label = {{ en = {label} }}\n\
              help = {{ en = \"TODO what to fill in\" }}\n\

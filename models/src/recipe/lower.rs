@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use fieldscore_runtime::decide::{self, KnockOut, Outcome, Test};
+use fieldscore_runtime::decide;
 use fieldscore_runtime::schema::transform::{Block, Column, Encoding, TransformParts};
 use fieldscore_runtime::schema::{self, FieldKind, SchemaParts, TextEntry};
 use fieldscore_runtime::{Date, DecimalMark};
@@ -10,8 +10,8 @@ use fieldscore_runtime::{Date, DecimalMark};
 use crate::compile::pipeline::Pipeline;
 use crate::error::{Error, Result};
 use crate::recipe::{
-    Answer, Condition, Encode, Feature, Field, FieldType, Keep, Recipe, RuleOutcome, Sensitivity,
-    Text, inputs,
+    Answer, Encode, Feature, Field, FieldType, Keep, Recipe, Sensitivity, Text, change, inputs,
+    policy,
 };
 
 /// What of a bundle comes from the recipe alone.
@@ -70,7 +70,7 @@ impl<'a> Reads<'a> {
 pub fn lower_for(recipe: &Recipe, inputs: &[Reads<'_>]) -> Result<Lowered> {
     let schema = lower_schema(recipe)?;
     let transforms = lower_transforms(recipe, &schema, inputs)?;
-    let policy = lower_policy(recipe, &schema)?;
+    let policy = policy::lower(recipe, &schema)?;
     let date = |key: &str, date: &Option<toml::value::Datetime>| {
         date.as_ref().map(|date| to_date(date, key)).transpose()
     };
@@ -141,6 +141,7 @@ fn lower_field(name: &str, field: &Field, group: u16) -> Result<schema::Field> {
     };
     let range = lower_range(&kind, field.range.as_ref(), &key("range"))?;
     let unit = unit(&kind, &field.unit);
+    let change = change::lower(&kind, range, field, &key("change"))?;
     Ok(schema::Field {
         name: name.to_owned(),
         kind,
@@ -153,6 +154,7 @@ fn lower_field(name: &str, field: &Field, group: u16) -> Result<schema::Field> {
         changeable: field.changeable,
         reason_code: field.reason.code.clone(),
         group,
+        change,
     })
 }
 
@@ -240,6 +242,7 @@ fn lower_table(name: &str, field: &Field) -> Result<FieldKind> {
             changeable: field.changeable,
             reason_code: String::new(),
             group: 0,
+            change: None,
         }));
     }
     if columns.is_empty() {
@@ -530,68 +533,6 @@ pub(super) fn lower_feature(
     })
 }
 
-fn lower_policy(recipe: &Recipe, schema: &SchemaParts) -> Result<decide::Policy> {
-    let mut knock_outs = Vec::new();
-    for rule in &recipe.policy.knock_out {
-        let key = format!("policy.knock_out {}", rule.code);
-        let when = rule
-            .when
-            .iter()
-            .map(|condition| lower_condition(condition, schema, &key));
-        knock_outs.push(KnockOut {
-            code: rule.code.clone(),
-            when: when.collect::<Result<_>>()?,
-            outcome: match rule.outcome {
-                RuleOutcome::Refer => Outcome::Refer,
-                RuleOutcome::Decline => Outcome::Decline,
-            },
-        });
-    }
-    Ok(decide::Policy {
-        approve_from: recipe.policy.approve_from,
-        refer_from: recipe.policy.refer_from,
-        knock_outs,
-    })
-}
-
-fn lower_condition(
-    condition: &Condition,
-    schema: &SchemaParts,
-    key: &str,
-) -> Result<decide::Condition> {
-    let name = &condition.field;
-    let Some(at) = schema.fields.iter().position(|f| f.name == *name) else {
-        return Err(Error::input(
-            key,
-            format!("conditions on fields; there is no {name}"),
-        ));
-    };
-    let kind = &schema.fields[at].kind;
-    let value =
-        |value: &toml::Value| parse_value(kind, value, &format!("{key}, condition on {name}"));
-    let test = match (
-        &condition.above,
-        &condition.below,
-        &condition.is,
-        condition.missing,
-    ) {
-        (Some(limit), None, None, None) if kind.is_numeric() => Test::Above(value(limit)?),
-        (None, Some(limit), None, None) if kind.is_numeric() => Test::Below(value(limit)?),
-        (None, None, Some(is), None) => Test::Is(value(is)?),
-        (None, None, None, Some(true)) => Test::Missing,
-        _ => {
-            return Err(Error::input(
-                format!("{key}, condition on {name}"),
-                "exactly one of above, below (numbers and dates), is, missing = true",
-            ));
-        }
-    };
-    Ok(decide::Condition {
-        field: at as u16,
-        test,
-    })
-}
-
 /// The runtime's own reasons in the languages that need no translator.
 const SYSTEM: [(&str, &str, &str); 6] = [
     (
@@ -641,6 +582,11 @@ fn lower_texts(recipe: &Recipe) -> schema::Texts {
     for rule in &recipe.policy.knock_out {
         add(format!("rule.{}", rule.code), &rule.text);
     }
+    for rule in recipe.policy.tables.values().flat_map(|table| &table.rules) {
+        if let Some(code) = &rule.code {
+            add(format!("rule.{code}"), &rule.text);
+        }
+    }
     for (name, group) in &recipe.groups {
         add(format!("group.{name}.label"), &group.label);
     }
@@ -651,6 +597,9 @@ fn lower_texts(recipe: &Recipe) -> schema::Texts {
         for (code, text) in field.categories.iter().flatten() {
             add(format!("field.{name}.category.{code}"), text);
         }
+    }
+    for (key, text) in super::notice::entries(recipe) {
+        add(key, &text);
     }
     for (code, en, zh) in SYSTEM {
         let built_in = [

@@ -1,23 +1,31 @@
 //! The recipe: `recipe.toml` beside a trained model. `docs/recipe.md` is its reference.
 
 pub(crate) mod budget;
+mod change;
 mod check;
 mod draft;
 mod file;
 mod inputs;
 mod lower;
+mod notice;
+pub(crate) mod policy;
+pub(crate) mod protected;
 
 use std::path::PathBuf;
 
 use fieldscore_runtime::bundle::EngineKind;
 use indexmap::IndexMap;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
-pub use check::open_texts;
+use crate::evaluate::what_if::Profit;
+use crate::evaluate::{fairness, monotone};
+
+pub use check::{check_bands, check_fairness, open_texts};
 pub use draft::{Draft, Drafted, draft};
 pub use file::{FILE, Loaded, load};
 pub(crate) use lower::to_date;
 pub use lower::{Lowered, Reads, lower, lower_for, parse_value};
+pub use protected::ProtectedField;
 
 /// A text in several languages, by BCP-47 tag.
 pub type Text = IndexMap<String, String>;
@@ -28,6 +36,9 @@ pub type Text = IndexMap<String, String>;
 pub struct Recipe {
     /// What the bundle is.
     pub product: Product,
+    /// What the bundle's card says beyond figures.
+    #[serde(default)]
+    pub card: Card,
     /// Languages and the texts that no field owns.
     pub texts: Texts,
     /// The trained model; with [`models`](Self::models) its features are those of all of them.
@@ -46,6 +57,9 @@ pub struct Recipe {
     /// How the rows are parted.
     #[serde(default)]
     pub split: Split,
+    /// What reports reckon with.
+    #[serde(default)]
+    pub evaluate: Evaluate,
     /// What the compiler may do.
     #[serde(default)]
     pub compile: Compile,
@@ -59,6 +73,9 @@ pub struct Recipe {
     pub score: Score,
     /// What is decided.
     pub policy: Policy,
+    /// What applicants are told of a decision, on paper.
+    #[serde(default)]
+    pub notice: Notice,
     /// The reference applicant; without it the medoid of the good training loans.
     pub reference: Option<Reference>,
     /// Derived numbers.
@@ -94,6 +111,40 @@ pub struct Product {
     pub score_as_typed: bool,
 }
 
+/// `[card]`: each text may be left out, or given in some of the languages only.
+#[derive(Debug, Clone, Default, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Card {
+    /// Whom and what the model is for.
+    #[serde(skip_serializing_if = "IndexMap::is_empty")]
+    pub intended_use: Text,
+    /// What it must not be used for.
+    #[serde(skip_serializing_if = "IndexMap::is_empty")]
+    pub out_of_scope: Text,
+    /// What is known to be wanting in data, model or policy.
+    #[serde(skip_serializing_if = "IndexMap::is_empty")]
+    pub limits: Text,
+    /// Whom to ask.
+    #[serde(skip_serializing_if = "IndexMap::is_empty")]
+    pub contact: Text,
+    /// Licence of model and data.
+    #[serde(skip_serializing_if = "IndexMap::is_empty")]
+    pub licence: Text,
+}
+
+impl Card {
+    /// The texts with their keys.
+    pub fn texts(&self) -> [(&'static str, &Text); 5] {
+        [
+            ("intended_use", &self.intended_use),
+            ("out_of_scope", &self.out_of_scope),
+            ("limits", &self.limits),
+            ("contact", &self.contact),
+            ("licence", &self.licence),
+        ]
+    }
+}
+
 /// `[texts]`
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -103,6 +154,28 @@ pub struct Texts {
     /// Texts of the runtime's own reasons (S1 to S6), where the built-in ones (en, zh) do not serve.
     #[serde(default)]
     pub system: IndexMap<String, Text>,
+    /// Which edition of the texts this is, as notices name it.
+    pub version: Option<String>,
+}
+
+/// `[notice]`: what stands on the notice of a decision, where the built-in words do not serve.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Notice {
+    /// The lender's name; without it the product's.
+    pub lender: Text,
+    /// How to have a person look at the decision: whom to ask, where, by when.
+    pub review: Text,
+    /// What is said to whom the loan may be granted.
+    pub approve: Text,
+    /// What is said where a person decides.
+    pub refer: Text,
+    /// What is said to whom the loan is not granted.
+    pub decline: Text,
+    /// Whether the score is on it.
+    pub score: bool,
+    /// Its titles and labels, by name.
+    pub words: IndexMap<String, Text>,
 }
 
 /// What the model's first output is, of the bad class.
@@ -241,6 +314,13 @@ pub struct Data {
     pub tables: IndexMap<String, PathBuf>,
     /// Rows without labels, on which flips are counted too where labelled rows are few.
     pub unlabelled: Option<PathBuf>,
+    /// Whether the bundle carries the histogram of the training part, which devices count against.
+    #[serde(default = "default_histogram")]
+    pub histogram: bool,
+}
+
+fn default_histogram() -> bool {
+    true
 }
 
 fn default_missing() -> Vec<String> {
@@ -258,12 +338,15 @@ pub struct Label {
 }
 
 /// `[data] groups`
-#[derive(Debug, Clone, Default, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct GroupColumn {
-    /// Where a numeric column is cut into bands; a band holds its lower end.
-    #[serde(default)]
+    /// Where a numeric column is cut into bands, in rising order; a band holds its lower end.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub bands: Vec<f64>,
+    /// The group that the others are compared with; without it the one that is approved most often.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reference: Option<String>,
 }
 
 /// `[split]`: exactly one of file and column, seed, dates, or files. Without any, seed 1.
@@ -298,8 +381,16 @@ pub struct SplitFiles {
     pub test: PathBuf,
 }
 
+/// `[evaluate]`
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Evaluate {
+    /// What an approved loan brings.
+    pub profit: Option<Profit>,
+}
+
 /// The arithmetic of layers.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Precision {
     /// int8 everywhere.
@@ -386,6 +477,30 @@ pub struct Gates {
     pub pruned: Limits,
     /// int8 against the pruned float model.
     pub int8: Limits,
+    /// The bundle's probabilities, where calibration is fitted.
+    pub calibration: CalibrationLimits,
+    /// How the bundle may treat groups, and how much worse than the model handed in.
+    pub fairness: fairness::Limits,
+}
+
+/// Limits of the expected calibration error.
+#[derive(Debug, Clone, Copy, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct CalibrationLimits {
+    /// The share of perfectly calibrated models whose error on as many rows the bundle's must not
+    /// be above.
+    pub chance: f64,
+    /// What int8 may add.
+    pub int8: f64,
+}
+
+impl Default for CalibrationLimits {
+    fn default() -> Self {
+        Self {
+            chance: 0.95,
+            int8: 0.005,
+        }
+    }
 }
 
 impl Default for Gates {
@@ -401,12 +516,14 @@ impl Default for Gates {
                 ks: 0.01,
                 flips: 0.01,
             },
+            calibration: CalibrationLimits::default(),
+            fairness: fairness::Limits::default(),
         }
     }
 }
 
 /// How log-odds are calibrated.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum CalibrationMethod {
     /// Not at all.
@@ -414,6 +531,8 @@ pub enum CalibrationMethod {
     None,
     /// A line, fitted on the validation part (Platt 1999).
     Platt,
+    /// A curve that rises, fitted on the validation part (Zadrozny and Elkan 2002).
+    Isotonic,
 }
 
 /// `[probability]`
@@ -445,13 +564,35 @@ pub struct Score {
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Policy {
-    /// The least score that is approved.
-    pub approve_from: i32,
+    /// The least score that is approved; not needed where a table gives the outcome.
+    pub approve_from: Option<i32>,
     /// The least score that is referred.
-    pub refer_from: i32,
+    pub refer_from: Option<i32>,
     /// Rules that hold whatever the score.
     #[serde(default)]
     pub knock_out: Vec<KnockOut>,
+    /// Named amounts.
+    #[serde(default)]
+    pub values: IndexMap<String, policy::Value>,
+    /// Decision tables.
+    #[serde(default)]
+    pub tables: IndexMap<String, policy::Table>,
+    /// Values and tables' columns that come out with a decision.
+    #[serde(default)]
+    pub terms: Vec<String>,
+    /// Why staff may override a decision; none where they may not.
+    #[serde(default)]
+    pub override_reason: Vec<OverrideReason>,
+}
+
+/// `[[policy.override_reason]]`
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct OverrideReason {
+    /// Stable code.
+    pub code: String,
+    /// For people.
+    pub text: Text,
 }
 
 /// What a rule does.
@@ -478,12 +619,14 @@ pub struct KnockOut {
     pub text: Text,
 }
 
-/// One condition: exactly one test of one field.
+/// One condition: exactly one test of one field or value.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Condition {
     /// The field.
-    pub field: String,
+    pub field: Option<String>,
+    /// Or what a table's inputs may be: a value, a table's column, `score`, `flag.NAME`.
+    pub value: Option<String>,
     /// The value is greater.
     pub above: Option<toml::Value>,
     /// The value is less.
@@ -765,8 +908,18 @@ pub struct Field {
     pub unknown: Answer,
     /// How sensitive it is.
     pub sensitivity: Sensitivity,
+    /// Whether the law protects people against decisions by it; without a word on it a name that
+    /// says so is warned of.
+    pub protected: Option<bool>,
+    /// Of a protected field that is used all the same: why it may be.
+    #[serde(default)]
+    pub justification: Text,
     /// Whether the applicant can change it.
     pub changeable: bool,
+    /// How far it is changed where alternatives are looked for.
+    pub change: Option<Change>,
+    /// Which way the score must go as it rises.
+    pub monotone: Option<monotone::Direction>,
     /// For people.
     pub label: Text,
     /// For people who fill it in.
@@ -786,6 +939,36 @@ fn clip() -> Answer {
 
 fn as_missing() -> Answer {
     Answer::Missing
+}
+
+/// `[fields.NAME] change`
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Change {
+    /// Which way; of numbers and booleans.
+    #[serde(default)]
+    pub direction: Direction,
+    /// New numbers are multiples of it; the last digit's unit unless said.
+    pub step: Option<toml::Value>,
+    /// The least new number; the range's unless said.
+    pub least: Option<toml::Value>,
+    /// The greatest new number; the range's unless said.
+    pub most: Option<toml::Value>,
+    /// The new categories; all unless said.
+    pub to: Option<Vec<String>>,
+}
+
+/// Which way a value may change.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Direction {
+    /// Either way.
+    #[default]
+    Any,
+    /// To greater numbers, or to true.
+    Up,
+    /// To smaller numbers, or to false.
+    Down,
 }
 
 /// `[fields.NAME] reason`

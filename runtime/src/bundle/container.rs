@@ -43,10 +43,17 @@ pub mod features {
     pub const TABLES: u64 = 1 << 3;
     /// A model with several inputs or outputs, blends, and probabilities beside the score's.
     pub const OUTPUTS: u64 = 1 << 4;
+    /// Decision tables, and the amounts that they look at, in the policy.
+    pub const POLICY: u64 = 1 << 5;
 }
 
 /// Feature bits that this runtime knows. A bundle that requires any other is refused.
 pub const KNOWN_FEATURES: u64 = features::LINES
+    | if cfg!(feature = "casework") {
+        features::POLICY
+    } else {
+        0
+    }
     | if cfg!(feature = "trees") {
         features::TREES
     } else {
@@ -126,8 +133,10 @@ impl SectionKind {
     pub const CARD: Self = Self(*b"CARD");
     /// Provenance, JSON; ancillary.
     pub const PROVENANCE: Self = Self(*b"PROV");
+    /// The histogram of the training part ([`Histogram`](crate::watch::Histogram)); ancillary.
+    pub const HISTOGRAM: Self = Self(*b"HIST");
 
-    const KNOWN: [Self; 12] = [
+    const KNOWN: [Self; 13] = [
         Self::META,
         Self::SCHEMA,
         Self::TRANSFORMS,
@@ -140,6 +149,7 @@ impl SectionKind {
         Self::KNOWN_ANSWERS,
         Self::CARD,
         Self::PROVENANCE,
+        Self::HISTOGRAM,
     ];
 }
 

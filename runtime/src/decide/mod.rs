@@ -3,14 +3,30 @@
 #![forbid(unsafe_code)]
 
 pub(crate) mod contribution;
+#[cfg(feature = "casework")]
+mod notice;
 mod outputs;
+#[cfg(feature = "casework")]
+mod overrides;
 mod policy;
 mod reason;
 mod record;
 mod scale;
 
+#[cfg(feature = "casework")]
+pub use notice::{Notice, built_in, notice_keys};
 pub use outputs::{Blend, MAX_MEMBERS, MAX_OTHERS, Member, Other, Others};
+#[cfg(feature = "casework")]
+pub use overrides::{MAX_STAFF_ID_BYTES, OVERRIDE_VERSION, Override};
+pub(crate) use policy::Facts;
+#[cfg(feature = "casework")]
+pub use policy::{
+    AnnualRate, Cell, ColumnKind, HitPolicy, MAX_TABLE_RULES, MAX_TABLES, MAX_TERM, MAX_TERMS,
+    MAX_VALUES, OutputColumn, PolicyValue, Rounding, Rule, Source, Table,
+};
 pub use policy::{Condition, KnockOut, MAX_RULES, Outcome, Policy, Test};
+#[cfg(feature = "casework")]
+pub use policy::{Term, Tried};
 pub use reason::{MAX_REASONS, Reason, Reasons, SystemReason};
 #[cfg(feature = "tables")]
 pub use record::RECORD_VERSION_TABLES;
@@ -19,6 +35,8 @@ pub use record::{
     MAX_RECORD_BYTES, RECORD_VERSION, Record, RecordDecision, RecordExplanation, RecordValue,
     reference_record,
 };
+#[cfg(feature = "casework")]
+pub use record::{RECORD_VERSION_ADDITIONS, RecordAdditions, RecordTrace};
 pub use scale::{
     Calibration, LOG_ODDS_ONE, MAX_LOG_ODDS, OutputKind, POINT, ScoreScale, probability_ppm,
     round_points,
@@ -190,6 +208,9 @@ impl Flags {
     #[cfg(feature = "tables")]
     pub const TRUNCATED: Self = Self(128);
 
+    /// Those that only a person may decide with.
+    pub const PERSON: [Self; 3] = [Self::AUTOMATION_REFUSED, Self::EXPIRED, Self::NOT_YET_VALID];
+
     const NAMES: &'static [(Self, &'static str)] = &[
         (Self::MISSING, "missing"),
         (Self::OUT_OF_RANGE, "out_of_range"),
@@ -259,7 +280,7 @@ pub struct Decision {
     pub unlisted: FieldSet,
     /// Fields whose policy referred the application.
     pub referred: FieldSet,
-    /// The knock-out rules that fired, one bit each in the policy's order.
+    /// The rules that fired, one bit each in the order of [`Policy::codes`].
     pub fired: u64,
     /// The bundle that decided.
     pub bundle_id: [u8; 32],

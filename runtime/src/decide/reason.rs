@@ -43,7 +43,7 @@ impl SystemReason {
 pub enum Reason {
     /// The envelope or the bundle's dates, or a field's policy (with the field's index).
     System(SystemReason, Option<u16>),
-    /// A knock-out rule fired: its index in the policy.
+    /// A rule fired: its index among [`Policy::codes`].
     Rule(u16),
     /// A field pulled the score down: its index, and by how many points (negative).
     Field(u16, i32),
@@ -62,20 +62,35 @@ impl Reasons {
         }
     }
 
+    /// Adds the reasons of the fields that have a key, the least key first: each time the least above
+    /// the last one served, so that there is no list and nothing is allocated.
+    fn push_ranked(
+        &mut self,
+        fields: usize,
+        key: &dyn Fn(usize) -> Option<(i32, u16)>,
+        reason: &dyn Fn(u16) -> Reason,
+    ) {
+        let mut last = None;
+        for _ in 0..MAX_REASONS {
+            let keys = (0..fields).filter_map(|at| Some((key(at)?, at as u16)));
+            let Some((key, at)) = keys.filter(|(key, _)| Some(*key) > last).min() else {
+                break;
+            };
+            last = Some(key);
+            self.push(reason(at));
+        }
+    }
+
     /// The reasons, in order.
     pub fn iter(&self) -> impl Iterator<Item = Reason> + '_ {
         self.list.iter().flatten().copied()
     }
 
     /// What a person must decide first, then the rules that fired in the policy's order, then the
-    /// fields that pulled the score down, the most first, ties by reason code.
-    pub(crate) fn of(
-        decision: &Decision,
-        schema: &Schema,
-        policy: &Policy,
-        fields: &[i32],
-        ranks: &[u16],
-    ) -> Self {
+    /// fields that refer, by reason code, then those that pulled the score down, the most first, ties
+    /// by reason code. `ranks` are the places of the fields' codes in order: in what order the schema
+    /// has the fields says nothing.
+    pub(crate) fn of(decision: &Decision, fields: &[i32], ranks: &[u16]) -> Self {
         let mut reasons = Self::default();
         let system = [
             (Flags::AUTOMATION_REFUSED, SystemReason::AutomationRefused),
@@ -87,33 +102,24 @@ impl Reasons {
                 reasons.push(Reason::System(reason, None));
             }
         }
-        for index in 0..policy.knock_outs.len().min(64) {
-            if decision.fired >> index & 1 == 1 {
-                reasons.push(Reason::Rule(index as u16));
-            }
+        for index in (0..64).filter(|index| decision.fired >> index & 1 == 1) {
+            reasons.push(Reason::Rule(index));
         }
-        for index in (0..schema.fields().len()).filter(|&i| decision.referred.contains(i)) {
-            let reason = if decision.out_of_range.contains(index) {
+        let referred = |at: usize| decision.referred.contains(at).then_some((0, ranks[at]));
+        reasons.push_ranked(fields.len(), &referred, &|at| {
+            let reason = if decision.out_of_range.contains(usize::from(at)) {
                 SystemReason::ValueOutOfRange
-            } else if decision.unlisted.contains(index) {
+            } else if decision.unlisted.contains(usize::from(at)) {
                 SystemReason::ValueUnlisted
             } else {
                 SystemReason::ValueMissing
             };
-            reasons.push(Reason::System(reason, Some(index as u16)));
-        }
-        // Selects the least key above the last one served: no list, no allocation.
-        let key = |index: usize| (fields[index], ranks[index]);
-        let mut last = (i32::MIN, 0);
-        let mut first = true;
-        for _ in 0..MAX_REASONS {
-            let next = (0..fields.len())
-                .filter(|&i| fields[i] < 0 && (first || key(i) > last))
-                .min_by_key(|&i| key(i));
-            let Some(index) = next else { break };
-            (last, first) = (key(index), false);
-            reasons.push(Reason::Field(index as u16, fields[index]));
-        }
+            Reason::System(reason, Some(at))
+        });
+        let lowers = |at: usize| (fields[at] < 0).then_some((fields[at], ranks[at]));
+        reasons.push_ranked(fields.len(), &lowers, &|at| {
+            Reason::Field(at, fields[usize::from(at)])
+        });
         reasons
     }
 }
@@ -123,10 +129,7 @@ impl Reason {
     pub fn code<'a>(&self, schema: &'a Schema, policy: &'a Policy) -> &'a str {
         match *self {
             Self::System(reason, _) => reason.code(),
-            Self::Rule(at) => policy
-                .knock_outs
-                .get(usize::from(at))
-                .map_or("", |rule| &rule.code),
+            Self::Rule(at) => policy.codes().nth(at.into()).unwrap_or_default(),
             Self::Field(at, _) => schema
                 .fields()
                 .get(usize::from(at))

@@ -4,6 +4,8 @@
 use minicbor::Encoder;
 
 use crate::bundle::cbor::{self, Read, Reader, major};
+#[cfg(feature = "casework")]
+use crate::decide::policy::{Facts, Numbers};
 use crate::decide::{Decision, Flags, Other, Outcome, Policy, Reasons};
 use crate::error::{Error, ErrorKind, Result};
 use crate::explain::Explanation;
@@ -14,6 +16,10 @@ pub const RECORD_VERSION: u32 = 1;
 /// The version where the schema has tables, tensors or lists of words.
 #[cfg(feature = "tables")]
 pub const RECORD_VERSION_TABLES: u32 = 2;
+
+/// The version where something is added behind the explanation: terms and the trace of tables.
+#[cfg(feature = "casework")]
+pub const RECORD_VERSION_ADDITIONS: u32 = 3;
 
 /// Records are never longer.
 pub const MAX_RECORD_BYTES: usize = 2 << 20;
@@ -35,6 +41,9 @@ pub struct Record<S = String> {
     pub decision: RecordDecision<S>,
     /// Contributions and reasons, where they were asked for.
     pub explanation: Option<RecordExplanation<S>>,
+    /// What the policy's tables said; none where there are no tables.
+    #[cfg(feature = "casework")]
+    pub additions: Option<RecordAdditions<S>>,
 }
 
 impl<S> std::fmt::Debug for Record<S> {
@@ -91,14 +100,44 @@ pub struct RecordExplanation<S = String> {
     pub reasons: Vec<S>,
 }
 
+/// What stands behind a record's explanation.
+#[cfg(feature = "casework")]
+#[derive(Clone, PartialEq, Eq)]
+pub struct RecordAdditions<S = String> {
+    /// Amounts and tiers by name: a number in the value's units, or a word.
+    pub terms: Vec<(S, Option<RecordValue<S>>)>,
+    /// What the tables saw and which of their rules held, where the decision was explained.
+    pub trace: Option<RecordTrace<S>>,
+}
+
+/// What a policy's tables saw, and which of their rules held.
+#[cfg(feature = "casework")]
+#[derive(Clone, PartialEq, Eq)]
+pub struct RecordTrace<S = String> {
+    /// The policy's values by name.
+    pub values: Vec<(S, Option<i64>)>,
+    /// For each table, by name, the rules that held, numbered from 1.
+    pub hits: Vec<(S, Vec<u16>)>,
+}
+
+#[cfg(feature = "casework")]
+impl<S> std::fmt::Debug for RecordAdditions<S> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("RecordAdditions(values not shown)")
+    }
+}
+
+#[cfg(feature = "casework")]
+impl<S> std::fmt::Debug for RecordTrace<S> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("RecordTrace(values not shown)")
+    }
+}
+
 /// The record that stands for a reference applicant: values without a decision.
 pub fn reference_record(application: &Application) -> Vec<u8> {
     let decision = Explanation::empty([0; 32]).decision;
-    let policy = Policy {
-        approve_from: 0,
-        refer_from: 0,
-        knock_outs: Vec::new(),
-    };
+    let policy = Policy::new(0, 0, Vec::new());
     let mut out = Vec::new();
     encode_record(application, &decision, None, &policy, &[], &mut out);
     out
@@ -145,12 +184,17 @@ fn write(
     others: &[Other],
 ) -> Encoding {
     let schema = &application.schema;
+    let additions = policy.features() != 0;
     let version = match schema.features() {
+        #[cfg(feature = "casework")]
+        _ if additions => RECORD_VERSION_ADDITIONS,
         #[cfg(feature = "tables")]
         crate::bundle::container::features::TABLES => RECORD_VERSION_TABLES,
         _ => RECORD_VERSION,
     };
-    e.array(8)?.u32(version)?.bytes(&decision.bundle_id)?;
+    e.array(8 + u64::from(additions))?
+        .u32(version)?
+        .bytes(&decision.bundle_id)?;
     e.str(&application.id)?
         .i32(application.as_of.days())?
         .bool(application.automation)?;
@@ -169,11 +213,9 @@ fn write(
         .i32(decision.score)?
         .u32(decision.probability_ppm)?;
     e.encode(decision.outcome)?.u32(decision.flags.bits())?;
-    e.array(u64::from(decision.fired.count_ones()))?;
-    for (index, rule) in policy.knock_outs.iter().enumerate() {
-        if decision.fired >> index & 1 == 1 {
-            e.str(&rule.code)?;
-        }
+    e.array(policy.fired_codes(decision.fired).count() as u64)?;
+    for code in policy.fired_codes(decision.fired) {
+        e.str(code)?;
     }
     if !others.is_empty() {
         e.map(others.len() as u64)?;
@@ -181,6 +223,23 @@ fn write(
             e.str(&other.name)?.u32(ppm)?;
         }
     }
+    #[cfg(feature = "casework")]
+    let traced = explained.is_some();
+    write_explanation(e, schema, policy, explained)?;
+    #[cfg(feature = "casework")]
+    if additions {
+        let numbers = policy.numbers(Facts::of(application, decision));
+        write_additions(e, policy, &numbers, traced)?;
+    }
+    Ok(())
+}
+
+fn write_explanation(
+    e: &mut Encoder<&mut Vec<u8>>,
+    schema: &Schema,
+    policy: &Policy,
+    explained: Option<Explained<'_>>,
+) -> Encoding {
     let Some(explained) = explained else {
         e.null()?;
         return Ok(());
@@ -198,6 +257,44 @@ fn write(
     e.array(explained.reasons.iter().count() as u64)?;
     for reason in explained.reasons.iter() {
         e.str(reason.code(schema, policy))?;
+    }
+    Ok(())
+}
+
+/// A map of what there is: 0 terms, 1 the trace.
+#[cfg(feature = "casework")]
+fn write_additions(
+    e: &mut Encoder<&mut Vec<u8>>,
+    policy: &Policy,
+    numbers: &Numbers,
+    traced: bool,
+) -> Encoding {
+    e.map(1 + u64::from(traced))?.u8(0)?;
+    e.map(policy.terms.len() as u64)?;
+    for &at in &policy.terms {
+        let at = usize::from(at);
+        let value = &policy.values[at];
+        e.str(&value.name)?;
+        match (numbers[at], policy.word(&value.source, numbers[at])) {
+            (_, Some(word)) => e.str(word)?,
+            (Some(number), None) => e.i64(number)?,
+            (None, None) => e.null()?,
+        };
+    }
+    if !traced {
+        return Ok(());
+    }
+    e.u8(1)?.array(2)?.map(policy.values.len() as u64)?;
+    for (value, number) in policy.values.iter().zip(numbers) {
+        e.str(&value.name)?.encode(number)?;
+    }
+    e.map(policy.tables.len() as u64)?;
+    for table in &policy.tables {
+        let hits = table.hits(numbers);
+        e.str(&table.name)?.array(hits.count().into())?;
+        for rule in (0..table.rules.len()).filter(|&rule| hits.contains(rule)) {
+            e.u64(rule as u64 + 1)?;
+        }
     }
     Ok(())
 }
@@ -275,12 +372,17 @@ fn bad(expected: String) -> Error {
 }
 
 fn read<'b, S: From<&'b str>>(from: &mut Reader<'b>) -> Option<Record<S>> {
-    from.tuple(8)?;
-    match u32::read(from)? {
-        RECORD_VERSION => {}
+    let parts = from.head(major::ARRAY)?;
+    let additions = match u32::read(from)? {
+        RECORD_VERSION => false,
         #[cfg(feature = "tables")]
-        RECORD_VERSION_TABLES => {}
+        RECORD_VERSION_TABLES => false,
+        #[cfg(feature = "casework")]
+        RECORD_VERSION_ADDITIONS => true,
         _ => return None,
+    };
+    if parts != 8 + u64::from(additions) {
+        return None;
     }
     let bundle_id = from.string(major::BYTES)?.try_into().ok()?;
     let id = word(from)?;
@@ -319,6 +421,11 @@ fn read<'b, S: From<&'b str>>(from: &mut Reader<'b>) -> Option<Record<S>> {
             reasons: words(from)?,
         })
     };
+    #[cfg(feature = "casework")]
+    let additions = match additions {
+        true => Some(read_additions(from)?),
+        false => None,
+    };
     Some(Record {
         bundle_id,
         id,
@@ -327,7 +434,37 @@ fn read<'b, S: From<&'b str>>(from: &mut Reader<'b>) -> Option<Record<S>> {
         values,
         decision,
         explanation,
+        #[cfg(feature = "casework")]
+        additions,
     })
+}
+
+#[cfg(feature = "casework")]
+fn read_additions<'b, S: From<&'b str>>(from: &mut Reader<'b>) -> Option<RecordAdditions<S>> {
+    let some = |from: &mut Reader<'b>| match from.null() {
+        true => Some(None),
+        false => value(from).map(Some),
+    };
+    let rules = |from: &mut Reader<'b>| {
+        let count = from.head(major::ARRAY)?;
+        (0..count).map(|_| u16::read(from)).collect()
+    };
+    let count = from.head(major::MAP)?;
+    (u64::read(from)? == 0).then_some(())?;
+    let terms = pairs(from, some)?;
+    let trace = match count {
+        1 => None,
+        2 => {
+            (u64::read(from)? == 1).then_some(())?;
+            from.tuple(2)?;
+            Some(RecordTrace {
+                values: pairs(from, Option::read)?,
+                hits: pairs(from, rules)?,
+            })
+        }
+        _ => return None,
+    };
+    Some(RecordAdditions { terms, trace })
 }
 
 fn word<'b, S: From<&'b str>>(from: &mut Reader<'b>) -> Option<S> {

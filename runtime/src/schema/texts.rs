@@ -1,7 +1,8 @@
 //! TEXT: every word that people read, per BCP-47 language, found by a stable key.
 //!
 //! Keys: `field.NAME.label`, `field.NAME.help`, `field.NAME.reason`, `field.NAME.category.CODE`,
-//! `group.NAME.label`, `rule.CODE`, `system.CODE`, `product.name`, `product.purpose`.
+//! `group.NAME.label`, `rule.CODE`, `override.CODE`, `system.CODE`, `product.name`, `product.purpose`,
+//! `texts.version`, and those of [`Notice`](crate::Notice).
 
 use std::sync::OnceLock;
 

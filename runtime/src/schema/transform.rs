@@ -494,16 +494,10 @@ impl Transforms {
         }
         let mut groups: Vec<u16> = fields.iter().map(|f| f.group).collect();
         for (index, column) in parts.columns.iter().enumerate() {
-            let operands: &[u16] = match column {
-                Column::Ratio(a, b) | Column::Difference(a, b) | Column::Share(a, b, _) => {
-                    &[*a, *b]
-                }
-                Column::Sum(all) | Column::Norm(_, all) => all,
-                Column::Made(source, _) => &[*source],
-            };
-            let mut of: Vec<Option<u16>> = operands
-                .iter()
-                .map(|&at| groups.get(usize::from(at)).copied())
+            let mut of: Vec<Option<u16>> = column
+                .operands()
+                .into_iter()
+                .map(|at| groups.get(usize::from(at)).copied())
                 .collect();
             of.dedup();
             let [Some(group)] = of[..] else {
@@ -770,6 +764,15 @@ impl Transforms {
 }
 
 impl Column {
+    /// What it reads: fields, or behind them earlier columns.
+    pub fn operands(&self) -> Vec<u16> {
+        match self {
+            Self::Ratio(a, b) | Self::Difference(a, b) | Self::Share(a, b, _) => vec![*a, *b],
+            Self::Sum(all) | Self::Norm(_, all) => all.clone(),
+            Self::Made(source, _) => vec![*source],
+        }
+    }
+
     fn value(&self, at: impl Fn(u16) -> f64) -> f64 {
         match self {
             Self::Ratio(_, b) if at(*b) == 0.0 => f64::NAN,
@@ -1123,6 +1126,7 @@ mod tests {
             changeable: false,
             reason_code: "R".to_owned(),
             group: 0,
+            change: None,
         };
         let sound = |operations: Vec<Operation>| chain(operations).is_sound(Some(&word));
         let lookup = |count: usize| Operation::Lookup {

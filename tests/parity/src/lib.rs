@@ -199,6 +199,45 @@ impl<'a> Parity<'a> {
     }
 }
 
+impl Parity<'_> {
+    /// The digest over the alternatives to the first `count` decisions: for each application its id, a line
+    /// end, and for each alternative its changes (`income=120`, with a comma between two), outcome, score and
+    /// probability in parts per million, with blanks between them and a line end; errors by their code and a
+    /// line end.
+    ///
+    /// # Errors
+    /// Where a cell is not of its field's type.
+    pub fn alternatives(&self, count: usize) -> Result<String> {
+        let day = self.scorer.reference()?.0.as_of();
+        let mut application = self.scorer.application("", day);
+        let schema = self.scorer.schema();
+        let mut hash = Sha256::new();
+        for index in 0..count {
+            self.application(index, &mut application)?;
+            let all = match self.scorer.alternatives(&application) {
+                Ok(all) => all.found,
+                Err(error) => {
+                    hash.update(format!("{}\n", error.code()));
+                    continue;
+                }
+            };
+            hash.update(format!("{}\n", application.id()));
+            for alternative in all {
+                for (at, change) in alternative.changes.iter().enumerate() {
+                    let field = usize::from(change.field);
+                    let text = schema.text_of(field, change.value)?;
+                    let comma = if at > 0 { "," } else { "" };
+                    hash.update(format!("{comma}{}={text}", schema.field_at(field)?.name));
+                }
+                let decision = alternative.decision;
+                let (outcome, score) = (decision.outcome, decision.score);
+                hash.update(format!(" {outcome} {score} {}\n", decision.probability_ppm));
+            }
+        }
+        Ok(hex(&hash.finalize().into()))
+    }
+}
+
 /// How many applications [`Parity::decide`] decides on in turn.
 pub const SAMPLE: usize = 32;
 
@@ -240,12 +279,13 @@ pub struct Marks {
     pub plain: Vec<usize>,
     /// Decisions with contributions, rising.
     pub explained: Vec<usize>,
-    /// Layers, forests, and tensor steps of each kind.
+    /// Layers, forests, and tensor steps of each kind; and applications with what would change their decisions.
     pub kernels: Vec<usize>,
 }
 
 /// What a run prints: a line for each mark, `plain 10000 <digest>`, `explained 100 <digest>`,
-/// `kernels 200 <digest>` or, as many, `forests 200 <digest>` and `tensors 200 <digest>`.
+/// `kernels 200 <digest>` or, as many, `forests 200 <digest>`, `tensors 200 <digest>` and
+/// `alternatives 200 <digest>`.
 ///
 /// # Errors
 /// As [`Parity::digests`].
@@ -267,6 +307,8 @@ pub fn report(parity: &Parity<'_>, marks: &Marks) -> Result<String> {
         out.push_str(&format!("forests {mark} {digest}\n"));
         let digest = hex(&tensors::digest(&parity.path, mark));
         out.push_str(&format!("tensors {mark} {digest}\n"));
+        let digest = parity.alternatives(mark)?;
+        out.push_str(&format!("alternatives {mark} {digest}\n"));
     }
     Ok(out)
 }

@@ -3,6 +3,7 @@
 use fieldscore_models::keys::Signing;
 use fieldscore_models::{Fault, recipe};
 use fieldscore_runtime::decide::Test;
+use fieldscore_runtime::schema::{Direction, Leeway};
 use fieldscore_runtime::{Date, Scorer};
 use fieldscore_tests::onnx::Onnx;
 use fieldscore_tests::project::{Project, RECIPE, data, model};
@@ -108,6 +109,92 @@ fn dates_stand_in_ranges_and_rules_as_toml_writes_them() {
 }
 
 #[test]
+fn how_far_a_field_changes_is_in_the_bundle() {
+    let (_folder, project) = project();
+    project.change(
+        "range = [0, 100]\n",
+        "range = [0, 100]\nchange = { direction = \"up\", step = 5, most = 50 }\n",
+    );
+    project.change(
+        "range = [0, 1]\n",
+        "range = [0, 1]\nchange = { step = 0.1 }\n",
+    );
+    project.change(
+        "changeable = false\nlabel = { en = \"Home\" }",
+        "changeable = true\nchange = { to = [\"rent\"] }\nlabel = { en = \"Home\" }",
+    );
+    let bundle = project.build().unwrap().bundle.expect("gates hold");
+    let scorer = Scorer::open(bundle, &[Signing::development().public()]).unwrap();
+    let change = |name: &str| {
+        let at = scorer.schema().index_of(name).unwrap();
+        scorer.schema().fields()[at].change.clone().unwrap()
+    };
+    let any = Leeway {
+        direction: Direction::Any,
+        step: 1,
+        range: None,
+        codes: None,
+    };
+    let up = Leeway {
+        direction: Direction::Up,
+        step: 5,
+        range: Some((0, 50)),
+        ..any.clone()
+    };
+    assert_eq!(change("a"), up);
+    assert_eq!(
+        change("b"),
+        Leeway {
+            step: 10,
+            ..any.clone()
+        }
+    );
+    let codes = Some(vec![1]);
+    assert_eq!(change("home"), Leeway { codes, ..any });
+    let wrong = |range: &'static str, change: &'static str, key: &str| {
+        let change = format!("{range}\nchange = {{ {change} }}\n");
+        says(|p| p.change(&format!("{range}\n"), &change), &[key]);
+    };
+    for (change, key) in [
+        ("step = 0", "fields.a.change.step"),
+        ("step = -2", "fields.a.change.step"),
+        ("least = -1", "fields.a.change"),
+        ("most = 101", "fields.a.change"),
+        ("least = 9, most = 8", "fields.a.change"),
+        ("to = [\"own\"]", "fields.a.change.to"),
+        ("direction = \"left\"", "fields.a.change.direction"),
+        ("steps = 2", "fields.a.change"),
+    ] {
+        wrong("range = [0, 100]", change, key);
+    }
+    let home = |change: &'static str, key: &str| {
+        let text =
+            format!("changeable = true\nchange = {{ {change} }}\nlabel = {{ en = \"Home\" }}");
+        says(
+            |p| p.change("changeable = false\nlabel = { en = \"Home\" }", &text),
+            &[key],
+        );
+    };
+    for (change, key) in [
+        ("to = []", "fields.home.change.to"),
+        ("to = [\"boat\"]", "fields.home.change.to"),
+        ("direction = \"up\"", "fields.home.change.direction"),
+        ("step = 1", "fields.home.change"),
+    ] {
+        home(change, key);
+    }
+    says(
+        |p| {
+            p.change(
+                "changeable = true\nlabel = { en = \"A\" }",
+                "changeable = false\nchange = { step = 2 }\nlabel = { en = \"A\" }",
+            )
+        },
+        &["fields.a.change", "changeable = true"],
+    );
+}
+
+#[test]
 fn a_missing_key_is_named() {
     says(
         |p| p.change("floor = 300\n", ""),
@@ -199,13 +286,219 @@ fn a_recipe_that_is_not_utf_8_is_refused() {
 }
 
 #[test]
+fn reasons_that_say_nothing_are_refused() {
+    for (text, expected) in [
+        ("b.", "more than the field's label"),
+        ("Score too low!", "more than that the score is low"),
+        (
+            "A COUNTS",
+            "a reason of its own, not that of fields.a.reason.text",
+        ),
+    ] {
+        let spoil = |p: &Project| p.change("\"B counts\"", &format!("{text:?}"));
+        says(
+            spoil,
+            &["fields.b.reason.text.en", expected, "hint: a reason tells"],
+        );
+    }
+    let spoil = |p: &Project| p.change("\"B counts\"", "\"\"");
+    says(
+        spoil,
+        &["fields.b.reason.text.en", "a text in every language"],
+    );
+    let rule = |code: &str, text: &str| {
+        format!(
+            "[[policy.knock_out]]\ncode = \"{code}\"\nwhen = [{{ field = \"a\", above = 90 }}]\n\
+             outcome = \"refer\"\ntext = {{ en = \"{text}\" }}\n\n"
+        )
+    };
+    let two = rule("K1", "A is large") + &rule("K2", "a is large.") + "[features.a]";
+    let spoil = |p: &Project| p.change("[features.a]", &two);
+    says(
+        spoil,
+        &[
+            "policy.knock_out K2, text.en",
+            "not that of policy.knock_out K1",
+        ],
+    );
+}
+
+#[test]
+fn words_for_notices_are_checked() {
+    let add =
+        |text: &'static str| move |p: &Project| p.change("[split]", &format!("{text}\n[split]"));
+    says(
+        add("[notice]\nreview = { zh = \"x\" }"),
+        &["notice.review.zh", "a language of texts.languages"],
+    );
+    says(
+        add("[notice.words]\nheading = { en = \"x\" }"),
+        &["notice.words.heading", "one of application, basis, date"],
+    );
+    says(add("[notice]\nlender = \"x\""), &["notice.lender"]);
+    let version = |p: &Project| {
+        p.change(
+            "languages = [\"en\"]",
+            "languages = [\"en\"]\nversion = \"\"",
+        )
+    };
+    says(version, &["texts.version", "1 to 64 bytes"]);
+    let one = "[[policy.override_reason]]\ncode = \"O1\"\ntext = { en = \"x\" }\n";
+    let twice = |p: &Project| p.change("[features.a]", &format!("{one}{one}\n[features.a]"));
+    says(
+        twice,
+        &["policy.override_reason O1, code", "each code once"],
+    );
+}
+
+#[test]
+fn words_for_notices_reach_the_bundle() {
+    let (_folder, project) = project();
+    project.change(
+        "languages = [\"en\"]",
+        "languages = [\"en\", \"sw\"]\nversion = \"7\"",
+    );
+    let recipe = std::fs::read_to_string(project.folder().join("recipe.toml")).unwrap();
+    // Every text in both languages.
+    let text = recipe
+        .lines()
+        .map(|line| match line.split_once("{ en = \"") {
+            Some((head, tail)) => {
+                let (words, rest) = tail.split_once('"').unwrap();
+                format!("{head}{{ en = \"{words}\", sw = \"{words}\"{rest}\n")
+            }
+            None => format!("{line}\n"),
+        })
+        .collect::<String>();
+    project.write("recipe.toml", text);
+    project.change(
+        "[split]",
+        "[notice]\nscore = true\nlender = { en = \"Bank\", sw = \"Benki\" }\n\
+         words = { date = { en = \"Day\", sw = \"Siku\" } }\n\n[split]",
+    );
+    project.change(
+        "[features.a]",
+        "[[policy.override_reason]]\ncode = \"O1\"\ntext = { en = \"Seen\", sw = \"Imeonekana\" }\n\n[features.a]",
+    );
+    let bundle = project.build().unwrap().bundle.expect("gates hold");
+    let scorer = Scorer::open(bundle, &[Signing::development().public()]).unwrap();
+    assert_eq!(scorer.override_reasons().collect::<Vec<_>>(), ["O1"]);
+    let text = |key: &str| scorer.texts().text(key, "sw").map(str::to_owned);
+    for (key, expected) in [
+        ("notice.lender", "Benki"),
+        ("notice.word.date", "Siku"),
+        ("notice.score", "Score"),
+        ("texts.version", "7"),
+        ("override.O1", "Imeonekana"),
+    ] {
+        assert_eq!(text(key).as_deref(), Some(expected), "{key}");
+    }
+    assert_eq!(text("notice.review"), None);
+}
+
+#[test]
+fn protected_fields_are_no_features_without_a_justification() {
+    let protect = |p: &Project| p.change("[fields.b]", "[fields.b]\nprotected = true");
+    says(
+        protect,
+        &[
+            "fields.b.protected",
+            "but feature b reads it",
+            "justification = { en =",
+        ],
+    );
+    // Through a column, and by a rule.
+    let through = |p: &Project| {
+        p.change(
+            "[features.b]\nfrom = \"b\"",
+            "[columns.both]\nsum = [\"a\", \"b\"]\n[features.b]\nfrom = \"both\"",
+        );
+        p.change("[fields.a]", "[fields.a]\nprotected = true");
+        p.change(
+            "[features.a]",
+            "[[policy.knock_out]]\ncode = \"K1\"\nwhen = [{ field = \"a\", above = 90 }]\n\
+             outcome = \"refer\"\ntext = { en = \"A is large\" }\n\n[features.a]",
+        );
+    };
+    says(
+        through,
+        &[
+            "fields.a.protected",
+            "but features a, b read and rule K1 tests it",
+        ],
+    );
+    let todo = |p: &Project| {
+        let words = "[fields.b]\nprotected = true\njustification = { en = \"TODO why\" }";
+        p.change("[fields.b]", words);
+    };
+    says(todo, &["fields.b.protected"]);
+    let stray = |p: &Project| {
+        p.change(
+            "[fields.b]",
+            "[fields.b]\njustification = { en = \"Because\" }",
+        );
+    };
+    says(
+        stray,
+        &["fields.b.justification", "protected = true beside it"],
+    );
+}
+
+#[test]
+fn justifications_reach_the_card() {
+    let (_folder, project) = project();
+    let words =
+        "[fields.b]\nprotected = true\njustification = { en = \"The law of 1999 asks for it\" }";
+    project.change("[fields.b]", words);
+    let built = project.build().unwrap();
+    assert!(built.summary.protection_unstated.is_empty());
+    let bundle = built.bundle.expect("gates hold");
+    let scorer = Scorer::open(bundle, &[Signing::development().public()]).unwrap();
+    let card = scorer.section(fieldscore_runtime::bundle::container::SectionKind::CARD);
+    let card: serde_json::Value = serde_json::from_slice(card.unwrap()).unwrap();
+    let expected = serde_json::json!([{
+        "field": "b", "features": ["b"], "rules": [],
+        "justification": { "en": "The law of 1999 asks for it" },
+    }]);
+    assert_eq!(card["protected"], expected);
+}
+
+#[test]
+fn a_protected_field_that_nothing_reads_needs_no_justification() {
+    let (_folder, project) = project();
+    project.change(
+        "fields = [\"home\"]",
+        "fields = [\"home\", \"sex\", \"age\"]",
+    );
+    let field = |name: &str, code: &str, protected: &str| {
+        format!(
+            "[fields.{name}]\ntype = \"category\"\nsensitivity = \"special\"\n{protected}changeable = false\n\
+             label = {{ en = \"{name}\" }}\nreason = {{ code = \"{code}\", text = {{ en = \"not used, {name}\" }} }}\n\
+             [fields.{name}.categories]\nx = {{ en = \"x\" }}\n\n"
+        )
+    };
+    let fields =
+        field("sex", "R8", "protected = true\n") + &field("age", "R9", "") + "[fields.home]";
+    project.change("[fields.home]", &fields);
+    let data = data(600);
+    let lines = data.lines().enumerate();
+    let lines =
+        lines.map(|(at, line)| format!("{line},{}\n", if at == 0 { "sex,age" } else { "x,x" }));
+    project.write("data.csv", lines.collect::<String>());
+    let built = project.build().unwrap();
+    assert_eq!(built.summary.protected[0].field, "sex");
+    assert_eq!(built.summary.protection_unstated, ["age"]);
+    assert!(built.bundle.is_some());
+}
+
+#[test]
 fn a_label_or_group_as_a_field_is_refused() {
     let field = |name: &str| {
         RECIPE.replace(
             "fields = [\"a\", \"b\"]",
             &format!("fields = [\"a\", \"b\", \"{name}\"]"),
         ) + &format!(
-            "\n[fields.{name}]\ntype = \"text\"\nbuckets = 4\nsensitivity = \"special\"\nchangeable = false\nlabel = {{ en = \"x\" }}\nreason = {{ code = \"R9\", text = {{ en = \"x\" }} }}\n"
+            "\n[fields.{name}]\ntype = \"text\"\nbuckets = 4\nsensitivity = \"special\"\nchangeable = false\nlabel = {{ en = \"x\" }}\nreason = {{ code = \"R9\", text = {{ en = \"x counts\" }} }}\n"
         )
     };
     for name in ["status", "region"] {

@@ -25,7 +25,7 @@ async function serviceWorker() {
     const path = join(entry.parentPath, entry.name);
     const name = relative(out, path).split(sep).join('/');
     // The modules as JavaScript are for hosts where files cannot be had; a page that is kept has them.
-    if (name === 'sw.js' || /inline-(simd128|scalar)/.test(name)) continue;
+    if (name === 'sw.js' || /inline-(agent-)?(simd128|scalar)/.test(name)) continue;
     files.push(name);
   }
   files.sort();

@@ -1,5 +1,5 @@
 /** `<fieldscore-form>`: a form built from a signed bundle, which decides where the person is. */
-import type { Explanation, Field } from 'fieldscore';
+import type { Alternative, Explanation, Field, Notice as DecisionNotice, Override } from 'fieldscore';
 import { LitElement, html, nothing, type PropertyDeclarations, type TemplateResult } from 'lit';
 import { keyed } from 'lit/directives/keyed.js';
 import { Engine } from './engine.js';
@@ -15,7 +15,9 @@ import { Records, STAFF_DRAFTS, type Draft, type Entry, type Saved } from './sto
 import { Vault } from './store/vault.js';
 import { styles } from './styles.js';
 import { lastCallView, startView } from './view/kiosk.js';
+import { noticeView } from './view/notice.js';
 import { noticesView, type Notice } from './view/notices.js';
+import { overrideView } from './view/override.js';
 import { questionsView } from './view/questions.js';
 import { resultView } from './view/result.js';
 import { staffView } from './view/staff.js';
@@ -51,6 +53,11 @@ export interface ErrorDetail {
 type Kept = 'saved' | 'file' | 'nowhere';
 /** A decision that is yet to be counted. */
 type Unnumbered = Omit<Saved, 'decision'>;
+/** A decision, and what would change it. */
+interface As {
+  explanation: Explanation;
+  alternatives: readonly Alternative[];
+}
 
 const HOUR = 3_600_000;
 const STAFF_IDLE = 15 * 60;
@@ -94,6 +101,8 @@ export class FieldscoreForm extends LitElement {
   private engine: Engine | undefined;
   private vault: Vault | undefined;
   private records: Records | undefined;
+  /** The notice that was made last: it costs an explanation. */
+  private noticed: { record: Uint8Array; tag: string; notice: DecisionNotice | undefined } | undefined;
   private passphrases: Passphrases | undefined;
   private fatal: Fault | undefined;
   private notices: Notice[] = [];
@@ -108,7 +117,7 @@ export class FieldscoreForm extends LitElement {
   private consent = false;
   private left = new Set<string>();
   private live: Explanation | undefined;
-  private decided: { explanation: Explanation; decision: number; kept: Kept } | undefined;
+  private decided: (As & { decision: number; kept: Kept }) | undefined;
   private tried = false;
   private busy = false;
   private said = '';
@@ -425,10 +434,12 @@ export class FieldscoreForm extends LitElement {
     let instead: (() => void) | undefined;
     try {
       const explanation = this.engine.scorer.explain(application);
+      const alternatives = this.engine.scorer.alternatives(application);
       const saved = this.saved(application, explanation);
-      instead = () => void this.keepInFile(saved, explanation);
+      const as = { explanation, alternatives };
+      instead = () => void this.keepInFile(saved, as);
       const decision = await this.keep(saved, explanation);
-      await this.decidedAs(saved, explanation, decision ?? 1, decision === undefined ? 'nowhere' : 'saved');
+      await this.decidedAs(saved, as, decision ?? 1, decision === undefined ? 'nowhere' : 'saved');
     } catch (error) {
       const fault = faultOf(error);
       // A kiosk gives nothing away, and what is not decided cannot be kept.
@@ -444,8 +455,9 @@ export class FieldscoreForm extends LitElement {
   }
 
   /** Shows and tells a decision that is kept as well as it can be. */
-  private async decidedAs({ id, asOf }: Unnumbered, explanation: Explanation, decision: number, kept: Kept): Promise<void> {
-    this.decided = { explanation, decision, kept };
+  private async decidedAs({ id, asOf }: Unnumbered, as: As, decision: number, kept: Kept): Promise<void> {
+    const { explanation } = as;
+    this.decided = { ...as, decision, kept };
     await this.dropDraft();
     this.close('keep');
     const { reasons, ...rest } = explanation;
@@ -458,13 +470,13 @@ export class FieldscoreForm extends LitElement {
   }
 
   /** Where storage is full, a file serves: for the lender's eyes only where its key is known. */
-  private async keepInFile(saved: Unnumbered, explanation: Explanation): Promise<void> {
+  private async keepInFile(saved: Unnumbered, as: As): Promise<void> {
     try {
       const decision = (await this.records?.next(saved.id)) ?? 1;
       const entry = { ...saved, decision, decisions: decision };
       const { name, blob } = await file(this.recipient ? 'age' : 'json', [entry], [], this.recipient);
       download(name, blob);
-      await this.decidedAs(saved, explanation, decision, 'file');
+      await this.decidedAs(saved, as, decision, 'file');
     } catch (error) {
       const fault = error instanceof Fault ? error : new Fault('export.failed', 'storageFailed');
       this.tell({ ...fault, kind: 'bad', closes: true }, fault);
@@ -527,6 +539,7 @@ export class FieldscoreForm extends LitElement {
     this.left = new Set();
     this.live = undefined;
     this.decided = undefined;
+    this.noticed = undefined;
     this.tried = false;
     this.said = '';
     this.close('keep');
@@ -669,6 +682,39 @@ export class FieldscoreForm extends LitElement {
     }
   }
 
+  /** Where staff override what is saved, where the bundle allows it. */
+  private overrides(): TemplateResult | typeof nothing {
+    const scorer = this.engine?.scorer;
+    if (!scorer) return nothing;
+    return overrideView({
+      language: this.language,
+      texts: this.texts,
+      entries: this.entries.filter(({ bundleId }) => bundleId === scorer.info.bundleId),
+      reasons: scorer.overrideReasons(this.language.tag),
+      override: (entry, made) => void this.override(entry, made),
+    });
+  }
+
+  private async override(entry: Entry, made: Omit<Override, 'asOf'>): Promise<void> {
+    if (this.mode !== 'agent' || !this.vault?.isOpen || !this.records || !this.engine) return;
+    const bytes = Uint8Array.from(atob(entry.record), (byte) => byte.charCodeAt(0));
+    let override: Uint8Array;
+    try {
+      override = this.engine.scorer.overrideDecision(bytes, { ...made, asOf: today() });
+    } catch {
+      this.tell({ code: 'override', word: 'overrideRefused', kind: 'warn', closes: true });
+      return;
+    }
+    try {
+      if (!(await this.records.override(entry, base64(override)))) throw new Fault('override.stale', 'storageFailed');
+      this.tell({ code: 'override', word: 'overrideKept', kind: 'info', blanks: { id: entry.id }, closes: true });
+    } catch (error) {
+      const fault = storageFault(error);
+      this.tell({ ...fault, kind: 'bad', closes: true }, fault);
+    }
+    await this.refresh();
+  }
+
   // ---- Telling -------------------------------------------------------------------------------
 
   private tell(notice: Notice, fault?: Fault): void {
@@ -772,6 +818,7 @@ export class FieldscoreForm extends LitElement {
           entries: this.entries,
           drafts: this.drafts,
           canEncrypt: Boolean(this.recipient),
+          override: this.overrides(),
           lock: () => this.lock(),
           open: (what) => this.take(what),
           discard: (draft) => void this.discard(draft),
@@ -824,10 +871,28 @@ export class FieldscoreForm extends LitElement {
       language: this.language,
       texts: this.texts,
       explanation,
+      // Not as one types: who watches them fills in an application to the outcome.
+      alternatives: this.decided?.alternatives ?? [],
       fields: this.fields,
       group: (code) => groups.find((group) => group.code === code)?.label(tag) ?? code,
       probability: this.mode === 'agent',
+      notice: this.decided && this.noticeOf(explanation),
     });
+  }
+
+  /** The notice of a decision, in the language that is shown; none once another bundle decides. */
+  private noticeOf({ record }: Explanation): TemplateResult | undefined {
+    const { tag } = this.language;
+    if (this.noticed?.record !== record || this.noticed.tag !== tag) {
+      this.noticed = { record, tag, notice: undefined };
+      try {
+        this.noticed.notice = this.engine?.scorer.notice(record, tag);
+      } catch (error) {
+        if ((error as { code?: string }).code !== 'application.bundle') throw error;
+      }
+    }
+    const { notice } = this.noticed;
+    return notice && noticeView(this.language, this.applicationId, notice, this.mode !== 'kiosk');
   }
 
   /** The language that the bundle's texts come in. */

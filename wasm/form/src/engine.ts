@@ -1,5 +1,6 @@
 /** The scorer and the bundle it was opened from: fetched, kept by a `BundleStore`, updated. */
-import { BundleStore, init, openBundle, type Scorer } from 'fieldscore';
+import { BundleStore, init, openBundle } from 'fieldscore/agent';
+import type { Scorer } from 'fieldscore';
 import { Fault } from './faults.js';
 import { today } from './fields.js';
 import type { Database } from './store/db.js';

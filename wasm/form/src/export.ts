@@ -27,6 +27,7 @@ export function jsonLines(entries: readonly Exported[]): string {
       reasons: entry.reasons,
       bundle_id: entry.bundleId,
       record: entry.record,
+      ...(entry.overrides && { overrides: entry.overrides }),
     });
   return entries.map((entry) => `${line(entry)}\n`).join('');
 }

@@ -81,6 +81,7 @@ export const styles = css`
   .figures dt { color: var(--soft); font-size: 0.9rem; }
   .figures dd { font-size: 1.25rem; font-weight: 650; font-variant-numeric: tabular-nums; }
   .figures .big { font-size: 2.5rem; line-height: 1.1; letter-spacing: -0.02em; }
+  .lines { white-space: pre-line; }
   .reasons { list-style: decimal; padding-inline-start: 1.4rem; display: grid; gap: 0.3rem; }
   .bars { display: grid; gap: 0.625rem; }
   .bar { display: grid; grid-template-columns: 1fr auto; gap: 0.125rem 0.75rem; }

@@ -37,7 +37,8 @@ async function reload(page) {
 }
 
 async function change(page, present, next, again = next) {
-  if (!(await page.locator('details[open]').count())) await page.locator('summary').click();
+  const saved = page.getByRole('region', { name: 'Saved applications' });
+  if (!(await saved.locator('details[open]').count())) await saved.locator('summary').click();
   await page.locator('#staff-present').fill(present);
   await page.locator('#staff-next').fill(next);
   await page.locator('#staff-next-again').fill(again);

@@ -1,7 +1,7 @@
 // Applicants and kiosks: decided once, drafts, nothing left behind.
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
-import { GOOD, fill, launch, notice, open, outcome, site, submit } from './browser.js';
+import { BAD, GOOD, fill, launch, notice, open, outcome, site, submit } from './browser.js';
 
 let browser, served;
 
@@ -29,6 +29,27 @@ test('an applicant is decided once, on submit', async () => {
   assert.equal(await page.locator('#f-income').count(), 0, 'the answers can no longer be changed');
   assert.deepEqual(page.faults, []);
   await context.close();
+});
+
+test('who is not approved is told what would change it, and it does', async () => {
+  const poor = { ...BAD, records: 'no' };
+  const { context, page } = await visit('apply.html');
+  await fill(page, poor);
+  await submit(page);
+  const list = page.getByRole('list', { name: 'What would change it' });
+  const first = list.locator('[data-alternative]').first();
+  const reached = await first.getAttribute('data-alternative');
+  const changes = await first
+    .locator('[data-change]')
+    .evaluateAll((all) => all.map((one) => [one.dataset.change, one.querySelector('bdi').textContent.match(/[\d,]+/)[0].replaceAll(',', '')]));
+  assert.ok(changes.length > 0);
+  await context.close();
+  const again = await visit('apply.html');
+  await fill(again.page, { ...poor, ...Object.fromEntries(changes) });
+  await submit(again.page);
+  await again.page.locator(`[data-outcome=${reached}]`).waitFor();
+  assert.deepEqual(again.page.faults, []);
+  await again.context.close();
 });
 
 test('what is missing is said in one place that leads to each question', async () => {

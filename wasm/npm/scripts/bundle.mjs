@@ -7,8 +7,8 @@
 import { rolldown } from "rolldown";
 
 const [from, to] = process.argv.slice(2);
-const builds = ["simd128", "scalar", "full-simd128", "full-scalar"];
-const entries = ["index", "inline", "node", "full", "full-inline", "full-node"];
+const builds = ["simd128", "scalar", "agent-simd128", "agent-scalar", "full-simd128", "full-scalar"];
+const entries = ["index", "inline", "node", "agent", "agent-inline", "agent-node", "full", "full-inline", "full-node"];
 for (const build of builds) entries.push(`glue-${build}`, `inline-${build}`);
 
 const bundle = await rolldown({

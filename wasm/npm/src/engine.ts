@@ -24,7 +24,7 @@ export interface InitOptions {
 /** @internal Which families of models an entry's modules run, and where it finds them. */
 export interface Source {
   /** What the modules' names begin with: entries of one prefix share an engine. */
-  readonly prefix: "" | "full-";
+  readonly prefix: "" | "agent-" | "full-";
   /** The module of a build. */
   bytes(build: Build): Promise<BufferSource>;
   /** Its glue. */
@@ -51,7 +51,7 @@ interface State {
   live?: Engine | undefined;
 }
 
-const states: Record<Source["prefix"], State> = { "": {}, "full-": {} };
+const states: Record<Source["prefix"], State> = { "": {}, "agent-": {}, "full-": {} };
 let level: LogLevel = "warn";
 
 /** @internal The engine, started with `options` unless it runs already. */

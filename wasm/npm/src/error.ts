@@ -5,7 +5,7 @@
  * Codes of the runtime: `bundle.not_a_bundle`, `bundle.unsupported`, `bundle.untrusted_key`,
  * `bundle.signature`, `bundle.altered`, `bundle.malformed`, `bundle.self_test`, `field.unknown`,
  * `field.type`, `field.range`, `field.missing`, `field.category`, `application.bundle`,
- * `model.not_finite`, `record.malformed`, `store.refused`, `store.empty`. Codes of this package:
+ * `model.not_finite`, `record.malformed`, `store.refused`, `store.empty`, `summary.malformed`, `summary.too_few`. Codes of this package:
  * `wasm.unavailable`, `wasm.simd`, `wasm.load`, `wasm.compile`, `wasm.trap`, `scorer.closed`, `io`.
  */
 export class FieldscoreError extends Error {

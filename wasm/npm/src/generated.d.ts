@@ -43,3 +43,23 @@ declare module "*/inline-full-scalar.js" {
 declare module "node:fs/promises" {
   export function readFile(path: URL): Promise<Uint8Array<ArrayBuffer>>;
 }
+
+declare module "*/glue-agent-simd128.js" {
+  export const glue: () => import("./raw.js").Raw;
+}
+
+declare module "*/glue-agent-scalar.js" {
+  export const glue: () => import("./raw.js").Raw;
+}
+
+declare module "*/inline-agent-simd128.js" {
+  /** The module in base64. */
+  const wasm: string;
+  export default wasm;
+}
+
+declare module "*/inline-agent-scalar.js" {
+  /** The module in base64. */
+  const wasm: string;
+  export default wasm;
+}

@@ -1,6 +1,8 @@
 // The functions of the crate `fieldscore-wasm`, as wasm-bindgen's glue has them. They throw strings:
 // code, field and text, with a zero byte between.
 
+import type { Notice, Override, Term } from "./types.js";
+
 /** One instance's glue, bound to it by `__wbg_set_wasm`. */
 export interface Raw {
   __wbg_set_wasm(exports: WebAssembly.Exports): void;
@@ -31,6 +33,35 @@ export interface RawSession {
   reasonCode(reason: number): string;
   reasonText(reason: number, language: string): string;
   reasonNumber(code: string): number;
+}
+
+/** A record that came out again. */
+export interface RawVerified {
+  id: string;
+  asOf: string;
+  numbers: Int32Array;
+  terms: Term[];
+  trace: { table: string; rule: string; saw: [string, string | null][]; held: boolean; said: [string, string][] }[];
+}
+
+/** What surrounds a decision, where the module has it. */
+export interface RawCase {
+  alternatives(): RawAlternative[];
+  summarise(summary: Uint8Array, record: Uint8Array): Uint8Array;
+  shareSummary(summary: Uint8Array): Uint8Array;
+  notice(record: Uint8Array, language: string): Notice;
+  overrideReasons(): string[];
+  overrideDecision(record: Uint8Array, by: string, outcome: string, reason: string, asOf: string): Uint8Array;
+  checkOverride(record: Uint8Array, override: Uint8Array): Override;
+  verifyRecord(record: Uint8Array): RawVerified;
+}
+
+/** What leads to a better outcome. */
+export interface RawAlternative {
+  changes: { field: string; value: number | boolean | string }[];
+  outcome: string;
+  score: number;
+  probabilityPpm: number;
 }
 
 /** A bundle store over what was loaded into it. */

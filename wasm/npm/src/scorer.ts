@@ -2,8 +2,9 @@
 
 import { FieldscoreError, fault } from "./error.js";
 import { type Engine, type InitOptions, type Source, engine, fallBack } from "./engine.js";
-import type { Raw, RawField, RawInfo, RawSession } from "./raw.js";
+import type { Raw, RawCase, RawField, RawInfo, RawSession } from "./raw.js";
 import type {
+  Alternative,
   Answer,
   Application,
   BundleInfo,
@@ -12,9 +13,12 @@ import type {
   Field,
   FieldType,
   Flag,
+  Notice,
   Outcome,
+  Override,
   Reason,
   Schema,
+  Verified,
 } from "./types.js";
 
 /** A pinned public key: 32 bytes, or 64 hexadecimal digits. */
@@ -86,6 +90,12 @@ function tested(engine: Engine, reopen: Reopen): Scorer {
   }
 }
 
+/** What surrounds a decision: the default entry leaves it to the others. */
+function surrounding(session: RawSession): RawSession & RawCase {
+  if ("verifyRecord" in session) return session as RawSession & RawCase;
+  throw fault("bundle.unsupported", "entry", "fieldscore/agent or fieldscore/full");
+}
+
 /** An opened bundle; {@link openBundle} makes it. */
 export class Scorer {
   /** What the bundle says of itself. */
@@ -126,7 +136,7 @@ export class Scorer {
    * @throws {FieldscoreError} `field.*` with the field at fault.
    */
   score(application: Application): Decision {
-    return this._decide(application, false, ([numbers, record]) => this._decision(numbers, record));
+    return this._decide(application, decided(false), ([numbers, record]) => this._decision(numbers, record));
   }
 
   /**
@@ -135,7 +145,7 @@ export class Scorer {
    * @throws {FieldscoreError} `field.*` with the field at fault.
    */
   explain(application: Application): Explanation {
-    return this._decide(application, true, ([numbers, record]) => {
+    return this._decide(application, decided(true), ([numbers, record]) => {
       const { groups, fields } = this._words;
       let at = DECISION + (this._words.others?.length ?? 0);
       const next = () => numbers[at++] ?? 0;
@@ -150,6 +160,20 @@ export class Scorer {
   }
 
   /**
+   * What would change the decision on a declined or referred application: up to three alternatives, those with the
+   * fewest changes first. Each has been scored with its changes and reaches a better outcome.
+   *
+   * @throws {FieldscoreError} `field.*` with the field at fault.
+   */
+  alternatives(application: Application): Alternative[] {
+    return this._decide(
+      application,
+      (session) => surrounding(session).alternatives(),
+      (found) => found.map(({ outcome, ...rest }) => ({ ...rest, outcome: outcome as Outcome })),
+    );
+  }
+
+  /**
    * Runs the bundle's known-answer vectors and gives how many there are. {@link openBundle} compared
    * all decisions and some of the explanations when it first opened this bundle; this compares all.
    *
@@ -157,6 +181,28 @@ export class Scorer {
    */
   selfTest(): number {
     return this._run((session) => session.selfTest());
+  }
+
+  /**
+   * Counts a decision, by its record, in a summary: what an application's values, score and outcome are, in bins, and
+   * nothing that names anybody. Keep the result on the device for the next decision; {@link shareSummary} is what may
+   * be sent. `docs/watching.md` says what it is for.
+   *
+   * @param summary the summary so far; without, a new one
+   * @throws {FieldscoreError} `bundle.unsupported` where the bundle has no histogram, `summary.malformed`,
+   * `record.malformed`, `application.bundle` for another bundle's.
+   */
+  summarise(record: Uint8Array, summary?: Uint8Array): Uint8Array {
+    return this._run((session) => surrounding(session).summarise(summary ?? new Uint8Array(0), record));
+  }
+
+  /**
+   * A summary to send; start a new one after it.
+   *
+   * @throws {FieldscoreError} `summary.too_few` below 20 decisions, which would show what each was like.
+   */
+  shareSummary(summary: Uint8Array): Uint8Array {
+    return this._run((session) => surrounding(session).shareSummary(summary));
   }
 
   /** @internal As much of the self-test as an opening has time for. */
@@ -167,6 +213,63 @@ export class Scorer {
   /** The text of the reason with this code, in the language that serves `language` (BCP 47) best. */
   reasonText(code: string, language: string): string {
     return this._run((session) => session.reasonText(session.reasonNumber(`${code}`), `${language}`));
+  }
+
+  /**
+   * The notice of a decision on record, in the language that serves `language` (BCP 47) best. The
+   * record is scored again first.
+   *
+   * @throws {FieldscoreError} `record.malformed` where it is no record or another decision comes out,
+   * `application.bundle` where another bundle decided.
+   */
+  notice(record: Uint8Array, language: string): Notice {
+    return this._run((session) => surrounding(session).notice(record, `${language}`));
+  }
+
+  /**
+   * Scores a record's application again and gives the decision where the same record comes out, with the policy's terms
+   * and each rule that was tried: a server that is sent a record need not trust the browser that made it.
+   *
+   * @throws {FieldscoreError} `record.malformed` where it is no record or another one comes out,
+   * `application.bundle` where another bundle decided.
+   */
+  verifyRecord(record: Uint8Array): Verified {
+    const { id, asOf, numbers, terms, trace } = this._run((session) => surrounding(session).verifyRecord(record));
+    return {
+      id,
+      asOf,
+      decision: this._decision(numbers, record.slice()),
+      terms,
+      trace: trace.map(({ saw, said, ...rest }) => ({ ...rest, saw: Object.fromEntries(saw), said: Object.fromEntries(said) })),
+    };
+  }
+
+  /** Why staff may override a decision; empty where the bundle allows no override. */
+  overrideReasons(language: string): { code: string; text: string }[] {
+    const codes = this._run((session) => surrounding(session).overrideReasons());
+    return codes.map((code) => ({ code, text: this._text(`override.${code}`, language) ?? code }));
+  }
+
+  /**
+   * A person's decision in the place of the one on record, to be kept beside it: the record stays.
+   *
+   * @throws {FieldscoreError} `record.malformed` with what does not hold: the outcome must differ, the
+   * reason must be one of {@link overrideReasons}, `asOf` must not lie before the decision.
+   */
+  overrideDecision(
+    record: Uint8Array,
+    { by, outcome, reason, asOf }: Override,
+  ): Uint8Array {
+    return this._run((session) => surrounding(session).overrideDecision(record, `${by}`, `${outcome}`, `${reason}`, `${asOf}`));
+  }
+
+  /**
+   * Reads an override and holds it against its record.
+   *
+   * @throws {FieldscoreError} `record.malformed` with what does not hold, `application.bundle`.
+   */
+  checkOverride(record: Uint8Array, override: Uint8Array): Override {
+    return this._run((session) => surrounding(session).checkOverride(record, override));
   }
 
   /** Frees its memory; later calls throw `scorer.closed`. */
@@ -192,13 +295,13 @@ export class Scorer {
     );
   }
 
-  private _decide<T>(application: Application, explain: boolean, read: (made: [Int32Array, Uint8Array]) => T): T {
+  private _decide<M, T>(application: Application, make: (session: RawSession) => M, read: (made: M) => T): T {
     const { id, asOf, automation = true } = application;
     if (typeof id !== "string") throw fault("field.type", "id", "text");
     if (typeof asOf !== "string") throw fault("field.type", "asOf", "a date as YYYY-MM-DD");
     if (typeof automation !== "boolean") throw fault("field.type", "automation", "true or false");
     const values = Object.entries(application.values);
-    const made = this._run((session): [Int32Array, Uint8Array] => {
+    const made = this._run((session) => {
       session.begin(id, asOf, automation);
       for (const [name, value] of values) {
         const field = this._index.get(name) ?? session.field(name);
@@ -214,7 +317,7 @@ export class Scorer {
                   session.setNumber(field, typeof value === "number" ? value : NaN);
         if (!set) session.refusal();
       }
-      return [explain ? session.explain() : session.score(), session.record()];
+      return make(session);
     });
     return read(made);
   }
@@ -288,3 +391,8 @@ export class Scorer {
 
 /** How many numbers a decision has. */
 const DECISION = 38;
+
+/** A decision's numbers, explained or not, and its record. */
+const decided =
+  (explain: boolean) =>
+  (session: RawSession): [Int32Array, Uint8Array] => [explain ? session.explain() : session.score(), session.record()];

@@ -210,6 +210,74 @@ export interface Decision {
   readonly record: Uint8Array;
 }
 
+/** An amount or a tier that the policy gives with a decision. */
+export interface Term {
+  readonly name: string;
+  /** A number with a decimal point, or a word; null where there is none. */
+  readonly text: string | null;
+  readonly unit: string;
+}
+
+/** A rule that was tried. */
+export interface Tried {
+  /** What it belongs to: `score`, `flags`, `fields`, `knock_out`, or a table of the policy. */
+  readonly table: string;
+  /** Its code, or its number in its table, from 1. */
+  readonly rule: string;
+  /** What it looked at, as text by name; null where there was no value. */
+  readonly saw: { readonly [name: string]: string | null };
+  readonly held: boolean;
+  /** What it said, as text by name; empty where it did not hold. */
+  readonly said: { readonly [name: string]: string };
+}
+
+/** A record that was scored again and came out the same. */
+export interface Verified {
+  /** The application's id. */
+  readonly id: string;
+  /** The day as of which it was scored, YYYY-MM-DD. */
+  readonly asOf: string;
+  readonly decision: Decision;
+  readonly terms: Term[];
+  /** Each rule of the policy that was tried, in order. */
+  readonly trace: Tried[];
+}
+
+/** The notice of a decision: what the applicant is told and takes home. None of the values that they
+ *  gave is in it. */
+export interface Notice {
+  /** The language that it is in (BCP 47): the bundle's that serves the one asked for best. */
+  readonly language: string;
+  /** Whether that is written from right to left. */
+  readonly rightToLeft: boolean;
+  readonly title: string;
+  readonly outcome: Outcome;
+  /** The outcome in a sentence. */
+  readonly statement: string;
+  /** The lender, the application's id, its date, the score where the recipe wants it, and what the
+   *  decision stands on, in this order. */
+  readonly facts: { readonly label: string; readonly value: string }[];
+  readonly reasonsTitle: string;
+  /** The reasons, the most important first; none where the application is approved. */
+  readonly reasons: string[];
+  readonly reviewTitle: string;
+  /** How to have a person look at the decision. */
+  readonly review: string;
+  /** All of it as plain text, the same bytes on every device. */
+  readonly text: string;
+}
+
+/** A person's decision beside the one on record. */
+export interface Override {
+  /** The id of who decided. */
+  readonly by: string;
+  readonly outcome: Outcome;
+  /** The code of one of the bundle's reasons. */
+  readonly reason: string;
+  /** The day on which they did, YYYY-MM-DD. */
+  readonly asOf: string;
+}
+
 /** A reason of a decision. */
 export interface Reason {
   /** Its stable code. */
@@ -228,4 +296,16 @@ export interface Explanation extends Decision {
   readonly fields: { readonly name: string; readonly points: number }[];
   /** Up to four reasons, the most important first. */
   readonly reasons: Reason[];
+}
+
+/** What leads to a better outcome. */
+export interface Alternative {
+  /** The new values, one to three, in the order of the fields: each as {@link Application.values} takes it. */
+  readonly changes: readonly { readonly field: string; readonly value: number | boolean | string }[];
+  /** The outcome with them. */
+  readonly outcome: Outcome;
+  /** The score with them. */
+  readonly score: number;
+  /** The probability of default with them, in parts per million. */
+  readonly probabilityPpm: number;
 }

@@ -93,8 +93,8 @@ async function inPage(policy, work, ...given) {
 for (const build of ["simd128", "scalar"]) {
   test(`the golden suite in Chromium, ${build}`, async () => {
     const work = async ({ build, key }) => {
-      const { init, openBundle } = await import("/package/dist/index.js");
-      const { applications, decided } = await import("/data/golden.mjs");
+      const { init, openBundle } = await import("/package/dist/agent.js");
+      const { alternatives, applications, decided } = await import("/data/golden.mjs");
       await init({ build });
       const [bundle, csv] = await Promise.all(["credit.fsb", "applications.csv"].map((name) => fetch(`/data/${name}`)));
       const scorer = await openBundle(await bundle.arrayBuffer(), [key]);
@@ -107,6 +107,7 @@ for (const build of ["simd128", "scalar"]) {
         kernels: scorer.info.kernels,
         plain: await digest(decided((a) => scorer.score(a), rows.slice(0, 10_000))),
         explained: await digest(decided((a) => scorer.explain(a), rows.slice(0, 100))),
+        alternatives: await digest(alternatives(scorer, rows.slice(0, 100))),
         loaded: performance.getEntriesByType("resource").map((entry) => entry.name.split("/").pop()),
       };
     };
@@ -115,10 +116,11 @@ for (const build of ["simd128", "scalar"]) {
       kernels: build,
       plain: recorded(digests, "plain 10000"),
       explained: recorded(digests, "explained 100"),
+      alternatives: recorded(digests, "alternatives 100"),
     });
     // Its own module and glue, and nothing of the other build's.
     const other = build === "simd128" ? "scalar" : "simd128";
-    assert.ok(loaded.includes(`${build}.wasm`) && loaded.includes(`glue-${build}.js`));
+    assert.ok(loaded.includes(`agent-${build}.wasm`) && loaded.includes(`glue-agent-${build}.js`));
     assert.deepEqual(loaded.filter((name) => name.includes(other) || name.startsWith("inline-")), []);
   });
 }

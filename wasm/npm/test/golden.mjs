@@ -31,6 +31,23 @@ export function recorded(digests, mark) {
   return line.slice(mark.length + 1);
 }
 
+/** What the digest of what would change these applications' decisions is of. */
+export function alternatives(scorer, applications) {
+  const lines = applications.map((application) => {
+    try {
+      const found = scorer.alternatives(application).map(({ changes, outcome, score, probabilityPpm }) => {
+        const all = changes.map(({ field, value }) => `${field}=${value}`);
+        return `${all.join(",")} ${outcome} ${score} ${probabilityPpm}\n`;
+      });
+      return `${application.id}\n${found.join("")}`;
+    } catch (error) {
+      if (!error.code) throw error;
+      return `${error.code}\n`;
+    }
+  });
+  return new TextEncoder().encode(lines.join(""));
+}
+
 /** The counts that a digest of this kind is recorded for, such as [100, 1000] for `plain`. */
 export const marks = (digests, kind) =>
   digests.split("\n").filter((line) => line.startsWith(`${kind} `)).map((line) => Number(line.split(" ")[1]));

@@ -7,16 +7,16 @@ import { join } from "node:path";
 import { after, test } from "node:test";
 
 import { damaged, foreigner, signed, testKey } from "../../test/bundles.mjs";
-import { applications, decided, marks, recorded } from "./golden.mjs";
+import { alternatives, applications, decided, marks, recorded } from "./golden.mjs";
 import { miscounting, trapping } from "./patch.mjs";
-import { app, application, bundle, csv, digests, dist, families, key, load, run, tables } from "./setup.mjs";
+import { app, application, bundle, csv, digests, dist, families, key, load, notices, run, tables } from "./setup.mjs";
 
 const rows = applications(csv);
 /**
- * The feature bits of what the default entry leaves to the full one: trees, nets beyond dense chains, tables, several
- * outputs (docs/bundle-format.md).
+ * The feature bits of what each entry leaves to others: trees, nets beyond dense chains, tables, several outputs, and of the
+ * default one policies' tables (docs/bundle-format.md).
  */
-const BEYOND = 0b11011n;
+const BEYOND = { node: 0b111011n, "agent-node": 0b011011n, "full-node": 0n };
 const sha256 = (bytes) => createHash("sha256").update(bytes).digest("hex");
 const thrown = (code, field) => (error) => {
   assert.equal(error.name, "FieldscoreError");
@@ -32,13 +32,13 @@ after(() => {
 });
 
 test("there are bundles that the default entry decides on, and such that it refuses", () => {
-  const beyond = families.filter((family) => (family.bundle.readBigUInt64LE(16) & BEYOND) !== 0n);
+  const beyond = families.filter((family) => (family.bundle.readBigUInt64LE(16) & BEYOND.node) !== 0n);
   assert.ok(beyond.length > 0 && beyond.length < families.length);
 });
 
 for (const build of ["simd128", "scalar"]) {
   test(`the golden suite, ${build}`, async () => {
-    const { init, openBundle } = await load();
+    const { init, openBundle } = await load("agent-node");
     await init({ build });
     const scorer = await openBundle(bundle, [key]);
     assert.equal(scorer.info.kernels, build);
@@ -46,16 +46,62 @@ for (const build of ["simd128", "scalar"]) {
     assert.equal(sha256(plain), recorded(digests, "plain 10000"));
     const explained = decided((a) => scorer.explain(a), rows.slice(0, 100));
     assert.equal(sha256(explained), recorded(digests, "explained 100"));
+    assert.equal(sha256(alternatives(scorer, rows.slice(0, 100))), recorded(digests, "alternatives 100"));
+  });
+
+  test(`what surrounds a decision is left to the other entries, ${build}`, async () => {
+    const { init, openBundle } = await load();
+    await init({ build });
+    const scorer = await openBundle(bundle, [key]);
+    const { record } = scorer.score(application);
+    for (const work of [() => scorer.alternatives(application), () => scorer.notice(record, "en"), () => scorer.verifyRecord(record)])
+      assert.throws(work, thrown("bundle.unsupported"));
+  });
+
+  test(`a record of another device is scored again, ${build}`, async () => {
+    const { init, openBundle } = await load("agent-node");
+    await init({ build });
+    const scorer = await openBundle(bundle, [key]);
+    const sent = scorer.explain(application).record;
+    const { id, asOf, decision, terms, trace } = scorer.verifyRecord(sent);
+    assert.deepEqual([id, asOf], [application.id, application.asOf]);
+    assert.deepEqual(decision, { ...scorer.score(application), record: sent });
+    assert.deepEqual(terms, []);
+    assert.equal(trace[0].table, "score");
+    assert.deepEqual(trace[0].saw, { score: `${decision.score}` });
+    assert.ok(trace[0].held && trace.some(({ table, rule }) => table === "knock_out" && rule === "K01"));
+    // The envelope and the values are the sender's own; what was made of them is not.
+    for (let at = sent.length - 30; at < sent.length; at++) {
+      const forged = sent.slice();
+      forged[at] ^= 1;
+      assert.throws(() => scorer.verifyRecord(forged), { name: "FieldscoreError" });
+    }
+  });
+
+  test(`summaries are the recorded bytes, ${build}`, async () => {
+    const { init, openBundle } = await load("agent-node");
+    await init({ build });
+    const watched = families.find(({ name }) => name === "watched");
+    const scorer = await openBundle(watched.bundle, [watched.key]);
+    const records = applications(watched.csv).map((a) => scorer.score(a).record);
+    let summary;
+    for (const record of records.slice(0, 19)) summary = scorer.summarise(record, summary);
+    assert.throws(() => scorer.shareSummary(summary), thrown("summary.too_few"));
+    for (const record of records.slice(19)) summary = scorer.summarise(record, summary);
+    const shared = scorer.shareSummary(summary);
+    assert.equal(sha256(shared), recorded(watched.summary, `summary ${records.length}`));
+    assert.throws(() => scorer.shareSummary(shared.slice(1)), thrown("summary.malformed"));
+    const plain = await openBundle(bundle, [key]);
+    assert.throws(() => plain.summarise(records[0]), thrown("bundle.unsupported"));
   });
 
   for (const family of families) {
     // What the default entry doesn't run needs the full one, which runs everything.
-    const beyond = (family.bundle.readBigUInt64LE(16) & BEYOND) !== 0n;
-    for (const entry of ["node", "full-node"]) {
+    for (const entry of ["node", "agent-node", "full-node"]) {
       test(`the golden suite of ${family.name}, ${entry}, ${build}`, async () => {
         const { init, openBundle } = await load(entry);
         await init({ build });
-        if (beyond && entry === "node") {
+        if ((family.bundle.readBigUInt64LE(16) & BEYOND[entry]) !== 0n) {
           await assert.rejects(openBundle(family.bundle, [family.key]), thrown("bundle.unsupported"));
           return;
         }
@@ -74,6 +120,49 @@ for (const build of ["simd128", "scalar"]) {
       });
     }
   }
+
+  test(`the golden notices, ${build}`, async () => {
+    const { init, openBundle } = await load("agent-node");
+    await init({ build });
+    const scorer = await openBundle(bundle, [key]);
+    const records = rows.slice(0, 100).flatMap((row) => {
+      try {
+        return [scorer.score(row).record];
+      } catch {
+        return [];
+      }
+    });
+    for (const language of ["en", "zh"]) {
+      const made = records.slice(0, 12).map((record) => scorer.notice(record, language));
+      assert.equal(made.map(({ text }) => text).join("\n---\n\n"), notices[language]);
+      for (const notice of made) {
+        const { title, statement, facts, reasons, reviewTitle, review, text } = notice;
+        assert.equal(notice.language, language);
+        assert.equal(notice.rightToLeft, false);
+        const all = [title, statement, reviewTitle, review, ...reasons, ...facts.map(({ label, value }) => `${label}: ${value}`)];
+        for (const part of all) assert.ok(text.includes(part), part);
+        assert.equal(reasons.length === 0, notice.outcome === "approve");
+      }
+    }
+    const changed = records[0].slice();
+    changed[changed.length - 1] ^= 1;
+    assert.throws(() => scorer.notice(changed, "en"), thrown("record.malformed"));
+    assert.throws(() => scorer.notice(new Uint8Array(), "en"), thrown("record.malformed"));
+  });
+
+  test(`overrides, ${build}`, async () => {
+    const { init, openBundle } = await load("agent-node");
+    await init({ build });
+    const scorer = await openBundle(bundle, [key]);
+    const { record, outcome } = scorer.score(application);
+    const made = { by: "T-17", outcome: outcome === "refer" ? "decline" : "refer", reason: "O1", asOf: application.asOf };
+    // The golden bundle lists no reasons: nobody may override what it decides.
+    assert.deepEqual(scorer.overrideReasons("en"), []);
+    assert.throws(() => scorer.overrideDecision(record, made), thrown("record.malformed"));
+    assert.throws(() => scorer.overrideDecision(record, { ...made, outcome: "perhaps" }), thrown("field.type"));
+    assert.throws(() => scorer.overrideDecision(record, { ...made, asOf: "today" }), thrown("field.type"));
+    assert.throws(() => scorer.checkOverride(record, Uint8Array.of(0x80)), thrown("record.malformed"));
+  });
 
   test(`a table is an array of objects, ${build}`, async () => {
     const { init, openBundle, beside } = await load();

@@ -22,7 +22,11 @@ export const chromium = () => need("FIELDSCORE_CHROMIUM");
 export const bundle = readFileSync(join(golden, "credit.fsb"));
 export const key = readFileSync(join(golden, "key.txt"), "utf8").trim();
 export const csv = readFileSync(join(golden, "applications.csv"), "utf8");
-export const digests = readFileSync(join(golden, "digests.txt"), "utf8");
+export const digests = ["digests.txt", "alternatives.txt"].map((file) => readFileSync(join(golden, file), "utf8")).join("");
+/** The notices of the first twelve applications that are decided, by language. */
+export const notices = Object.fromEntries(
+  ["en", "zh"].map((language) => [language, readFileSync(join(golden, `notices.${language}.txt`), "utf8")]),
+);
 
 /** The golden bundles of other families, each with its applications, the rows of their tables, and digests. */
 export const families = readdirSync(join(golden, "../families")).map((name) => {
@@ -36,6 +40,7 @@ export const families = readdirSync(join(golden, "../families")).map((name) => {
     csv: text("applications.csv"),
     tables: Object.fromEntries(tables.map((file) => [file.slice(0, -".csv".length), text(file)])),
     digests: text("digests.txt"),
+    ...(name === "watched" && { summary: text("summary.txt") }),
   };
 });
 if (families.length === 0) throw new Error("no family has a golden bundle");

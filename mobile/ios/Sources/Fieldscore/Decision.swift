@@ -90,6 +90,26 @@ public struct Reason: Sendable, Hashable {
     public let text: String
 }
 
+/// What leads to a better outcome.
+public struct Alternative: Sendable, Hashable {
+    /// The changes, one to three, in the order of the fields.
+    public let changes: [Change]
+    /// The outcome with them.
+    public let outcome: Outcome
+    /// The score with them, in points on the bundle's scale.
+    public let score: Int
+    /// The probability of default with them, in parts per million.
+    public let probabilityPPM: Int
+}
+
+/// A field's new value.
+public struct Change: Sendable, Hashable {
+    /// The field's name.
+    public let field: String
+    /// Its value in its text form, as ``FieldValue/written(_:)`` takes it.
+    public let value: String
+}
+
 extension Decision: CustomStringConvertible, CustomDebugStringConvertible, CustomReflectable {
     public var description: String { "\(outcome.rawValue), \(score) points" }
     public var debugDescription: String { description }
@@ -156,4 +176,29 @@ extension Explanation {
                 text: reason.text)
         }
     }
+}
+
+extension Alternative {
+    init(_ alternative: FieldscoreGenerated.Alternative, of info: BundleInfo) {
+        changes = alternative.changes.map {
+            Change(field: info.fields[Int($0.field)].name, value: $0.value)
+        }
+        outcome = Outcome(alternative.outcome)
+        score = Int(alternative.score)
+        probabilityPPM = Int(alternative.probabilityPpm)
+    }
+}
+
+extension Alternative: CustomStringConvertible, CustomDebugStringConvertible, CustomReflectable {
+    public var description: String { "\(outcome.rawValue), \(score) points" }
+    public var debugDescription: String { description }
+    public var customMirror: Mirror {
+        Mirror(self, children: ["score": score, "outcome": outcome.rawValue])
+    }
+}
+
+extension Change: CustomStringConvertible, CustomDebugStringConvertible, CustomReflectable {
+    public var description: String { field }
+    public var debugDescription: String { description }
+    public var customMirror: Mirror { Mirror(self, children: ["field": field]) }
 }

@@ -62,6 +62,10 @@ public struct FieldscoreError: Error, Sendable, Hashable {
         public static let refused = Code(rawValue: "store.refused")
         /// The store holds no bundle that opens.
         public static let empty = Code(rawValue: "store.empty")
+        /// A summary cannot be decoded.
+        public static let badSummary = Code(rawValue: "summary.malformed")
+        /// A summary counts too few decisions to leave the device.
+        public static let tooFew = Code(rawValue: "summary.too_few")
         /// A fault of the runtime itself, which was caught before it reached the app.
         public static let fault = Code(rawValue: "internal")
     }
@@ -113,6 +117,8 @@ extension FieldscoreError {
             let .BadRecord(code, place, expected),
             let .Refused(code, place, expected),
             let .Empty(code, place, expected),
+            let .BadSummary(code, place, expected),
+            let .TooFew(code, place, expected),
             let .Other(code, place, expected):
             self.init(code: Code(rawValue: code), place: place, expected: expected)
         }

@@ -105,6 +105,17 @@ public final class Scorer: Sendable {
         return Explanation(explanation, of: info)
     }
 
+    /// What would change the decision on a declined or referred application: up to three alternatives,
+    /// those with the fewest changes first. Each has been scored with its changes and reaches a better
+    /// outcome. It takes a thousand scores or two: some milliseconds.
+    ///
+    /// - Throws: As ``score(_:)``.
+    public func alternatives(_ application: Application) throws -> [Alternative] {
+        let given = try generated(application)
+        let found = try FieldscoreError.of { try scorer.alternatives(application: given) }
+        return found.map { Alternative($0, of: info) }
+    }
+
     /// Runs the bundle's known answers on this device and says how many there are.
     ///
     /// - Throws: ``FieldscoreError`` with ``FieldscoreError/Code/selfTest`` where one comes out
@@ -125,6 +136,75 @@ public final class Scorer: Sendable {
     ///   ``FieldscoreError/Code/wrongBundle`` for another bundle's record.
     public func replay(_ record: Data) throws -> Bool {
         try FieldscoreError.of { try scorer.replay(record: record) }
+    }
+
+    /// Scores a record's application again, and gives the decision where the same record comes out, with the
+    /// policy's terms and each rule that was tried.
+    ///
+    /// - Throws: ``FieldscoreError`` with ``FieldscoreError/Code/badRecord`` where it is no record or
+    ///   another one comes out, or ``FieldscoreError/Code/wrongBundle``.
+    public func verifyRecord(_ record: Data) throws -> VerifiedRecord {
+        VerifiedRecord(try FieldscoreError.of { try scorer.verifyRecord(record: record) }, of: info)
+    }
+
+    /// Counts decisions, by their records, in a summary: what applications' values, scores and outcomes are, in bins,
+    /// and nothing that names anybody. Keep it on the device for the next ones; ``shareSummary(_:)`` is what may be
+    /// sent.
+    ///
+    /// - Parameter summary: the summary so far; without, a new one.
+    /// - Throws: ``FieldscoreError`` with ``FieldscoreError/Code/unsupported`` where the bundle has no histogram,
+    ///   ``FieldscoreError/Code/wrongBundle``, ``FieldscoreError/Code/badRecord`` or
+    ///   ``FieldscoreError/Code/badSummary``.
+    public func summarise(_ records: [Data], into summary: Data? = nil) throws -> Data {
+        try FieldscoreError.of { try scorer.summarise(summary: summary, records: records) }
+    }
+
+    /// A summary to send; start a new one after it.
+    ///
+    /// - Throws: ``FieldscoreError`` with ``FieldscoreError/Code/tooFew`` below 20 decisions, which would show what
+    ///   each was like.
+    public func shareSummary(_ summary: Data) throws -> Data {
+        try FieldscoreError.of { try scorer.shareSummary(summary: summary) }
+    }
+
+    /// The notice of a decision on record, in the language that serves `language` (BCP 47) best. The
+    /// record is scored again first.
+    ///
+    /// - Throws: ``FieldscoreError`` with ``FieldscoreError/Code/badRecord`` where it is no record or
+    ///   another decision comes out, or ``FieldscoreError/Code/wrongBundle``.
+    public func notice(_ record: Data, language: String) throws -> Notice {
+        Notice(try FieldscoreError.of { try scorer.notice(record: record, language: language) })
+    }
+
+    /// The codes of the reasons for which staff may override a decision; `override.CODE` is the text of
+    /// one. None where the bundle allows no override.
+    public func overrideReasons() throws -> [String] {
+        try FieldscoreError.of { try scorer.overrideReasons() }
+    }
+
+    /// A person's decision in the place of the one on record, to be kept beside it: the record stays.
+    ///
+    /// - Throws: ``FieldscoreError`` with ``FieldscoreError/Code/badRecord`` and what does not hold.
+    public func overrideDecision(_ record: Data, with made: Override) throws -> Data {
+        try FieldscoreError.of {
+            try scorer.overrideDecision(
+                record: record,
+                made: FieldscoreGenerated.Override(
+                    by: made.by, outcome: FieldscoreGenerated.Outcome(made.outcome),
+                    reason: made.reason, asOf: made.asOf))
+        }
+    }
+
+    /// Reads an override and holds it against its record.
+    ///
+    /// - Throws: ``FieldscoreError`` with ``FieldscoreError/Code/badRecord`` and what does not hold, or
+    ///   ``FieldscoreError/Code/wrongBundle``.
+    public func checkOverride(_ made: Data, of record: Data) throws -> Override {
+        let found = try FieldscoreError.of {
+            try scorer.checkOverride(record: record, bytes: made)
+        }
+        return Override(
+            by: found.by, outcome: Outcome(found.outcome), reason: found.reason, asOf: found.asOf)
     }
 
     private func generated(_ application: Application) throws -> FieldscoreGenerated.Application {

@@ -30,7 +30,8 @@ enum Golden {
 
     /// The recorded digest of a mark, such as `plain 10000`.
     static func recorded(_ mark: String) throws -> String {
-        for line in try text("digests.txt").split(separator: "\n") where line.hasPrefix(mark + " ") {
+        let all = try text("digests.txt") + text("alternatives.txt")
+        for line in all.split(separator: "\n") where line.hasPrefix(mark + " ") {
             return String(line.dropFirst(mark.count + 1))
         }
         throw CocoaError(.fileReadCorruptFile)
@@ -103,10 +104,10 @@ enum Golden {
         return tables
     }
 
-    /// What the library decides with beyond chains of dense layers and scorecards, as feature bits: trees, or, of one
+    /// What the library decides with beyond chains of dense layers and scorecards, as feature bits: trees and policies' tables, or, of one
     /// built with `tensors`, everything.
     static let features: UInt8 =
-        ProcessInfo.processInfo.environment["FIELDSCORE_TENSORS"] == "true" ? 0b11111 : 0b00101
+        ProcessInfo.processInfo.environment["FIELDSCORE_TENSORS"] == "true" ? 0b111111 : 0b100101
 
     private static func value(_ cell: String, _ type: FieldType?, typed: Bool) -> FieldValue? {
         guard typed else { return .written(cell) }

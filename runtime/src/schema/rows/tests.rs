@@ -19,6 +19,7 @@ fn field(name: &str, kind: FieldKind) -> Field {
         changeable: true,
         reason_code: name.to_owned(),
         group: 0,
+        change: None,
     }
 }
 

@@ -22,6 +22,8 @@ export interface Saved {
   bundleId: string;
   /** The canonical record, in base64. */
   record: string;
+  /** What staff decided in its place, in base64 each. */
+  overrides?: string[];
 }
 
 /** What lies in the database: what must be known without a key, and the rest closed. */
@@ -88,6 +90,26 @@ export class Records {
       );
       if (row.sealed === sealed) return row.decisions;
     }
+  }
+
+  /**
+   * Keeps what staff decided in the place of a saved decision beside it; it is then to be exported again.
+   * Whether it did: the application may have been decided again in another tab.
+   */
+  async override({ tag, record }: Entry, override: string): Promise<boolean> {
+    return this.vault.steady('shared', async () => {
+      await this.vault.refresh();
+      const row = await this.db.get<Row>('records', tag);
+      const saved = row && (await this.vault.unseal<Saved>(row.sealed, tag));
+      if (!row || saved?.record !== record) return false;
+      const overrides = [...(saved.overrides ?? []), override];
+      const sealed = await this.vault.seal({ ...saved, overrides }, tag);
+      const { decisions } = row;
+      const kept = await this.db.change<Row>('records', tag, (found) =>
+        found?.decisions === decisions ? { tag, decisions, sealed } : (found as Row),
+      );
+      return kept.sealed === sealed;
+    });
   }
 
   /** Everything that can be opened, latest first. */

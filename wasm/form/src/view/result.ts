@@ -1,17 +1,21 @@
 /** What came out: outcome, score, reasons, and what moved the score. */
 import { html, nothing, svg, type TemplateResult } from 'lit';
-import type { Explanation, Field } from 'fieldscore';
+import type { Alternative, Explanation, Field } from 'fieldscore';
 import type { Language, Word } from '../i18n/index.js';
 
 export interface ResultView {
   language: Language;
   texts: string;
   explanation: Explanation;
+  /** What would change it; nothing while it is scored as one types. */
+  alternatives: readonly Alternative[];
   fields: readonly Field[];
   /** The label of a group, by code. */
   group(code: string): string;
   /** Whether the probability is shown: to staff. */
   probability: boolean;
+  /** The notice of a decision that was made. */
+  notice?: TemplateResult | undefined;
 }
 
 /** A tick, a person, a cross: told apart by shape. */
@@ -56,10 +60,38 @@ export function resultView(view: ResultView): TemplateResult {
           ${it.reasons.map((reason) => html`<li data-reason=${reason.code} lang=${view.texts} dir="auto">${reason.text(language.tag)}</li>`)}
         </ol>`
       : html`<p>${say('noReasons')}</p>`}
+    ${wouldChange(view)}
     <h3>${say('contributions')}</h3>
     <p class="help">${say('contributionsHelp', { reference: language.number(it.referenceScore) })}</p>
-    ${bars(view)}
+    ${bars(view)} ${view.notice ?? nothing}
   `;
+}
+
+/** Ways to a better outcome, each a list of answers that differ. */
+function wouldChange({ alternatives, language, fields, texts }: ResultView): TemplateResult | typeof nothing {
+  const { say, tag } = language;
+  if (!alternatives.length) return nothing;
+  const answer = ({ field: name, value }: Alternative['changes'][number]) => {
+    const field = fields.find((field) => field.name === name);
+    const unit = field?.type === 'money' ? field.currency : field?.unit;
+    const shown =
+      typeof value === 'number'
+        ? `${language.number(value, field?.decimals)}${unit ? ` ${unit}` : ''}`
+        : typeof value === 'boolean'
+          ? say(value ? 'yes' : 'no')
+          : (field?.categories?.find(({ code }) => code === value)?.label(tag) ?? value);
+    return html`<li data-change=${name}><span lang=${texts} dir="auto">${field?.label(tag) ?? name}</span>: <bdi>${shown}</bdi></li>`;
+  };
+  return html`<h3 id="alternatives-title">${say('alternatives')}</h3>
+    <p class="help">${say('alternativesHelp')}</p>
+    <ol class="reasons" aria-labelledby="alternatives-title">
+      ${alternatives.map(
+        ({ changes, outcome }) => html`<li data-alternative=${outcome}>
+          <strong>${say(outcome)}</strong>
+          <ul>${changes.map(answer)}</ul>
+        </li>`,
+      )}
+    </ol>`;
 }
 
 function notes({ explanation: it, language, fields }: ResultView): TemplateResult | typeof nothing {

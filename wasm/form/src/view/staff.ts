@@ -11,6 +11,7 @@ export interface StaffView {
   entries: readonly Entry[];
   drafts: readonly Draft[];
   canEncrypt: boolean;
+  override: TemplateResult | typeof nothing;
   lock(): void;
   open(what: Entry | Draft): void;
   discard(draft: Draft): void;
@@ -61,7 +62,7 @@ function list(view: StaffView): TemplateResult {
               ${entries.map(
                 (entry) => html`<tr data-entry=${entry.id}>
                   <th scope="row" dir="ltr">${entry.id}</th>
-                  <td>${say(entry.outcome as Word)}</td>
+                  <td>${say(entry.outcome as Word)}${entry.overrides ? html` (${say('overridden')})` : nothing}</td>
                   <td>${number(entry.score)}</td>
                   <td>${when(entry.decidedAt)}</td>
                   <td data-decisions=${entry.decisions}>${number(entry.decisions)}</td>
@@ -84,6 +85,6 @@ function list(view: StaffView): TemplateResult {
       <button type="button" data-lock @click=${view.lock}>${say('lock')}</button>
     </div>
     ${entries.length && !view.canEncrypt ? html`<p class="help">${say('noRecipient')}</p>` : nothing}
-    ${changeView(view.passphrase)}
+    ${view.override} ${changeView(view.passphrase)}
   `;
 }

@@ -1,5 +1,6 @@
 package org.fieldscore
 
+import org.fieldscore.ffi.Alternative as GeneratedAlternative
 import org.fieldscore.ffi.Decision as GeneratedDecision
 import org.fieldscore.ffi.Explanation as GeneratedExplanation
 import org.fieldscore.ffi.Flag as GeneratedFlag
@@ -16,6 +17,16 @@ public enum class Outcome {
 
     /** The loan is not granted. */
     DECLINE,
+
+    ;
+
+    internal companion object {
+        fun of(generated: GeneratedOutcome): Outcome = when (generated) {
+            GeneratedOutcome.APPROVE -> APPROVE
+            GeneratedOutcome.REFER -> REFER
+            GeneratedOutcome.DECLINE -> DECLINE
+        }
+    }
 }
 
 /** What a decision says about how it came about. */
@@ -57,11 +68,7 @@ public class Decision internal constructor(private val generated: GeneratedDecis
 
     /** What the policy says. */
     public val outcome: Outcome
-        get() = when (generated.outcome) {
-            GeneratedOutcome.APPROVE -> Outcome.APPROVE
-            GeneratedOutcome.REFER -> Outcome.REFER
-            GeneratedOutcome.DECLINE -> Outcome.DECLINE
-        }
+        get() = Outcome.of(generated.outcome)
 
     /** How it came about. */
     public val flags: Set<Flag>
@@ -172,6 +179,27 @@ public class Reason internal constructor(
     public val text: String,
 ) {
     override fun toString(): String = "Reason($code)"
+}
+
+/** What leads to a better outcome. Its [toString] shows nothing of it. */
+public class Alternative internal constructor(generated: GeneratedAlternative, info: BundleInfo) {
+    /**
+     * The new values by the names of their fields, in the order of the fields: one to three, in the text form that
+     * [Application.Builder.setText] takes.
+     */
+    public val changes: Map<String, String> =
+        generated.changes.associateTo(LinkedHashMap()) { info.fields[it.field.toInt()].name to it.value }
+
+    /** The outcome with them. */
+    public val outcome: Outcome = Outcome.of(generated.outcome)
+
+    /** The score with them, in points on the bundle's scale. */
+    public val score: Int = generated.score
+
+    /** The probability of default with them, in parts per million. */
+    public val probabilityPpm: Int = generated.probabilityPpm.toInt()
+
+    override fun toString(): String = "Alternative"
 }
 
 private fun GeneratedFlag.public(): Flag =

@@ -90,6 +90,16 @@ public class FieldScorer internal constructor(private val generated: GeneratedSc
         on { Explanation(it.explain(own(application), language), info) }
 
     /**
+     * What would change the decision on a declined or referred application: up to three alternatives, those with the fewest
+     * changes first. Each has been scored with its changes and reaches a better outcome. It takes a thousand scores or two: some
+     * milliseconds on a phone, so call it off the main thread for a large model.
+     *
+     * @throws FieldscoreException as [score]
+     */
+    public fun alternatives(application: Application): List<Alternative> =
+        on { scorer -> scorer.alternatives(own(application)).map { Alternative(it, info) } }
+
+    /**
      * Runs the bundle's known-answer vectors on this device and says how many there are.
      *
      * @throws FieldscoreException.SelfTest where one comes out differently
@@ -106,6 +116,67 @@ public class FieldScorer internal constructor(private val generated: GeneratedSc
      * @throws FieldscoreException.WrongBundle for another bundle's
      */
     public fun replay(record: ByteArray): Boolean = on { it.replay(record) }
+
+    /**
+     * Scores a record's application again, and gives the decision where the same record comes out, with the policy's terms
+     * and each rule that was tried.
+     *
+     * @throws FieldscoreException.BadRecord for what is no record, or where another one comes out
+     * @throws FieldscoreException.WrongBundle for another bundle's
+     */
+    public fun verifyRecord(record: ByteArray): VerifiedRecord = on { VerifiedRecord(it.verifyRecord(record), info) }
+
+    /**
+     * Counts decisions, by their records, in a summary: what applications' values, scores and outcomes are, in bins, and
+     * nothing that names anybody. Keep it on the device for the next ones; [shareSummary] is what may be sent.
+     *
+     * @param summary the summary so far; without, a new one
+     * @throws FieldscoreException.Unsupported where the bundle has no histogram
+     * @throws FieldscoreException.WrongBundle for another bundle's record or summary
+     * @throws FieldscoreException.BadRecord for what is no record
+     * @throws FieldscoreException.BadSummary for what is no summary
+     */
+    @JvmOverloads
+    public fun summarise(records: List<ByteArray>, summary: ByteArray? = null): ByteArray =
+        on { it.summarise(summary, records) }
+
+    /**
+     * A summary to send; start a new one after it.
+     *
+     * @throws FieldscoreException.TooFew below 20 decisions, which would show what each was like
+     */
+    public fun shareSummary(summary: ByteArray): ByteArray = on { it.shareSummary(summary) }
+
+    /**
+     * The notice of a decision on record, in the language that serves [language] best. The record is scored again first.
+     *
+     * @throws FieldscoreException.BadRecord for what is no record, or where another decision comes out
+     * @throws FieldscoreException.WrongBundle for another bundle's
+     */
+    public fun notice(record: ByteArray, language: String): Notice = on { Notice(it.notice(record, language)) }
+
+    /**
+     * The codes of the reasons for which staff may override a decision; `override.CODE` is the [text] of one. None where
+     * the bundle allows no override.
+     */
+    public fun overrideReasons(): List<String> = on { it.overrideReasons() }
+
+    /**
+     * A person's decision in the place of the one on record, to be kept beside it: the record stays as it is.
+     *
+     * @throws FieldscoreException.BadRecord with what does not hold
+     */
+    public fun overrideDecision(record: ByteArray, made: DecisionOverride): ByteArray =
+        on { it.overrideDecision(record, made.generated) }
+
+    /**
+     * Reads an override and holds it against its record.
+     *
+     * @throws FieldscoreException.BadRecord with what does not hold
+     * @throws FieldscoreException.WrongBundle for another bundle's record
+     */
+    public fun checkOverride(record: ByteArray, override: ByteArray): DecisionOverride =
+        on { DecisionOverride(it.checkOverride(record, override)) }
 
     /** Frees its memory, once no other thread is using it any more. */
     override fun close() {

@@ -94,6 +94,14 @@ public sealed class FieldscoreException(
     public class Empty internal constructor(code: String, place: String, expected: String) :
         FieldscoreException(code, place, expected)
 
+    /** The bytes are no summary. */
+    public class BadSummary internal constructor(code: String, place: String, expected: String) :
+        FieldscoreException(code, place, expected)
+
+    /** The summary counts too few decisions to leave the device. */
+    public class TooFew internal constructor(code: String, place: String, expected: String) :
+        FieldscoreException(code, place, expected)
+
     /** Something that is newer than this library, or a fault of the library itself: [code] says which. */
     public class Other internal constructor(code: String, place: String, expected: String, cause: Throwable? = null) :
         FieldscoreException(code, place, expected, cause)
@@ -162,5 +170,7 @@ internal fun Generated.public(): FieldscoreException =
         is Generated.BadRecord -> FieldscoreException.BadRecord(code, place, expected)
         is Generated.Refused -> FieldscoreException.Refused(code, place, expected)
         is Generated.Empty -> FieldscoreException.Empty(code, place, expected)
+        is Generated.BadSummary -> FieldscoreException.BadSummary(code, place, expected)
+        is Generated.TooFew -> FieldscoreException.TooFew(code, place, expected)
         is Generated.Other -> FieldscoreException.Other(code, place, expected)
     }

@@ -26,6 +26,10 @@ object Golden {
         /** What was recorded: kind, count, digest. */
         val digests: List<List<String>> = File(folder, "digests.txt").readLines().map { it.split(" ") }
 
+        /** The recorded digest of the summary of all applications, where the bundle has a histogram. */
+        val summary: String? =
+            File(folder, "summary.txt").takeIf { it.exists() }?.readText()?.trim()?.removePrefix("summary 1000 ")
+
         private fun rows(file: File): List<Map<String, String>> {
             val lines = file.readLines().map { it.split(",") }
             return lines.drop(1).map { lines.first().zip(it).toMap() }
@@ -48,11 +52,14 @@ object Golden {
         }
     }
 
-    /** What the library decides with beyond chains of dense layers and scorecards: trees, or with `tensors` everything. */
+    /** The notices of the first twelve applications that are decided. */
+    fun notices(language: String): String = File(folder, "notices.$language.txt").readText()
+
+    /** What the library decides with beyond chains of dense layers and scorecards: trees and policies' tables, or with `tensors` everything. */
     val features: Long = if (System.getProperty("fieldscore.tensors") == "true") ALL else TREES
 
-    private const val TREES = 0b00101L
-    private const val ALL = 0b11111L
+    private const val TREES = 0b100101L
+    private const val ALL = 0b111111L
 
     /** Read one by one as they are asked for: the heap of the tests is small. */
     val families: Sequence<Family>
@@ -70,7 +77,7 @@ object Golden {
 
     /** The recorded digest of a mark, such as `plain 10000`. */
     fun digest(mark: String): String =
-        File(folder, "digests.txt").readLines().first { it.startsWith("$mark ") }.removePrefix("$mark ")
+        listOf("digests.txt", "alternatives.txt").flatMap { File(folder, it).readLines() }.first { it.startsWith("$mark ") }.removePrefix("$mark ")
 
     fun open(): FieldScorer = FieldScorer.open(bundle, keys)
 
