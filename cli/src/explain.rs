@@ -163,6 +163,13 @@ fn head(out: &mut String, scorer: &Scorer, application: &Application, explanatio
         let text = term.text.as_deref().unwrap_or("none");
         let _ = writeln!(out, "               {} {text} {}", term.name, term.unit);
     }
+    if let Some(shadow) = decision.challenger {
+        let _ = writeln!(
+            out,
+            "  Challenger   {}, with a score of {}: in shadow, no part of the decision",
+            shadow.outcome, shadow.score
+        );
+    }
 }
 
 /// The rules of the policy: what each saw, and what it said if it held.

@@ -298,6 +298,16 @@ fn decisions(out: &mut String, opened: &Opened, language: &str) {
         "  approve from {}, refer from {}, decline below",
         policy.approve_from, policy.refer_from
     );
+    if let (Some(own), Some(assignment)) = (scorer.challenger(), scorer.assignment()) {
+        let _ = writeln!(
+            out,
+            "  challenger {} {} ({}), in shadow, of {} of the applications",
+            own.meta().product,
+            own.meta().sequence,
+            hex(own.bundle_id()),
+            words::percent(assignment.share_ppm)
+        );
+    }
     for rule in &policy.knock_outs {
         let key = format!("rule.{}", rule.code);
         let text = scorer.texts().text(&key, language).unwrap_or_default();

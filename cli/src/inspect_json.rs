@@ -49,10 +49,23 @@ pub fn object(opened: &Opened, language: &str) -> Value {
         "explanation_multiply_adds": scorer.explanation_work(),
         "score": score(scorer),
         "policy": policy(scorer, language),
+        "challenger": challenger(scorer),
         "sections": sections(scorer),
         "card": document(scorer, SectionKind::CARD),
         "provenance": document(scorer, SectionKind::PROVENANCE),
     })
+}
+
+/// The bundle that is scored in shadow, and of which applications.
+fn challenger(scorer: &Scorer) -> Option<Value> {
+    let (own, assignment) = (scorer.challenger()?, scorer.assignment()?);
+    Some(json!({
+        "product": own.meta().product,
+        "sequence": own.meta().sequence,
+        "bundle_id": hex(own.bundle_id()),
+        "share": f64::from(assignment.share_ppm) / 1e6,
+        "key": assignment.key,
+    }))
 }
 
 /// Why staff may override a decision.

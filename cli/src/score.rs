@@ -338,15 +338,11 @@ impl DigestResults {
     fn add(&mut self, scorer: &Scorer, answer: Answer<'_>) {
         self.rows += 1;
         match answer {
-            Answer::Decided(application, decision) => {
-                scorer.record(application, decision, &mut self.record);
-                self.hash.update(&self.record);
-            }
-            Answer::Explained(application, explanation, _) => {
-                scorer.record_explained(application, explanation, &mut self.record);
-                self.hash.update(&self.record);
-            }
             Answer::Error(error) => self.hash.update(error.code),
+            decided => {
+                decided.record(scorer, &mut self.record);
+                self.hash.update(&self.record);
+            }
         }
     }
 

@@ -176,6 +176,14 @@ impl Scorer {
         all.iter().map(|one| Alternative::of(one, schema)).collect()
     }
 
+    /// A decision's record with what would change it in it too.
+    ///
+    /// # Errors
+    /// As `verify_record`.
+    pub fn record_alternatives(&self, record: Vec<u8>) -> Result<Vec<u8>, FieldscoreError> {
+        Ok(self.scorer.record_alternatives(&record)?)
+    }
+
     /// Scores a record's application again and says whether the same bytes come out.
     ///
     /// # Errors

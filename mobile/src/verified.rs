@@ -2,7 +2,7 @@
 
 use crate::error::FieldscoreError;
 use crate::scorer::Scorer;
-use crate::types::Decision;
+use crate::types::{Decision, Outcome};
 
 /// A record that was scored again and came out the same.
 #[derive(Debug, Clone, PartialEq, Eq, uniffi::Record)]
@@ -17,6 +17,20 @@ pub struct VerifiedRecord {
     pub terms: Vec<Term>,
     /// Each rule of the policy that was tried, in order.
     pub trace: Vec<Tried>,
+    /// What the bundle's challenger said, where it has one and that scored the application. It is no part of the
+    /// decision.
+    pub challenger: Option<Shadow>,
+}
+
+/// What a challenger, a second bundle that is scored in shadow, says of an application.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, uniffi::Record)]
+pub struct Shadow {
+    /// What its policy says.
+    pub outcome: Outcome,
+    /// The score on its scale.
+    pub score: i32,
+    /// The probability of default in parts per million.
+    pub probability_ppm: u32,
 }
 
 /// An amount or a tier that comes out with a decision.
@@ -68,6 +82,11 @@ impl Scorer {
         let trace = self.scorer.trace(&application, &decision).into_iter();
         let seen = |(name, text)| Seen { name, text };
         Ok(VerifiedRecord {
+            challenger: decision.challenger.map(|shadow| Shadow {
+                outcome: shadow.outcome.into(),
+                score: shadow.score,
+                probability_ppm: shadow.probability_ppm,
+            }),
             id: application.id().to_owned(),
             as_of: application.as_of().to_string(),
             decision: Decision::of(&decision, self.others(), record),

@@ -51,6 +51,8 @@ impl Explanation {
                 unlisted: FieldSet::default(),
                 referred: FieldSet::default(),
                 fired: 0,
+                #[cfg(feature = "casework")]
+                challenger: None,
                 bundle_id,
             },
             reference_score: 0,

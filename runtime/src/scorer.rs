@@ -2,6 +2,8 @@
 
 #[cfg(feature = "casework")]
 mod alternatives;
+#[cfg(feature = "casework")]
+mod challenger;
 
 #[cfg(feature = "casework")]
 pub use alternatives::{
@@ -14,8 +16,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use crate::bundle::container::{Container, MAX_STRUCTURED_BYTES, Section, SectionKind, Trust};
 use crate::bundle::{EngineKind, Meta, cbor};
 use crate::decide::{
-    DecideParts, Decision, Explained, Facts, Flags, MAX_OTHERS, Others, POINT, Policy, Reason,
-    Reasons, Record, encode_record, probability_ppm, restore, round_points,
+    DecideParts, Decision, Facts, Flags, MAX_OTHERS, Others, POINT, Policy, Reason, Reasons,
+    Record, Recorded, encode_record, probability_ppm, restore, round_points,
 };
 use crate::engine::{Engine, Memory};
 use crate::error::{Error, ErrorKind, Result};
@@ -82,6 +84,8 @@ struct Inner {
     texts: LazyTexts,
     explainer: Explainer,
     kernels: Kernels,
+    #[cfg(feature = "casework")]
+    challenger: Option<challenger::Challenger>,
     pool: Mutex<Vec<Scratch>>,
 }
 
@@ -221,10 +225,12 @@ impl Inner {
         let needed = engine.features() | transforms.parts().features() | decide.features();
         let policy: Policy = cbor::decode(body(SectionKind::POLICY)?, "section PLCY")?;
         let needed = needed | schema.features() | policy.features();
+        #[cfg(feature = "casework")]
+        let needed = needed | challenger::features(&container);
         if needed & !container.features != 0 {
             return Err(Error::malformed(
                 "header",
-                "required features that cover the plan's steps, fields, transforms, output and policy",
+                "required features that cover the plan's steps, fields, transforms, output, policy and challenger",
             ));
         }
         #[cfg(feature = "outputs")]
@@ -233,6 +239,15 @@ impl Inner {
         let texts = LazyTexts::check(body(SectionKind::TEXTS)?)?;
         let floats = &all[weights.offset..weights.offset + weights.len];
         let explainer = Explainer::new(&schema, &transforms, &decide, &engine, floats)?;
+        #[cfg(feature = "casework")]
+        let challenger = match container.find(SectionKind::CHALLENGER) {
+            Some(found) => {
+                let own = &all[found.offset..found.offset + found.len];
+                let schema = (&schema, body(SectionKind::SCHEMA)?);
+                Some(challenger::Challenger::open(own, schema, kernels)?)
+            }
+            None => None,
+        };
         Ok(Self {
             container,
             meta,
@@ -245,6 +260,8 @@ impl Inner {
             texts,
             explainer,
             kernels,
+            #[cfg(feature = "casework")]
+            challenger,
             pool: Mutex::new(Vec::with_capacity(POOL)),
             bytes,
         })
@@ -303,6 +320,8 @@ impl Inner {
             unlisted: found.unknown,
             referred: found.referred,
             fired,
+            #[cfg(feature = "casework")]
+            challenger: None,
             bundle_id: self.container.bundle_id,
         }
     }
@@ -507,9 +526,14 @@ impl Scorer {
         self.inner.check(application)?;
         let _state = DefaultFpState::enter();
         let mut scratch = self.inner.scratch();
-        let decision = self.inner.score(application, &mut scratch);
+        #[cfg_attr(not(feature = "casework"), allow(unused_mut))]
+        let mut decision = self.inner.score(application, &mut scratch);
         scratch.wipe();
         self.inner.give_back(scratch);
+        #[cfg(feature = "casework")]
+        if let Ok(decision) = &mut decision {
+            self.inner.challenge(application, decision);
+        }
         decision
     }
 
@@ -524,6 +548,12 @@ impl Scorer {
             if let Err(error) = self.inner.score_rows(rows, &mut scratch, out) {
                 out.truncate(first);
                 out.extend(rows.iter().map(|_| Err(error.clone())));
+            }
+            #[cfg(feature = "casework")]
+            for (application, decision) in rows.iter().zip(&mut out[first..]) {
+                if let Ok(decision) = decision {
+                    self.inner.challenge(application, decision);
+                }
             }
         }
         scratch.wipe();
@@ -554,6 +584,10 @@ impl Scorer {
         scratch.wipe();
         scratch.wipe_many();
         self.inner.give_back(scratch);
+        #[cfg(feature = "casework")]
+        if done.is_ok() {
+            self.inner.challenge(application, &mut out.decision);
+        }
         done
     }
 
@@ -580,7 +614,7 @@ impl Scorer {
 
     /// The canonical record of a decision, written into `out`, which is emptied first.
     pub fn record(&self, application: &Application, decision: &Decision, out: &mut Vec<u8>) {
-        self.inner.record(application, decision, None, out);
+        encode_record(&self.inner.recorded(application, decision), out);
     }
 
     /// The canonical record of a decision with its explanation.
@@ -590,9 +624,28 @@ impl Scorer {
         explanation: &Explanation,
         out: &mut Vec<u8>,
     ) {
-        let explained = Some(explanation.for_record());
-        self.inner
-            .record(application, &explanation.decision, explained, out);
+        let recorded = Recorded {
+            explained: Some(explanation.for_record()),
+            ..self.inner.recorded(application, &explanation.decision)
+        };
+        encode_record(&recorded, out);
+    }
+
+    /// The canonical record of a decision with its explanation and [`alternatives`](Self::alternatives).
+    #[cfg(feature = "casework")]
+    pub fn record_with_alternatives(
+        &self,
+        application: &Application,
+        explanation: &Explanation,
+        alternatives: &Alternatives,
+        out: &mut Vec<u8>,
+    ) {
+        let recorded = Recorded {
+            explained: Some(explanation.for_record()),
+            alternatives: Some(&alternatives.found),
+            ..self.inner.recorded(application, &explanation.decision)
+        };
+        encode_record(&recorded, out);
     }
 
     /// Scores a record's application again and says whether the same record comes out, byte for
@@ -604,8 +657,7 @@ impl Scorer {
     pub fn replay(&self, record: &[u8]) -> Result<Replay> {
         let decoded = Record::decode(record)?;
         self.check_bundle(&decoded.bundle_id)?;
-        let explained = decoded.explanation.is_some();
-        let again = self.again(&decoded, self.inner.container.bundle_id, explained)?;
+        let again = self.again(&decoded, decoded.bundle_id, decoded.extent())?;
         Ok(Replay {
             same: again == record,
             record: decoded,
@@ -643,7 +695,7 @@ impl Scorer {
     pub(crate) fn decided_here<'r>(&self, record: &'r [u8]) -> Result<Record<&'r str>> {
         let decoded = Record::borrow(record)?;
         self.check_bundle(&decoded.bundle_id)?;
-        if self.again(&decoded, decoded.bundle_id, decoded.explanation.is_some())? == record {
+        if self.again(&decoded, decoded.bundle_id, decoded.extent())? == record {
             return Ok(decoded);
         }
         Err(Error::new(
@@ -653,24 +705,51 @@ impl Scorer {
         ))
     }
 
-    /// The record that this scorer makes of a record's application, under a bundle id.
+    /// The record of a decision on record with what would change it, [`alternatives`](Self::alternatives), in it
+    /// too: what an applicant was shown, for whoever asks later. It replays like any other.
+    ///
+    /// # Errors
+    /// As [`Scorer::verify_record`].
+    #[cfg(feature = "casework")]
+    pub fn record_alternatives(&self, record: &[u8]) -> Result<Vec<u8>> {
+        let decoded = self.decided_here(record)?;
+        let explained = decoded.explanation.is_some();
+        self.again(&decoded, decoded.bundle_id, (explained, true))
+    }
+
+    /// The record that this scorer makes of a record's application, under a bundle id, with an explanation and
+    /// alternatives if asked for.
     fn again<S: AsRef<str>>(
         &self,
         record: &Record<S>,
         bundle_id: [u8; 32],
-        explained: bool,
+        (explained, alternatives): (bool, bool),
     ) -> Result<Vec<u8>> {
         let application = restore(record, &self.inner.schema)?;
+        let explanation = match explained {
+            true => Some(self.explain(&application)?),
+            false => None,
+        };
+        let mut decision = match &explanation {
+            Some(explanation) => explanation.decision,
+            None => self.score(&application)?,
+        };
+        decision.bundle_id = bundle_id;
+        #[cfg(feature = "casework")]
+        let found = match alternatives {
+            true => Some(self.alternatives(&application)?),
+            false => None,
+        };
+        #[cfg(not(feature = "casework"))]
+        let _ = alternatives;
+        let recorded = Recorded {
+            explained: explanation.as_ref().map(Explanation::for_record),
+            #[cfg(feature = "casework")]
+            alternatives: found.as_ref().map(|all| &all.found[..]),
+            ..self.inner.recorded(&application, &decision)
+        };
         let mut out = Vec::new();
-        if explained {
-            let mut explanation = self.explain(&application)?;
-            explanation.decision.bundle_id = bundle_id;
-            self.record_explained(&application, &explanation, &mut out);
-        } else {
-            let mut decision = self.score(&application)?;
-            decision.bundle_id = bundle_id;
-            self.record(&application, &decision, &mut out);
-        }
+        encode_record(&recorded, &mut out);
         Ok(out)
     }
 
@@ -714,7 +793,7 @@ impl Scorer {
             let record = Record::borrow(vector)?;
             let whole = number == 0 || each <= budget;
             let explained = whole && record.explanation.is_some();
-            let again = self.again(&record, [0; 32], explained)?;
+            let again = self.again(&record, [0; 32], (explained, record.extent().1))?;
             let same = match explained == record.explanation.is_some() {
                 true => again == **vector,
                 false => Record::borrow(&again)?.decision == record.decision,
@@ -921,15 +1000,26 @@ pub(crate) fn read_bundle(path: &Path) -> Result<Vec<u8>> {
 }
 
 impl Inner {
-    fn record(
-        &self,
-        application: &Application,
-        decision: &Decision,
-        explained: Option<Explained<'_>>,
-        out: &mut Vec<u8>,
-    ) {
-        let others = self.decide.others();
-        encode_record(application, decision, explained, &self.policy, others, out);
+    /// What a decision's record is made of, without an explanation.
+    fn recorded<'a>(
+        &'a self,
+        application: &'a Application,
+        decision: &'a Decision,
+    ) -> Recorded<'a> {
+        Recorded {
+            application,
+            decision,
+            explained: None,
+            policy: &self.policy,
+            others: self.decide.others(),
+            #[cfg(feature = "casework")]
+            alternatives: None,
+            #[cfg(feature = "casework")]
+            challenger: self
+                .challenger
+                .as_ref()
+                .map(challenger::Challenger::bundle_id),
+        }
     }
 
     fn explain(

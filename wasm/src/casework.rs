@@ -65,6 +65,17 @@ impl Session {
         })
     }
 
+    /// A decision's record with what would change it in it too.
+    ///
+    /// # Errors
+    /// As [`Scorer::record_alternatives`](fieldscore_runtime::Scorer::record_alternatives).
+    #[wasm_bindgen(js_name = recordAlternatives)]
+    pub fn record_alternatives(&self, record: &[u8]) -> Result<Vec<u8>, Thrown> {
+        let with = self.scorer.record_alternatives(record);
+        memory::wipe_stack();
+        Ok(with?)
+    }
+
     /// A summary, of none where it is empty, that counts a record's application too.
     ///
     /// # Errors
@@ -131,6 +142,13 @@ impl Session {
             object
         });
         set(&object, "trace", list(trace));
+        if let Some(shadow) = decision.challenger {
+            let own = Object::new();
+            set(&own, "outcome", shadow.outcome.name());
+            set(&own, "score", shadow.score);
+            set(&own, "probabilityPpm", shadow.probability_ppm);
+            set(&object, "challenger", own);
+        }
         Ok(object)
     }
 }

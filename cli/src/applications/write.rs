@@ -4,10 +4,10 @@ use std::io::Write;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use fieldscore_runtime::decide::Tried;
+use fieldscore_runtime::decide::{Shadow, Tried};
 use fieldscore_runtime::schema::{FieldKind, Schema};
 use fieldscore_runtime::{
-    Alternative, Alternatives, Application, Decision, Explanation, FieldSet, Scorer,
+    Alternative, Alternatives, Application, Decision, Explanation, FieldSet, Outcome, Scorer,
 };
 use sha2::{Digest, Sha256};
 
@@ -36,6 +36,20 @@ impl<'a> Answer<'a> {
         }
     }
 
+    /// Writes the decision's record into `out`; none of a row at fault.
+    pub fn record(&self, scorer: &Scorer, out: &mut Vec<u8>) {
+        match *self {
+            Self::Decided(application, decision) => scorer.record(application, decision, out),
+            Self::Explained(application, explanation, None) => {
+                scorer.record_explained(application, explanation, out);
+            }
+            Self::Explained(application, explanation, Some(alternatives)) => {
+                scorer.record_with_alternatives(application, explanation, alternatives, out);
+            }
+            Self::Error(_) => out.clear(),
+        }
+    }
+
     /// The outcome's name, or `error`.
     pub fn outcome(&self) -> &'static str {
         self.decision()
@@ -59,6 +73,13 @@ const OWN: [&str; 8] = [
     "flags",
     "reasons",
     "error",
+];
+
+/// Columns of a bundle with a challenger, empty where that did not score the application.
+const SHADOW: [&str; 3] = [
+    "challenger_score",
+    "challenger_probability",
+    "challenger_outcome",
 ];
 
 impl Extras {
@@ -123,6 +144,7 @@ impl<W: Write> CsvResults<W> {
                 .chain(OWN[2..4].iter().copied())
                 .chain(others.iter().map(String::as_str))
                 .chain(terms.iter().map(String::as_str))
+                .chain(scorer.challenger().iter().flat_map(|_| SHADOW))
                 .chain(OWN[4..].iter().copied().filter(|name| last(name))),
         )?;
         Ok(Self {
@@ -195,6 +217,21 @@ impl<W: Write> CsvResults<W> {
                         .unwrap_or_default(),
                 );
             })?;
+        }
+        if scorer.challenger().is_some() {
+            let shadow = decided.and_then(|(_, decision)| decision.challenger);
+            let mut own = |write: &dyn Fn(&mut String, Shadow)| {
+                cell(&|text| {
+                    if let Some(shadow) = shadow {
+                        write(text, shadow);
+                    }
+                })
+            };
+            own(&|text, shadow| {
+                let _ = write!(text, "{}", shadow.score);
+            })?;
+            own(&|text, shadow| probability(shadow.probability_ppm, text))?;
+            own(&|text, shadow| text.push_str(shadow.outcome.name()))?;
         }
         cell(&|text| text.push_str(answer.outcome()))?;
         cell(&|text| {
@@ -319,10 +356,9 @@ impl<W: Write> JsonlResults<W> {
                 if let Some(alternatives) = alternatives {
                     alternative_keys(line, scorer, &alternatives.found)?;
                 }
-                scorer.record_explained(application, explanation, &mut self.record);
-            } else {
-                scorer.record(application, decision, &mut self.record);
             }
+            answer.record(scorer, &mut self.record);
+
             self.base64.clear();
             STANDARD.encode_string(&self.record, &mut self.base64);
             key(line, "record");
@@ -400,6 +436,12 @@ fn decision_keys(
             key(line, &term.name);
             text_or_null(line, term.text.as_deref());
         }
+        line.push(b'}');
+    }
+    if let Some(shadow) = decision.challenger {
+        key(line, "challenger");
+        line.push(b'{');
+        outcome_keys(line, shadow.outcome, shadow.score, shadow.probability_ppm)?;
         line.push(b'}');
     }
     Ok(())
@@ -514,21 +556,21 @@ fn alternative_keys(
             line.push(b'}');
         }
         line.push(b']');
-        outcome_keys(line, decision)?;
+        let ppm = decision.probability_ppm;
+        outcome_keys(line, decision.outcome, decision.score, ppm)?;
         line.push(b'}');
     }
     line.push(b']');
     Ok(())
 }
 
-/// `outcome`, `score` and `probability` of an alternative.
-fn outcome_keys(line: &mut Vec<u8>, decision: &Decision) -> std::io::Result<()> {
+/// `outcome`, `score` and `probability` of what is beside the decision: an alternative, a challenger.
+fn outcome_keys(line: &mut Vec<u8>, outcome: Outcome, score: i32, ppm: u32) -> std::io::Result<()> {
     key(line, "outcome");
-    string(line, decision.outcome.name());
+    string(line, outcome.name());
     key(line, "score");
-    write!(line, "{}", decision.score)?;
+    write!(line, "{score}")?;
     key(line, "probability");
-    let ppm = decision.probability_ppm;
     write!(line, "{}.{:06}", ppm / 1_000_000, ppm % 1_000_000)
 }
 

@@ -2,6 +2,7 @@
 
 mod calibration;
 mod card;
+mod challenger;
 mod compress;
 mod fair;
 mod gate;
@@ -213,6 +214,10 @@ pub fn build_with(
     let loaded = recipe::load(folder)?;
     let source = Source::open(&loaded.recipe)?;
     let workshop = Workshop::open(&loaded, &source)?;
+    let challenger = loaded.recipe.challenger.as_ref();
+    let challenger = challenger
+        .map(|own| challenger::section(own, &workshop.lowered, key))
+        .transpose()?;
     if source.inputs() != workshop.transforms.width() {
         return Err(Error::input(
             "model.features",
@@ -283,6 +288,7 @@ pub fn build_with(
                 card: Some(&card),
                 provenance: Some(&provenance),
                 histogram: histogram.as_ref(),
+                challenger: challenger.as_deref(),
                 ..bench.contents(model)
             },
             key,
@@ -528,6 +534,7 @@ impl<'w> Bench<'w> {
             card: None,
             provenance: None,
             histogram: None,
+            challenger: None,
         }
     }
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use fieldscore_runtime::bundle::container::{SectionKind, Version, write_container};
+use fieldscore_runtime::bundle::container::{SectionKind, Version, features, write_container};
 use fieldscore_runtime::bundle::{Meta, encode};
 use fieldscore_runtime::decide::DecideParts;
 use fieldscore_runtime::schema::{Answer, Field, FieldKind, Schema};
@@ -33,6 +33,8 @@ pub struct Contents<'a> {
     pub provenance: Option<&'a serde_json::Value>,
     /// The histogram of the training part, where devices are to count against it.
     pub histogram: Option<&'a Histogram>,
+    /// The section of a second bundle that is scored in shadow.
+    pub challenger: Option<&'a [u8]>,
 }
 
 /// How many known-answer vectors a bundle carries.
@@ -109,6 +111,7 @@ fn assemble(contents: Contents<'_>, answers: &KnownAnswers, key: &Signing) -> Ve
         card,
         provenance,
         histogram,
+        challenger,
     } = contents;
     let meta = Meta {
         product: recipe.product.id.clone(),
@@ -149,6 +152,7 @@ fn assemble(contents: Contents<'_>, answers: &KnownAnswers, key: &Signing) -> Ve
     let sections: Vec<(SectionKind, bool, &[u8])> = sections
         .iter()
         .map(|(kind, critical, body)| (*kind, *critical, &body[..]))
+        .chain(challenger.map(|own| (SectionKind::CHALLENGER, true, own)))
         .collect();
     let least = Version {
         major: 0,
@@ -156,8 +160,11 @@ fn assemble(contents: Contents<'_>, answers: &KnownAnswers, key: &Signing) -> Ve
         patch: 0,
     };
     let sign = |bytes: &[u8]| Ok::<_, std::convert::Infallible>(key.sign(bytes));
-    let features =
-        features | lowered.transforms.features() | decide.features() | lowered.policy.features();
+    let features = features
+        | challenger.map_or(0, |_| features::CHALLENGER)
+        | lowered.transforms.features()
+        | decide.features()
+        | lowered.policy.features();
     match write_container(&sections, features, least, key.id(), sign) {
         Ok(bytes) => bytes,
         Err(never) => match never {},

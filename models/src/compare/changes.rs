@@ -145,6 +145,7 @@ fn parts(opened: &Opened) -> [Value; 8] {
         "score_as_typed",
         "key_id",
         "languages",
+        "challenger",
     ];
     let bundle: Map<String, Value> = bundle
         .iter()

@@ -25,8 +25,9 @@ pub const FILE: &str = "recipe.toml";
 const MAX_FILES: usize = 32;
 
 /// Keys whose values are paths, relative to the file that they stand in.
-const PATHS: [&[&str]; 8] = [
+const PATHS: [&[&str]; 9] = [
     &["blend", "file"],
+    &["challenger", "bundle"],
     &["model", "file"],
     &["model", "native"],
     &["data", "file"],

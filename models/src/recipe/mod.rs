@@ -73,6 +73,8 @@ pub struct Recipe {
     pub score: Score,
     /// What is decided.
     pub policy: Policy,
+    /// A second bundle that is scored in shadow.
+    pub challenger: Option<Challenger>,
     /// What applicants are told of a decision, on paper.
     #[serde(default)]
     pub notice: Notice,
@@ -109,6 +111,18 @@ pub struct Product {
     /// Whether staff may see the score while they fill in an application.
     #[serde(default)]
     pub score_as_typed: bool,
+}
+
+/// `[challenger]`
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Challenger {
+    /// The bundle, signed with the same key.
+    pub bundle: PathBuf,
+    /// The share of applications that it scores, above 0 and at most 1.
+    pub share: f64,
+    /// The key of the hash of an application's id that chooses them.
+    pub key: String,
 }
 
 /// `[card]`: each text may be left out, or given in some of the languages only.

@@ -185,7 +185,7 @@ impl<'b> Reader<'b> {
     }
 
     /// Goes to the value of `key`, past unknown ones; whether there is one.
-    fn find(&mut self, entries: &mut Entries, key: u64) -> Option<bool> {
+    pub fn find(&mut self, entries: &mut Entries, key: u64) -> Option<bool> {
         while entries.left > 0 {
             let before = *self;
             let found = self.head(major::UNSIGNED)?;

@@ -45,12 +45,14 @@ pub mod features {
     pub const OUTPUTS: u64 = 1 << 4;
     /// Decision tables, and the amounts that they look at, in the policy.
     pub const POLICY: u64 = 1 << 5;
+    /// A challenger that is scored in shadow.
+    pub const CHALLENGER: u64 = 1 << 6;
 }
 
 /// Feature bits that this runtime knows. A bundle that requires any other is refused.
 pub const KNOWN_FEATURES: u64 = features::LINES
     | if cfg!(feature = "casework") {
-        features::POLICY
+        features::POLICY | features::CHALLENGER
     } else {
         0
     }
@@ -135,8 +137,12 @@ impl SectionKind {
     pub const PROVENANCE: Self = Self(*b"PROV");
     /// The histogram of the training part ([`Histogram`](crate::watch::Histogram)); ancillary.
     pub const HISTOGRAM: Self = Self(*b"HIST");
+    /// A second bundle that is scored in shadow
+    /// ([`ChallengerParts`](crate::decide::ChallengerParts)).
+    #[cfg(feature = "casework")]
+    pub const CHALLENGER: Self = Self(*b"CHAL");
 
-    const KNOWN: [Self; 13] = [
+    const KNOWN: &'static [Self] = &[
         Self::META,
         Self::SCHEMA,
         Self::TRANSFORMS,
@@ -150,6 +156,8 @@ impl SectionKind {
         Self::CARD,
         Self::PROVENANCE,
         Self::HISTOGRAM,
+        #[cfg(feature = "casework")]
+        Self::CHALLENGER,
     ];
 }
 

@@ -2,6 +2,8 @@
 //! reasons, and the record of all that.
 #![forbid(unsafe_code)]
 
+#[cfg(feature = "casework")]
+mod challenger;
 pub(crate) mod contribution;
 #[cfg(feature = "casework")]
 mod notice;
@@ -13,6 +15,8 @@ mod reason;
 mod record;
 mod scale;
 
+#[cfg(feature = "casework")]
+pub use challenger::{Assignment, ChallengerParts, MAX_ASSIGNMENT_KEY_BYTES, Shadow};
 #[cfg(feature = "casework")]
 pub use notice::{Notice, built_in, notice_keys};
 pub use outputs::{Blend, MAX_MEMBERS, MAX_OTHERS, Member, Other, Others};
@@ -30,13 +34,15 @@ pub use policy::{Term, Tried};
 pub use reason::{MAX_REASONS, Reason, Reasons, SystemReason};
 #[cfg(feature = "tables")]
 pub use record::RECORD_VERSION_TABLES;
-pub(crate) use record::{Explained, encode_record, restore};
+pub(crate) use record::{Explained, Recorded, encode_record, restore};
 pub use record::{
     MAX_RECORD_BYTES, RECORD_VERSION, Record, RecordDecision, RecordExplanation, RecordValue,
     reference_record,
 };
 #[cfg(feature = "casework")]
-pub use record::{RECORD_VERSION_ADDITIONS, RecordAdditions, RecordTrace};
+pub use record::{
+    RECORD_VERSION_ADDITIONS, RecordAdditions, RecordAlternative, RecordShadow, RecordTrace,
+};
 pub use scale::{
     Calibration, LOG_ODDS_ONE, MAX_LOG_ODDS, OutputKind, POINT, ScoreScale, probability_ppm,
     round_points,
@@ -282,6 +288,10 @@ pub struct Decision {
     pub referred: FieldSet,
     /// The rules that fired, one bit each in the order of [`Policy::codes`].
     pub fired: u64,
+    /// What the bundle's challenger says, where it has one and that scored this application. It is no part of
+    /// the decision.
+    #[cfg(feature = "casework")]
+    pub challenger: Option<Shadow>,
     /// The bundle that decided.
     pub bundle_id: [u8; 32],
 }

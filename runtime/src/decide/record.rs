@@ -5,11 +5,15 @@ use minicbor::Encoder;
 
 use crate::bundle::cbor::{self, Read, Reader, major};
 #[cfg(feature = "casework")]
+use crate::decide::Shadow;
+#[cfg(feature = "casework")]
 use crate::decide::policy::{Facts, Numbers};
 use crate::decide::{Decision, Flags, Other, Outcome, Policy, Reasons};
 use crate::error::{Error, ErrorKind, Result};
 use crate::explain::Explanation;
 use crate::schema::{Application, Date, Field, FieldKind, Given, Schema};
+#[cfg(feature = "casework")]
+use crate::scorer::Alternative;
 
 /// The version that this runtime writes.
 pub const RECORD_VERSION: u32 = 1;
@@ -17,7 +21,8 @@ pub const RECORD_VERSION: u32 = 1;
 #[cfg(feature = "tables")]
 pub const RECORD_VERSION_TABLES: u32 = 2;
 
-/// The version where something is added behind the explanation: terms and the trace of tables.
+/// The version where something is added behind the explanation: terms and the trace of tables, alternatives,
+/// what a challenger says.
 #[cfg(feature = "casework")]
 pub const RECORD_VERSION_ADDITIONS: u32 = 3;
 
@@ -41,7 +46,7 @@ pub struct Record<S = String> {
     pub decision: RecordDecision<S>,
     /// Contributions and reasons, where they were asked for.
     pub explanation: Option<RecordExplanation<S>>,
-    /// What the policy's tables said; none where there are no tables.
+    /// What surrounds the decision; none where nothing does.
     #[cfg(feature = "casework")]
     pub additions: Option<RecordAdditions<S>>,
 }
@@ -108,6 +113,32 @@ pub struct RecordAdditions<S = String> {
     pub terms: Vec<(S, Option<RecordValue<S>>)>,
     /// What the tables saw and which of their rules held, where the decision was explained.
     pub trace: Option<RecordTrace<S>>,
+    /// What would change the decision, where that was asked for.
+    pub alternatives: Option<Vec<RecordAlternative<S>>>,
+    /// What the challenger said, where it scored the application.
+    pub challenger: Option<RecordShadow>,
+}
+
+/// Changes that lead to a better outcome.
+#[cfg(feature = "casework")]
+#[derive(Clone, PartialEq, Eq)]
+pub struct RecordAlternative<S = String> {
+    /// New values by field name: numbers, booleans as 0 or 1, categories' codes as text.
+    pub changes: Vec<(S, RecordValue<S>)>,
+    /// The score with them.
+    pub score: i32,
+    /// The outcome with them.
+    pub outcome: Outcome,
+}
+
+/// A challenger's part of a record.
+#[cfg(feature = "casework")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RecordShadow {
+    /// The challenger's own bundle id.
+    pub bundle_id: [u8; 32],
+    /// What it said.
+    pub shadow: Shadow,
 }
 
 /// What a policy's tables saw, and which of their rules held.
@@ -139,7 +170,18 @@ pub fn reference_record(application: &Application) -> Vec<u8> {
     let decision = Explanation::empty([0; 32]).decision;
     let policy = Policy::new(0, 0, Vec::new());
     let mut out = Vec::new();
-    encode_record(application, &decision, None, &policy, &[], &mut out);
+    let reference = Recorded {
+        application,
+        decision: &decision,
+        explained: None,
+        policy: &policy,
+        others: &[],
+        #[cfg(feature = "casework")]
+        alternatives: None,
+        #[cfg(feature = "casework")]
+        challenger: None,
+    };
+    encode_record(&reference, &mut out);
     out
 }
 
@@ -153,46 +195,49 @@ pub(crate) struct Explained<'a> {
 
 type Encoding = std::result::Result<(), minicbor::encode::Error<std::convert::Infallible>>;
 
+/// What a record is made of.
+pub(crate) struct Recorded<'a> {
+    pub application: &'a Application,
+    pub decision: &'a Decision,
+    pub explained: Option<Explained<'a>>,
+    pub policy: &'a Policy,
+    pub others: &'a [Other],
+    #[cfg(feature = "casework")]
+    pub alternatives: Option<&'a [Alternative]>,
+    /// The id of the challenger's bundle.
+    #[cfg(feature = "casework")]
+    pub challenger: Option<&'a [u8; 32]>,
+}
+
 /// Writes the record into `out`, which is emptied first.
-pub(crate) fn encode_record(
-    application: &Application,
-    decision: &Decision,
-    explained: Option<Explained<'_>>,
-    policy: &Policy,
-    others: &[Other],
-    out: &mut Vec<u8>,
-) {
+pub(crate) fn encode_record(of: &Recorded<'_>, out: &mut Vec<u8>) {
     out.clear();
-    let written = write(
-        &mut Encoder::new(out),
-        application,
-        decision,
-        explained,
-        policy,
-        others,
-    );
+    let written = write(&mut Encoder::new(out), of);
     // A vector takes whatever is written.
     debug_assert!(written.is_ok());
 }
 
-fn write(
-    e: &mut Encoder<&mut Vec<u8>>,
-    application: &Application,
-    decision: &Decision,
-    explained: Option<Explained<'_>>,
-    policy: &Policy,
-    others: &[Other],
-) -> Encoding {
+fn write(e: &mut Encoder<&mut Vec<u8>>, of: &Recorded<'_>) -> Encoding {
+    let Recorded {
+        application,
+        decision,
+        policy,
+        others,
+        ..
+    } = *of;
     let schema = &application.schema;
-    let additions = policy.features() != 0;
+    #[cfg(feature = "casework")]
+    let additions = of.additions();
+    #[cfg(not(feature = "casework"))]
+    let additions = 0;
     let version = match schema.features() {
         #[cfg(feature = "casework")]
-        _ if additions => RECORD_VERSION_ADDITIONS,
+        _ if additions > 0 => RECORD_VERSION_ADDITIONS,
         #[cfg(feature = "tables")]
         crate::bundle::container::features::TABLES => RECORD_VERSION_TABLES,
         _ => RECORD_VERSION,
     };
-    e.array(8 + u64::from(additions))?
+    e.array(8 + u64::from(additions > 0))?
         .u32(version)?
         .bytes(&decision.bundle_id)?;
     e.str(&application.id)?
@@ -223,13 +268,11 @@ fn write(
             e.str(&other.name)?.u32(ppm)?;
         }
     }
+    write_explanation(e, schema, policy, of.explained.as_ref())?;
     #[cfg(feature = "casework")]
-    let traced = explained.is_some();
-    write_explanation(e, schema, policy, explained)?;
-    #[cfg(feature = "casework")]
-    if additions {
-        let numbers = policy.numbers(Facts::of(application, decision));
-        write_additions(e, policy, &numbers, traced)?;
+    if additions > 0 {
+        e.map(additions)?;
+        write_additions(e, of)?;
     }
     Ok(())
 }
@@ -238,7 +281,7 @@ fn write_explanation(
     e: &mut Encoder<&mut Vec<u8>>,
     schema: &Schema,
     policy: &Policy,
-    explained: Option<Explained<'_>>,
+    explained: Option<&Explained<'_>>,
 ) -> Encoding {
     let Some(explained) = explained else {
         e.null()?;
@@ -261,15 +304,51 @@ fn write_explanation(
     Ok(())
 }
 
-/// A map of what there is: 0 terms, 1 the trace.
 #[cfg(feature = "casework")]
-fn write_additions(
-    e: &mut Encoder<&mut Vec<u8>>,
-    policy: &Policy,
-    numbers: &Numbers,
-    traced: bool,
-) -> Encoding {
-    e.map(1 + u64::from(traced))?.u8(0)?;
+impl Recorded<'_> {
+    /// The trace stands in records of explanations.
+    fn traced(&self) -> bool {
+        self.policy.features() != 0 && self.explained.is_some()
+    }
+
+    /// The challenger's bundle and what it says.
+    fn shadow(&self) -> Option<(&[u8; 32], Shadow)> {
+        self.challenger.zip(self.decision.challenger)
+    }
+
+    /// How many entries the map of additions has.
+    fn additions(&self) -> u64 {
+        u64::from(self.policy.features() != 0)
+            + u64::from(self.traced())
+            + u64::from(self.alternatives.is_some())
+            + u64::from(self.shadow().is_some())
+    }
+}
+
+/// The entries of a map of what there is: 0 terms, 1 the trace, 2 alternatives, 3 what the challenger says.
+#[cfg(feature = "casework")]
+fn write_additions(e: &mut Encoder<&mut Vec<u8>>, of: &Recorded<'_>) -> Encoding {
+    let policy = of.policy;
+    if policy.features() != 0 {
+        let numbers = policy.numbers(Facts::of(of.application, of.decision));
+        write_terms(e.u8(0)?, policy, &numbers)?;
+        if of.traced() {
+            write_trace(e.u8(1)?, policy, &numbers)?;
+        }
+    }
+    if let Some(alternatives) = of.alternatives {
+        write_alternatives(e.u8(2)?, &of.application.schema, alternatives)?;
+    }
+    if let Some((bundle_id, shadow)) = of.shadow() {
+        e.u8(3)?.array(4)?.bytes(bundle_id)?;
+        e.i32(shadow.score)?.u32(shadow.probability_ppm)?;
+        e.encode(shadow.outcome)?;
+    }
+    Ok(())
+}
+
+#[cfg(feature = "casework")]
+fn write_terms(e: &mut Encoder<&mut Vec<u8>>, policy: &Policy, numbers: &Numbers) -> Encoding {
     e.map(policy.terms.len() as u64)?;
     for &at in &policy.terms {
         let at = usize::from(at);
@@ -281,10 +360,12 @@ fn write_additions(
             (None, None) => e.null()?,
         };
     }
-    if !traced {
-        return Ok(());
-    }
-    e.u8(1)?.array(2)?.map(policy.values.len() as u64)?;
+    Ok(())
+}
+
+#[cfg(feature = "casework")]
+fn write_trace(e: &mut Encoder<&mut Vec<u8>>, policy: &Policy, numbers: &Numbers) -> Encoding {
+    e.array(2)?.map(policy.values.len() as u64)?;
     for (value, number) in policy.values.iter().zip(numbers) {
         e.str(&value.name)?.encode(number)?;
     }
@@ -295,6 +376,29 @@ fn write_additions(
         for rule in (0..table.rules.len()).filter(|&rule| hits.contains(rule)) {
             e.u64(rule as u64 + 1)?;
         }
+    }
+    Ok(())
+}
+
+#[cfg(feature = "casework")]
+fn write_alternatives(
+    e: &mut Encoder<&mut Vec<u8>>,
+    schema: &Schema,
+    alternatives: &[Alternative],
+) -> Encoding {
+    e.array(alternatives.len() as u64)?;
+    for alternative in alternatives {
+        e.array(3)?.map(alternative.changes.len() as u64)?;
+        for change in &alternative.changes {
+            let field = &schema.fields()[usize::from(change.field)];
+            e.str(&field.name)?;
+            match &field.kind {
+                FieldKind::Category { codes } => e.str(&codes[change.value as usize])?,
+                _ => e.i64(change.value)?,
+            };
+        }
+        e.i32(alternative.decision.score)?
+            .encode(alternative.decision.outcome)?;
     }
     Ok(())
 }
@@ -364,6 +468,20 @@ impl<'b, S: From<&'b str>> Record<S> {
             Some(record) if from.0.is_empty() => Ok(record),
             read => Err(bad(cbor::expected(read.is_some(), bytes, from))),
         }
+    }
+}
+
+impl<S> Record<S> {
+    /// Whether an explanation stands in it, and whether alternatives do.
+    pub(crate) fn extent(&self) -> (bool, bool) {
+        #[cfg(feature = "casework")]
+        let alternatives = self
+            .additions
+            .as_ref()
+            .is_some_and(|own| own.alternatives.is_some());
+        #[cfg(not(feature = "casework"))]
+        let alternatives = false;
+        (self.explanation.is_some(), alternatives)
     }
 }
 
@@ -449,22 +567,61 @@ fn read_additions<'b, S: From<&'b str>>(from: &mut Reader<'b>) -> Option<RecordA
         let count = from.head(major::ARRAY)?;
         (0..count).map(|_| u16::read(from)).collect()
     };
-    let count = from.head(major::MAP)?;
-    (u64::read(from)? == 0).then_some(())?;
-    let terms = pairs(from, some)?;
-    let trace = match count {
-        1 => None,
-        2 => {
-            (u64::read(from)? == 1).then_some(())?;
+    let mut entries = from.map()?;
+    let terms = match from.find(&mut entries, 0)? {
+        true => pairs(from, some)?,
+        false => Vec::new(),
+    };
+    let trace = match from.find(&mut entries, 1)? {
+        true => {
             from.tuple(2)?;
             Some(RecordTrace {
                 values: pairs(from, Option::read)?,
                 hits: pairs(from, rules)?,
             })
         }
-        _ => return None,
+        false => None,
     };
-    Some(RecordAdditions { terms, trace })
+    let alternatives = match from.find(&mut entries, 2)? {
+        true => Some(read_alternatives(from)?),
+        false => None,
+    };
+    let challenger = match from.find(&mut entries, 3)? {
+        true => {
+            from.tuple(4)?;
+            let bundle_id = from.string(major::BYTES)?.try_into().ok()?;
+            let shadow = Shadow {
+                score: i32::read(from)?,
+                probability_ppm: u32::read(from)?,
+                outcome: Outcome::read(from)?,
+            };
+            Some(RecordShadow { bundle_id, shadow })
+        }
+        false => None,
+    };
+    from.end(entries)?;
+    Some(RecordAdditions {
+        terms,
+        trace,
+        alternatives,
+        challenger,
+    })
+}
+
+#[cfg(feature = "casework")]
+fn read_alternatives<'b, S: From<&'b str>>(
+    from: &mut Reader<'b>,
+) -> Option<Vec<RecordAlternative<S>>> {
+    let count = from.head(major::ARRAY)?;
+    let one = |_| {
+        from.tuple(3)?;
+        Some(RecordAlternative {
+            changes: pairs(from, value)?,
+            score: i32::read(from)?,
+            outcome: Outcome::read(from)?,
+        })
+    };
+    (0..count).map(one).collect()
 }
 
 fn word<'b, S: From<&'b str>>(from: &mut Reader<'b>) -> Option<S> {

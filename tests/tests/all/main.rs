@@ -12,6 +12,7 @@ mod arithmetic;
 mod attacks;
 mod blends;
 mod builds;
+mod challenger;
 mod contributions;
 mod credit;
 mod credit_lightgbm;

@@ -42,11 +42,13 @@ export interface RawVerified {
   numbers: Int32Array;
   terms: Term[];
   trace: { table: string; rule: string; saw: [string, string | null][]; held: boolean; said: [string, string][] }[];
+  challenger?: { outcome: string; score: number; probabilityPpm: number };
 }
 
 /** What surrounds a decision, where the module has it. */
 export interface RawCase {
   alternatives(): RawAlternative[];
+  recordAlternatives(record: Uint8Array): Uint8Array;
   summarise(summary: Uint8Array, record: Uint8Array): Uint8Array;
   shareSummary(summary: Uint8Array): Uint8Array;
   notice(record: Uint8Array, language: string): Notice;

@@ -174,6 +174,16 @@ export class Scorer {
   }
 
   /**
+   * A decision's record with {@link alternatives} in it too: what an applicant was shown, for whoever asks later. It
+   * takes as long as they do.
+   *
+   * @throws {FieldscoreError} as {@link verifyRecord}.
+   */
+  recordAlternatives(record: Uint8Array): Uint8Array {
+    return this._run((session) => surrounding(session).recordAlternatives(record));
+  }
+
+  /**
    * Runs the bundle's known-answer vectors and gives how many there are. {@link openBundle} compared
    * all decisions and some of the explanations when it first opened this bundle; this compares all.
    *
@@ -234,13 +244,14 @@ export class Scorer {
    * `application.bundle` where another bundle decided.
    */
   verifyRecord(record: Uint8Array): Verified {
-    const { id, asOf, numbers, terms, trace } = this._run((session) => surrounding(session).verifyRecord(record));
+    const { id, asOf, numbers, terms, trace, challenger } = this._run((session) => surrounding(session).verifyRecord(record));
     return {
       id,
       asOf,
       decision: this._decision(numbers, record.slice()),
       terms,
       trace: trace.map(({ saw, said, ...rest }) => ({ ...rest, saw: Object.fromEntries(saw), said: Object.fromEntries(said) })),
+      ...(challenger && { challenger: { ...challenger, outcome: challenger.outcome as Outcome } }),
     };
   }
 

@@ -241,6 +241,17 @@ export interface Verified {
   readonly terms: Term[];
   /** Each rule of the policy that was tried, in order. */
   readonly trace: Tried[];
+  /** What the bundle's challenger said, where it has one and that scored the application. It is no part of the decision. */
+  readonly challenger?: Shadow;
+}
+
+/** What a challenger, a second bundle that is scored in shadow, says of an application. */
+export interface Shadow {
+  readonly outcome: Outcome;
+  /** The score on the challenger's scale. */
+  readonly score: number;
+  /** The probability of default in parts per million, 100 to 999 900. */
+  readonly probabilityPpm: number;
 }
 
 /** The notice of a decision: what the applicant is told and takes home. None of the values that they

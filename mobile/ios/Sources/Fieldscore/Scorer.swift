@@ -116,6 +116,14 @@ public final class Scorer: Sendable {
         return found.map { Alternative($0, of: info) }
     }
 
+    /// A decision's record with ``alternatives(_:)`` in it too: what an applicant was shown, for whoever asks
+    /// later.
+    ///
+    /// - Throws: As ``verifyRecord(_:)``.
+    public func recordAlternatives(_ record: Data) throws -> Data {
+        try FieldscoreError.of { try scorer.recordAlternatives(record: record) }
+    }
+
     /// Runs the bundle's known answers on this device and says how many there are.
     ///
     /// - Throws: ``FieldscoreError`` with ``FieldscoreError/Code/selfTest`` where one comes out

@@ -39,6 +39,21 @@ public struct VerifiedRecord: Sendable {
         public let said: [Seen]
     }
 
+    /// What a challenger, a second bundle that is scored in shadow, says of an application.
+    public struct Shadow: Sendable, Hashable {
+        /// What its policy says.
+        public let outcome: Outcome
+        /// The score on its scale.
+        public let score: Int
+        /// The probability of default in parts per million.
+        public let probabilityPpm: Int
+
+        init(_ shadow: FieldscoreGenerated.Shadow) {
+            outcome = Outcome(shadow.outcome)
+            (score, probabilityPpm) = (Int(shadow.score), Int(shadow.probabilityPpm))
+        }
+    }
+
     /// The application's id.
     public let id: String
     /// The day as of which it was scored, `YYYY-MM-DD`.
@@ -49,11 +64,15 @@ public struct VerifiedRecord: Sendable {
     public let terms: [Term]
     /// Each rule of the policy that was tried, in order.
     public let trace: [Tried]
+    /// What the bundle's challenger said, where it has one and that scored the application. It is no part of
+    /// the decision.
+    public let challenger: Shadow?
 
     init(_ record: FieldscoreGenerated.VerifiedRecord, of info: BundleInfo) {
         id = record.id
         asOf = record.asOf
         decision = Decision(record.decision, of: info)
+        challenger = record.challenger.map(Shadow.init)
         terms = record.terms.map { Term(name: $0.name, text: $0.text, unit: $0.unit) }
         trace = record.trace.map {
             Tried(

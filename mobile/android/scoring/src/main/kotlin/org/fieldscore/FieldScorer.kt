@@ -100,6 +100,13 @@ public class FieldScorer internal constructor(private val generated: GeneratedSc
         on { scorer -> scorer.alternatives(own(application)).map { Alternative(it, info) } }
 
     /**
+     * A decision's record with [alternatives] in it too: what an applicant was shown, for whoever asks later.
+     *
+     * @throws FieldscoreException as [verifyRecord]
+     */
+    public fun recordAlternatives(record: ByteArray): ByteArray = on { it.recordAlternatives(record) }
+
+    /**
      * Runs the bundle's known-answer vectors on this device and says how many there are.
      *
      * @throws FieldscoreException.SelfTest where one comes out differently

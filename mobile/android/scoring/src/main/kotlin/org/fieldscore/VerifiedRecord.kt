@@ -2,6 +2,7 @@ package org.fieldscore
 
 import org.fieldscore.ffi.VerifiedRecord as GeneratedVerifiedRecord
 import org.fieldscore.ffi.Seen as GeneratedSeen
+import org.fieldscore.ffi.Shadow as GeneratedShadow
 import org.fieldscore.ffi.Term as GeneratedTerm
 import org.fieldscore.ffi.Tried as GeneratedTried
 
@@ -22,7 +23,24 @@ public class VerifiedRecord internal constructor(generated: GeneratedVerifiedRec
     /** Each rule of the policy that was tried, in order. */
     public val trace: List<Tried> = generated.trace.map { Tried(it) }
 
+    /** What the bundle's challenger said, where it has one and that scored the application. It is no part of the decision. */
+    public val challenger: Shadow? = generated.challenger?.let { Shadow(it) }
+
     override fun toString(): String = "VerifiedRecord"
+}
+
+/** What a challenger, a second bundle that is scored in shadow, says of an application. */
+public class Shadow internal constructor(generated: GeneratedShadow) {
+    /** What its policy says. */
+    public val outcome: Outcome = Outcome.of(generated.outcome)
+
+    /** The score on its scale. */
+    public val score: Int = generated.score
+
+    /** The probability of default in parts per million. */
+    public val probabilityPpm: Int = generated.probabilityPpm.toInt()
+
+    override fun toString(): String = "Shadow"
 }
 
 /** An amount or a tier that comes out with a decision. */
