@@ -1,5 +1,5 @@
 /** `<fieldscore-form>`: a form built from a signed bundle, which decides where the person is. */
-import type { Alternative, Explanation, Field, Notice as DecisionNotice, Override } from 'fieldscore';
+import type { Alternative, Explanation, Field, Notice as DecisionNotice, Override, Term, Tried } from 'fieldscore';
 import { LitElement, html, nothing, type PropertyDeclarations, type TemplateResult } from 'lit';
 import { keyed } from 'lit/directives/keyed.js';
 import { Engine } from './engine.js';
@@ -21,6 +21,7 @@ import { overrideView } from './view/override.js';
 import { questionsView } from './view/questions.js';
 import { resultView } from './view/result.js';
 import { staffView } from './view/staff.js';
+import { traceView } from './view/trace.js';
 
 export type Mode = 'agent' | 'applicant' | 'kiosk';
 
@@ -40,6 +41,8 @@ export interface DecisionDetail extends Omit<Explanation, 'reasons'> {
   decision: number;
   saved: boolean;
   reasons: string[];
+  /** The amounts and tiers that the policy gives. */
+  terms: readonly Term[];
 }
 
 /** `event.detail` of `error`: a stable code, a text for people, never an applicant's value. */
@@ -53,10 +56,12 @@ export interface ErrorDetail {
 type Kept = 'saved' | 'file' | 'nowhere';
 /** A decision that is yet to be counted. */
 type Unnumbered = Omit<Saved, 'decision'>;
-/** A decision, and what would change it. */
+/** A decision, what would change it, what it comes with, and the rules that were tried. */
 interface As {
   explanation: Explanation;
   alternatives: readonly Alternative[];
+  terms: readonly Term[];
+  trace: readonly Tried[];
 }
 
 const HOUR = 3_600_000;
@@ -435,8 +440,9 @@ export class FieldscoreForm extends LitElement {
     try {
       const explanation = this.engine.scorer.explain(application);
       const alternatives = this.engine.scorer.alternatives(application);
-      const saved = this.saved(application, explanation);
-      const as = { explanation, alternatives };
+      const { terms, trace } = this.engine.scorer.verifyRecord(explanation.record);
+      const as = { explanation, alternatives, terms, trace };
+      const saved = this.saved(application, as);
       instead = () => void this.keepInFile(saved, as);
       const decision = await this.keep(saved, explanation);
       await this.decidedAs(saved, as, decision ?? 1, decision === undefined ? 'nowhere' : 'saved');
@@ -456,13 +462,13 @@ export class FieldscoreForm extends LitElement {
 
   /** Shows and tells a decision that is kept as well as it can be. */
   private async decidedAs({ id, asOf }: Unnumbered, as: As, decision: number, kept: Kept): Promise<void> {
-    const { explanation } = as;
+    const { explanation, terms } = as;
     this.decided = { ...as, decision, kept };
     await this.dropDraft();
     this.close('keep');
     const { reasons, ...rest } = explanation;
     const detail: DecisionDetail = {
-      ...rest, id, asOf, decision, saved: kept === 'saved', reasons: reasons.map(({ code }) => code),
+      ...rest, id, asOf, decision, saved: kept === 'saved', reasons: reasons.map(({ code }) => code), terms,
     };
     this.emit('decision', detail);
     this.announce(explanation.score, explanation.outcome);
@@ -504,7 +510,7 @@ export class FieldscoreForm extends LitElement {
     return number;
   }
 
-  private saved(application: ReturnType<FieldscoreForm['application']>, explanation: Explanation): Unnumbered {
+  private saved(application: ReturnType<FieldscoreForm['application']>, { explanation, terms }: As): Unnumbered {
     const { score, probabilityPpm, outcome, flags, reasons, bundleId, record } = explanation;
     return {
       id: application.id,
@@ -516,6 +522,7 @@ export class FieldscoreForm extends LitElement {
       score, probabilityPpm, outcome, flags, bundleId,
       reasons: reasons.map(({ code }) => code),
       record: base64(record),
+      ...(terms.length && { terms: Object.fromEntries(terms.map(({ name, text }) => [name, text])) }),
     };
   }
 
@@ -697,16 +704,17 @@ export class FieldscoreForm extends LitElement {
 
   private async override(entry: Entry, made: Omit<Override, 'asOf'>): Promise<void> {
     if (this.mode !== 'agent' || !this.vault?.isOpen || !this.records || !this.engine) return;
-    const bytes = Uint8Array.from(atob(entry.record), (byte) => byte.charCodeAt(0));
-    let override: Uint8Array;
+    const record = Uint8Array.from(atob(entry.record), (byte) => byte.charCodeAt(0));
+    const override = { ...made, asOf: today() };
+    let bytes: string;
     try {
-      override = this.engine.scorer.overrideDecision(bytes, { ...made, asOf: today() });
+      bytes = base64(this.engine.scorer.overrideDecision(record, override));
     } catch {
       this.tell({ code: 'override', word: 'overrideRefused', kind: 'warn', closes: true });
       return;
     }
     try {
-      if (!(await this.records.override(entry, base64(override)))) throw new Fault('override.stale', 'storageFailed');
+      if (!(await this.records.override(entry, { ...override, bytes }))) throw new Fault('override.stale', 'storageFailed');
       this.tell({ code: 'override', word: 'overrideKept', kind: 'info', blanks: { id: entry.id }, closes: true });
     } catch (error) {
       const fault = storageFault(error);
@@ -867,15 +875,17 @@ export class FieldscoreForm extends LitElement {
   private result(explanation: Explanation): TemplateResult {
     const { tag } = this.language;
     const groups = this.engine?.scorer.schema.groups ?? [];
+    const writing = { language: this.language, texts: this.texts, fields: this.fields };
+    const staff = this.mode === 'agent';
     return resultView({
-      language: this.language,
-      texts: this.texts,
+      ...writing,
       explanation,
+      terms: this.decided?.terms ?? [],
       // Not as one types: who watches them fills in an application to the outcome.
       alternatives: this.decided?.alternatives ?? [],
-      fields: this.fields,
       group: (code) => groups.find((group) => group.code === code)?.label(tag) ?? code,
-      probability: this.mode === 'agent',
+      probability: staff,
+      trace: staff && this.decided ? traceView(this.decided.trace, writing) : undefined,
       notice: this.decided && this.noticeOf(explanation),
     });
   }

@@ -6,9 +6,6 @@ type Exported = Saved & { decisions: number };
 
 export type Format = 'csv' | 'json' | 'age';
 
-const ENVELOPE = ['id', 'as_of', 'decided_at', 'decision', 'decisions', 'automation'] as const;
-const DECISION = ['score', 'probability_ppm', 'outcome', 'flags', 'reasons', 'bundle_id', 'record'] as const;
-
 /** JSON lines: an object a decision, its canonical record in base64, as the command's `replay` reads them. */
 export function jsonLines(entries: readonly Exported[]): string {
   const line = (entry: Exported) =>
@@ -27,27 +24,47 @@ export function jsonLines(entries: readonly Exported[]): string {
       reasons: entry.reasons,
       bundle_id: entry.bundleId,
       record: entry.record,
-      ...(entry.overrides && { overrides: entry.overrides }),
+      ...(entry.terms && { terms: entry.terms }),
+      ...(entry.overrides && { overrides: entry.overrides.map(({ bytes }) => bytes) }),
     });
   return entries.map((entry) => `${line(entry)}\n`).join('');
 }
 
-/** Comma-separated, RFC 4180, with a byte order mark so that spreadsheets read UTF-8. */
+type Cell = string | number | boolean;
+
+/**
+ * Comma-separated, RFC 4180, with a byte order mark so that spreadsheets read UTF-8. Of overrides the last one, which holds,
+ * stands beside the decision.
+ */
 export function csv(entries: readonly Exported[], fields: readonly string[]): string {
-  const rows: (string | number | boolean)[][] = [[...ENVELOPE, ...fields, ...DECISION]];
-  for (const entry of entries) {
-    rows.push([
-      entry.id, entry.asOf, entry.decidedAt, entry.decision, entry.decisions, entry.automation,
-      ...fields.map((name) => entry.values[name] ?? ''),
-      entry.score, entry.probabilityPpm, entry.outcome, entry.flags.join(' '), entry.reasons.join(' '),
-      entry.bundleId, entry.record,
-    ]);
-  }
+  const terms = new Set(entries.flatMap((entry) => Object.keys(entry.terms ?? {})));
+  const columns: [title: string, of: (entry: Exported) => Cell | null | undefined][] = [
+    ['id', (it) => it.id],
+    ['as_of', (it) => it.asOf],
+    ['decided_at', (it) => it.decidedAt],
+    ['decision', (it) => it.decision],
+    ['decisions', (it) => it.decisions],
+    ['automation', (it) => it.automation],
+    ...fields.map((name): (typeof columns)[number] => [name, (it) => it.values[name]]),
+    ['score', (it) => it.score],
+    ['probability_ppm', (it) => it.probabilityPpm],
+    ...Array.from(terms, (name): (typeof columns)[number] => [`term_${name}`, (it) => it.terms?.[name]]),
+    ['outcome', (it) => it.outcome],
+    ['flags', (it) => it.flags.join(' ')],
+    ['reasons', (it) => it.reasons.join(' ')],
+    ['override_by', (it) => it.overrides?.at(-1)?.by],
+    ['override_outcome', (it) => it.overrides?.at(-1)?.outcome],
+    ['override_reason', (it) => it.overrides?.at(-1)?.reason],
+    ['override_as_of', (it) => it.overrides?.at(-1)?.asOf],
+    ['bundle_id', (it) => it.bundleId],
+    ['record', (it) => it.record],
+  ];
+  const rows = [columns.map(([title]) => title as Cell), ...entries.map((entry) => columns.map(([, of]) => of(entry) ?? ''))];
   return `\uFEFF${rows.map((row) => `${row.map(cell).join(',')}\r\n`).join('')}`;
 }
 
 /** A cell; text that a spreadsheet would run as a formula gets an apostrophe before it. */
-function cell(value: string | number | boolean): string {
+function cell(value: Cell): string {
   let text = String(value);
   if (/^[=+\-@\t\r]/.test(text) && !/^[+-]?[\d.]+$/.test(text)) text = `'${text}`;
   return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;

@@ -22,7 +22,7 @@ export const styles = css`
   header { display: flex; align-items: center; justify-content: space-between; gap: 1rem; margin-bottom: 1rem; }
   header .langs { width: auto; min-height: 40px; padding-block: 0.25rem; }
   .cards { display: grid; gap: 1rem; align-items: start; }
-  .cards > div { display: grid; gap: 1rem; min-width: 0; }
+  .cards > div { display: grid; gap: 1rem; min-width: 0; grid-template-columns: minmax(0, 1fr); }
   .card { background: var(--card); border: 1px solid #dde4e3; border-radius: calc(var(--radius) + 4px); padding: 1.25rem; }
   .card > * + * { margin-top: 0.875rem; }
   .fields { display: grid; gap: 1.375rem; }
@@ -95,6 +95,8 @@ export const styles = css`
   .scroll { overflow-x: auto; }
   table { border-collapse: collapse; width: 100%; font-size: 0.925rem; font-variant-numeric: tabular-nums; }
   th, td { text-align: start; padding: 0.5rem 0.75rem 0.5rem 0; border-bottom: 1px solid var(--line); white-space: nowrap; }
+  .trace :is(caption, th, td) { text-align: start; white-space: normal; vertical-align: top; }
+  [data-held='false'] { color: var(--soft); }
   td button { min-height: 36px; padding: 0.125rem 0.75rem; }
   .hidden { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); white-space: nowrap; }
   .start { min-height: 80vh; display: grid; place-content: center; justify-items: center; gap: 2rem; text-align: center; padding: 1rem; }

@@ -37,7 +37,7 @@ async function reload(page) {
 }
 
 async function change(page, present, next, again = next) {
-  const saved = page.getByRole('region', { name: 'Saved applications' });
+  const saved = page.locator('[aria-labelledby=staff-title]');
   if (!(await saved.locator('details[open]').count())) await saved.locator('summary').click();
   await page.locator('#staff-present').fill(present);
   await page.locator('#staff-next').fill(next);

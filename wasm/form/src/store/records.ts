@@ -1,4 +1,5 @@
 /** Saved decisions and drafts. */
+import type { Override } from 'fieldscore';
 import type { Answers } from '../fields.js';
 import type { Database } from './db.js';
 import type { Sealed, Vault } from './vault.js';
@@ -22,8 +23,15 @@ export interface Saved {
   bundleId: string;
   /** The canonical record, in base64. */
   record: string;
-  /** What staff decided in its place, in base64 each. */
-  overrides?: string[];
+  /** The amounts and tiers of a policy that has some, by name. */
+  terms?: Record<string, string | null>;
+  /** What staff decided in its place, the last one last. */
+  overrides?: Overridden[];
+}
+
+/** An override, and its own bytes in base64. */
+export interface Overridden extends Override {
+  bytes: string;
 }
 
 /** What lies in the database: what must be known without a key, and the rest closed. */
@@ -96,7 +104,7 @@ export class Records {
    * Keeps what staff decided in the place of a saved decision beside it; it is then to be exported again.
    * Whether it did: the application may have been decided again in another tab.
    */
-  async override({ tag, record }: Entry, override: string): Promise<boolean> {
+  async override({ tag, record }: Entry, override: Overridden): Promise<boolean> {
     return this.vault.steady('shared', async () => {
       await this.vault.refresh();
       const row = await this.db.get<Row>('records', tag);

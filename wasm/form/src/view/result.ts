@@ -1,19 +1,20 @@
 /** What came out: outcome, score, reasons, and what moved the score. */
 import { html, nothing, svg, type TemplateResult } from 'lit';
-import type { Alternative, Explanation, Field } from 'fieldscore';
-import type { Language, Word } from '../i18n/index.js';
+import type { Alternative, Explanation, Term } from 'fieldscore';
+import { WORDS, name, value, type Writing } from './written.js';
 
-export interface ResultView {
-  language: Language;
-  texts: string;
+export interface ResultView extends Writing {
   explanation: Explanation;
+  /** The amounts and tiers of a decision that was made. */
+  terms: readonly Term[];
   /** What would change it; nothing while it is scored as one types. */
   alternatives: readonly Alternative[];
-  fields: readonly Field[];
   /** The label of a group, by code. */
   group(code: string): string;
   /** Whether the probability is shown: to staff. */
   probability: boolean;
+  /** The rules that were tried: for staff. */
+  trace: TemplateResult | undefined;
   /** The notice of a decision that was made. */
   notice?: TemplateResult | undefined;
 }
@@ -23,12 +24,6 @@ const SHAPES: Record<Explanation['outcome'], TemplateResult> = {
   approve: svg`<path d="M5 12.5l4.5 4.5L19 7.5" />`,
   refer: svg`<circle cx="12" cy="8" r="3.5" /><path d="M5 20c1-4 4-5.5 7-5.5s6 1.5 7 5.5" />`,
   decline: svg`<path d="M6.5 6.5l11 11m0-11l-11 11" />`,
-};
-
-const FLAGS: Record<string, Word> = {
-  expired: 'flagExpired',
-  not_yet_valid: 'flagNotYet',
-  automation_refused: 'flagAutomation',
 };
 
 export function resultView(view: ResultView): TemplateResult {
@@ -53,7 +48,7 @@ export function resultView(view: ResultView): TemplateResult {
           </div>`
         : nothing}
     </dl>
-    ${notes(view)}
+    ${termsOf(view)} ${notes(view)}
     <h3>${say('reasons')}</h3>
     ${it.reasons.length
       ? html`<ol class="reasons">
@@ -63,32 +58,38 @@ export function resultView(view: ResultView): TemplateResult {
     ${wouldChange(view)}
     <h3>${say('contributions')}</h3>
     <p class="help">${say('contributionsHelp', { reference: language.number(it.referenceScore) })}</p>
-    ${bars(view)} ${view.notice ?? nothing}
+    ${bars(view)} ${view.trace ?? nothing} ${view.notice ?? nothing}
   `;
 }
 
+/** The amounts and tiers that the policy gives. */
+function termsOf(view: ResultView): TemplateResult | typeof nothing {
+  if (!view.terms.length) return nothing;
+  return html`<h3>${view.language.say('terms')}</h3>
+    <dl class="figures">
+      ${view.terms.map(
+        (term) => html`<div data-term=${term.name}>
+          <dt>${name(term.name, view)}</dt>
+          <dd><bdi>${value(term.text, view, term.name, term.unit)}</bdi></dd>
+        </div>`,
+      )}
+    </dl>`;
+}
+
 /** Ways to a better outcome, each a list of answers that differ. */
-function wouldChange({ alternatives, language, fields, texts }: ResultView): TemplateResult | typeof nothing {
-  const { say, tag } = language;
+function wouldChange(view: ResultView): TemplateResult | typeof nothing {
+  const { alternatives, language } = view;
+  const { say } = language;
   if (!alternatives.length) return nothing;
-  const answer = ({ field: name, value }: Alternative['changes'][number]) => {
-    const field = fields.find((field) => field.name === name);
-    const unit = field?.type === 'money' ? field.currency : field?.unit;
-    const shown =
-      typeof value === 'number'
-        ? `${language.number(value, field?.decimals)}${unit ? ` ${unit}` : ''}`
-        : typeof value === 'boolean'
-          ? say(value ? 'yes' : 'no')
-          : (field?.categories?.find(({ code }) => code === value)?.label(tag) ?? value);
-    return html`<li data-change=${name}><span lang=${texts} dir="auto">${field?.label(tag) ?? name}</span>: <bdi>${shown}</bdi></li>`;
-  };
   return html`<h3 id="alternatives-title">${say('alternatives')}</h3>
     <p class="help">${say('alternativesHelp')}</p>
     <ol class="reasons" aria-labelledby="alternatives-title">
       ${alternatives.map(
         ({ changes, outcome }) => html`<li data-alternative=${outcome}>
           <strong>${say(outcome)}</strong>
-          <ul>${changes.map(answer)}</ul>
+          <ul>
+            ${changes.map(({ field, value: to }) => html`<li data-change=${field}>${name(field, view)}: <bdi>${value(to, view, field)}</bdi></li>`)}
+          </ul>
         </li>`,
       )}
     </ol>`;
@@ -99,7 +100,10 @@ function notes({ explanation: it, language, fields }: ResultView): TemplateResul
   const labels = (names: readonly string[]) =>
     names.map((name) => fields.find((field) => field.name === name)?.label(tag) ?? name).join(', ');
   const lines = [
-    ...it.flags.flatMap((flag) => (FLAGS[flag] ? [say(FLAGS[flag])] : [])),
+    ...it.flags.flatMap((flag) => {
+      const word = WORDS.get(flag);
+      return word ? [say(word)] : [];
+    }),
     ...(it.missing.length ? [`${say('flagMissing')}: ${labels(it.missing)}`] : []),
     ...(it.outOfRange.length ? [`${say('flagRange')}: ${labels(it.outOfRange)}`] : []),
     ...(it.unlisted.length ? [`${say('flagUnlisted')}: ${labels(it.unlisted)}`] : []),

@@ -1,7 +1,8 @@
 /** What only staff see: saved applications, exports. */
 import { html, nothing, type TemplateResult } from 'lit';
+import type { Outcome } from 'fieldscore';
 import type { Format } from '../export.js';
-import type { Language, Word } from '../i18n/index.js';
+import type { Language, Say } from '../i18n/index.js';
 import type { Draft, Entry } from '../store/records.js';
 import { changeView, giveView, type PassphraseView } from './passphrase.js';
 
@@ -62,7 +63,7 @@ function list(view: StaffView): TemplateResult {
               ${entries.map(
                 (entry) => html`<tr data-entry=${entry.id}>
                   <th scope="row" dir="ltr">${entry.id}</th>
-                  <td>${say(entry.outcome as Word)}${entry.overrides ? html` (${say('overridden')})` : nothing}</td>
+                  <td>${say(entry.outcome as Outcome)}${overridden(entry, say)}</td>
                   <td>${number(entry.score)}</td>
                   <td>${when(entry.decidedAt)}</td>
                   <td data-decisions=${entry.decisions}>${number(entry.decisions)}</td>
@@ -87,4 +88,10 @@ function list(view: StaffView): TemplateResult {
     ${entries.length && !view.canEncrypt ? html`<p class="help">${say('noRecipient')}</p>` : nothing}
     ${view.override} ${changeView(view.passphrase)}
   `;
+}
+
+/** What staff decided in a decision's place last. */
+function overridden({ overrides }: Entry, say: Say): string {
+  const last = overrides?.at(-1);
+  return last ? ` (${say('overridden')}: ${say(last.outcome)})` : '';
 }
