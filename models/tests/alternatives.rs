@@ -11,7 +11,8 @@ mod common;
 use common::{fieldscore, hold_part, text};
 
 const BEGIN: &str = "<!-- what the command says: made by models/tests/alternatives.rs -->\n";
-const ROW: &str = "explain credit.fsb models/zoo/credit/applications.csv --row 14 --as-of 2026-09-01";
+const ROW: &str =
+    "explain credit.fsb models/zoo/credit/applications.csv --row 14 --as-of 2026-09-01";
 
 /// What the command says on stdout.
 fn says(arguments: &str) -> String {

@@ -342,7 +342,12 @@ fn what_decides_is_asked_or_told_is_compared() {
     let built = |name: &str, more: &str| {
         let bundle = folder.path().join(format!("{name}.fsb"));
         let bundle = bundle.display().to_string();
-        printed(&["build", &common::extending(&base, name, more), "-o", &bundle]);
+        printed(&[
+            "build",
+            &common::extending(&base, name, more),
+            "-o",
+            &bundle,
+        ]);
         bundle
     };
     let (old, new) = (built("tables", ""), built("everywhere", EVERYWHERE));

@@ -28,8 +28,16 @@ fn the_page_shows_what_the_commands_say() {
             ("capped", capped, &["  Outcome", "Rules that fired"]),
             ("person", person, &["Rules that fired", "Rules tried"]),
             ("declined", declined, &[]),
-            ("refused-gap", "build models/tests/policy/gap -o gap.fsb", &[]),
-            ("refused-overlap", "build models/tests/policy/overlap -o overlap.fsb", &[]),
+            (
+                "refused-gap",
+                "build models/tests/policy/gap -o gap.fsb",
+                &[],
+            ),
+            (
+                "refused-overlap",
+                "build models/tests/policy/overlap -o overlap.fsb",
+                &[],
+            ),
         ],
     );
     // Of each rule what it saw, and whether it held: of knock-out rules as of tables.
