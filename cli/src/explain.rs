@@ -161,7 +161,8 @@ fn head(out: &mut String, scorer: &Scorer, application: &Application, explanatio
     }
     for term in scorer.terms(application, decision) {
         let text = term.text.as_deref().unwrap_or("none");
-        let _ = writeln!(out, "               {} {text} {}", term.name, term.unit);
+        let term = format!("               {} {text} {}", term.name, term.unit);
+        let _ = writeln!(out, "{}", term.trim_end());
     }
     if let Some(shadow) = decision.challenger {
         let _ = writeln!(

@@ -4,7 +4,8 @@ use fieldscore_runtime::Scorer;
 use fieldscore_runtime::bundle::EngineKind;
 use fieldscore_runtime::bundle::container::SectionKind;
 use fieldscore_runtime::decide::{
-    Cell, HitPolicy, LOG_ODDS_ONE, POINT, ScoreScale, Source, Table, Test,
+    Cell, ColumnKind, Flags, HitPolicy, LOG_ODDS_ONE, OutputColumn, POINT, ScoreScale, Source,
+    Table, Test,
 };
 use fieldscore_runtime::plan::{Executable, Model, Step};
 use fieldscore_runtime::schema::{Field, FieldKind, Keep, Leeway};
@@ -362,9 +363,13 @@ fn policy(scorer: &Scorer, language: &str) -> Value {
     });
     if policy.features() != 0 {
         let name = |at: &u16| policy.values.get(usize::from(*at)).map(|value| &value.name);
-        let names = |all: &[u16]| -> Vec<String> { all.iter().filter_map(name).cloned().collect() };
-        let values = policy.values.iter().map(|value| {
-            json!({ "name": value.name, "source": source(&value.source, &names), "unit": value.unit })
+        let values = policy.values.iter().zip(0..).map(|(value, at)| {
+            json!({
+                "name": value.name,
+                "source": source(scorer, at, &value.source),
+                "decimals": value.decimals,
+                "unit": value.unit,
+            })
         });
         object["values"] = values.collect();
         object["tables"] = policy
@@ -372,35 +377,51 @@ fn policy(scorer: &Scorer, language: &str) -> Value {
             .iter()
             .map(|t| table(scorer, t, language))
             .collect();
-        object["terms"] = json!(names(&policy.terms));
+        object["terms"] = policy.terms.iter().filter_map(name).cloned().collect();
     }
     object
 }
 
-/// What a value is made of: the kind of it, and the names of the values that it reads.
-fn source(source: &Source, names: &dyn Fn(&[u16]) -> Vec<String>) -> Value {
-    let kind = match source {
-        Source::Field(_) => "field",
-        Source::Score => "score",
-        Source::Probability => "probability",
-        Source::AsOf => "as_of",
-        Source::Flag(_) => "flag",
-        Source::Constant(_) => "constant",
-        Source::Sum { .. } => "sum",
-        Source::Product { .. } => "product",
-        Source::Ratio { .. } => "ratio",
-        Source::Least(_) => "least",
-        Source::Greatest(_) => "greatest",
-        Source::Instalment { .. } => "instalment",
-        Source::AnnualRate { .. } => "annual_rate",
-        Source::Months { .. } => "months",
-        Source::Output { .. } => "output",
-        Source::Hits(_) => "hits",
-    };
+/// What the value with this index is made of: the kind of it, the names of what it reads, its numbers.
+fn source(scorer: &Scorer, at: u16, source: &Source) -> Value {
+    let policy = scorer.policy();
+    let name = |at: &u16| policy.values.get(usize::from(*at)).map(|value| &value.name);
+    let names = |all: &[u16]| -> Vec<&String> { all.iter().filter_map(name).collect() };
+    let table = |at: &u16| policy.tables.get(usize::from(*at));
     let reads = names(&source.reads());
-    match reads.is_empty() {
-        true => json!(kind),
-        false => json!({ kind: reads }),
+    match source {
+        Source::Field(at) => {
+            json!({ "field": scorer.schema().fields().get(usize::from(*at)).map(|field| &field.name) })
+        }
+        Source::Score => json!("score"),
+        Source::Probability => json!("probability"),
+        Source::AsOf => json!("as_of"),
+        Source::Flag(bits) => {
+            json!({ "flag": Flags::from_bits(*bits).names().collect::<Vec<_>>() })
+        }
+        Source::Constant(number) => {
+            json!({ "constant": policy.text_of(scorer.schema(), at, *number) })
+        }
+        Source::Sum { plus, minus } => json!({ "sum": names(plus), "less": names(minus) }),
+        Source::Product { by, rounding, .. } => {
+            json!({ "product": reads, "by": by, "rounding": rounding.name() })
+        }
+        Source::Ratio {
+            times, rounding, ..
+        } => json!({ "ratio": reads, "times": times, "rounding": rounding.name() }),
+        Source::Least(_) => json!({ "least": reads }),
+        Source::Greatest(_) => json!({ "greatest": reads }),
+        Source::Instalment {
+            whole, rounding, ..
+        } => json!({ "instalment": reads, "whole": whole, "rounding": rounding.name() }),
+        Source::AnnualRate { kind, .. } => json!({ "annual_rate": reads, "kind": kind.name() }),
+        Source::Months { .. } => json!({ "months": reads }),
+        Source::Output { table: of, column } => {
+            let table = table(of);
+            let column = table.and_then(|table| table.columns.get(usize::from(*column)));
+            json!({ "table": table.map(|table| &table.name), "output": column.map(|own| &own.name) })
+        }
+        Source::Hits(of) => json!({ "hits": table(of).map(|table| &table.name) }),
     }
 }
 
@@ -450,9 +471,19 @@ fn table(scorer: &Scorer, table: &Table, language: &str) -> Value {
         "name": table.name,
         "hit": hit,
         "inputs": table.inputs.iter().filter_map(|&at| name(at)).collect::<Vec<_>>(),
-        "outputs": table.columns.iter().map(|column| &column.name).collect::<Vec<_>>(),
+        "outputs": table.columns.iter().map(output).collect::<Vec<_>>(),
         "rules": rules.collect::<Vec<_>>(),
     })
+}
+
+/// A column of a table's outputs: what stands in it, of words the list in its order.
+fn output(column: &OutputColumn) -> Value {
+    let of = match &column.kind {
+        ColumnKind::Number => json!("number"),
+        ColumnKind::Words(words) => json!(words),
+        ColumnKind::Outcome => json!("outcome"),
+    };
+    json!({ "name": column.name, "of": of })
 }
 
 fn sections(scorer: &Scorer) -> Vec<Value> {

@@ -6,21 +6,16 @@
     reason = "tests: what goes wrong fails the test"
 )]
 
+mod common;
+
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
+use std::process::Output;
 use std::sync::OnceLock;
 
-fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
-}
+use common::{command, root};
 
 fn fieldscore(arguments: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_fieldscore"))
-        .args(arguments)
-        .env("NO_COLOR", "1")
-        .stdin(Stdio::null())
-        .output()
-        .unwrap()
+    command(arguments).output().unwrap()
 }
 
 /// What a command that must succeed prints.
@@ -33,13 +28,8 @@ fn printed(arguments: &[&str]) -> String {
 
 /// Builds the credit recipe with `over` laid over it.
 fn build(folder: &Path, name: &str, over: &str) -> String {
-    let recipe = root().join("models/zoo/credit/recipe.toml");
-    let own = folder.join(name);
-    std::fs::create_dir_all(&own).unwrap();
-    let text = format!("extends = [{:?}]\n{over}", recipe.display().to_string());
-    std::fs::write(own.join("recipe.toml"), text).unwrap();
     let bundle = folder.join(format!("{name}.fsb")).display().to_string();
-    printed(&["build", &own.display().to_string(), "-o", &bundle]);
+    printed(&["build", &common::recipe(name, over), "-o", &bundle]);
     bundle
 }
 
@@ -100,15 +90,9 @@ fn without_digests(text: &str) -> String {
     out
 }
 
-/// Holds a page of `docs/` against what a command printed, below `head`.
+/// Holds a page of `docs/` against what a command printed.
 fn hold(page: &str, made: &str) {
-    let path = root().join("docs").join(page);
-    let found = std::fs::read_to_string(&path).unwrap_or_default();
-    if without_digests(&found) != without_digests(made) {
-        let own = std::env::temp_dir().join(page);
-        std::fs::write(&own, made).unwrap();
-        panic!("docs/{page} is another: copy {} there", own.display());
-    }
+    common::hold_as(page, made, without_digests);
 }
 
 /// The digests of a bundle's sections, by name.
@@ -257,8 +241,7 @@ fn the_credit_comparison_is_the_one_in_the_docs() {
     let output = compare(&[]);
     assert_eq!(output.status.code(), Some(0));
     let made = String::from_utf8(output.stdout).unwrap();
-    let page = root().join("docs/compare.md");
-    let found = std::fs::read_to_string(page).unwrap_or_default();
+    let found = common::page("compare.md");
     let before = found.split_once(BEGIN).map_or("", |(before, _)| before);
     hold("compare.md", &format!("{before}{BEGIN}{made}"));
 }
@@ -299,17 +282,12 @@ fn a_comparison_counts_every_row_once() {
         let mut own = groups.filter(|group| group["column"] == column);
         assert_eq!(sum(&mut own), rows, "{column}");
     }
-    let places: Vec<&str> = all["changes"]
-        .as_array()
-        .unwrap()
-        .iter()
-        .map(|change| change["place"].as_str().unwrap())
-        .collect();
+    let places = places(&all);
     for place in [
         "sequence",
         "approve_from",
         "refer_from",
-        "knock_outs.K01.when.1.above",
+        "knock_outs.K01.when.amount.above",
         "knock_outs.K02",
         "en.field.income.label",
         "en.rule.K01",
@@ -319,6 +297,78 @@ fn a_comparison_counts_every_row_once() {
     }
     let page = std::fs::read_to_string(folder.path().join("compare.html")).unwrap();
     assert!(page.contains("<caption><span>From outcome to outcome</span></caption>"));
+}
+
+/// Where a comparison found changes.
+fn places(all: &serde_json::Value) -> Vec<&str> {
+    let changes = all["changes"].as_array().unwrap().iter();
+    changes
+        .map(|change| change["place"].as_str().unwrap())
+        .collect()
+}
+
+/// Of everything that decides, is asked or is told, one thing each.
+const EVERYWHERE: &str = r#"
+[fields.income]
+protected = true
+justification = { en = "It says what can be paid back", zh = "说明还款能力" }
+change = { step = 10 }
+
+[[policy.override_reason]]
+code = "O1"
+text = { en = "Documents were seen", zh = "已核实材料" }
+
+[notice]
+decline = { en = "No loan.", zh = "不予贷款。" }
+
+[policy]
+terms = ["instalment"]
+
+[policy.values]
+rate = { number = 13.5 }
+fee = { rounding = "up" }
+
+[policy.tables.ceiling]
+hit = "priority"
+
+[policy.tables.tier]
+outputs = { tier = ["A", "B", "C", "D"] }
+"#;
+
+#[test]
+fn what_decides_is_asked_or_told_is_compared() {
+    let folder = tempfile::tempdir().unwrap();
+    let base = root().join("models/tests/policy/tables/recipe.toml");
+    let built = |name: &str, more: &str| {
+        let bundle = folder.path().join(format!("{name}.fsb"));
+        let bundle = bundle.display().to_string();
+        printed(&[
+            "build",
+            &common::extending(&base, name, more),
+            "-o",
+            &bundle,
+        ]);
+        bundle
+    };
+    let (old, new) = (built("tables", ""), built("everywhere", EVERYWHERE));
+    let rows = root().join("models/tests/policy/applications.csv");
+    let printed = printed(&["compare", &old, &new, &rows.display().to_string(), "--json"]);
+    let all: serde_json::Value = serde_json::from_str(&printed).unwrap();
+    let places = places(&all);
+    for place in [
+        "income.change.step",
+        "protected.income",
+        "override_reasons.O2",
+        "en.override.O1",
+        "zh.notice.decline",
+        "terms",
+        "values.rate.source.constant",
+        "values.fee.source.rounding",
+        "tables.ceiling.hit",
+        "tables.tier.outputs.tier.of",
+    ] {
+        assert!(places.contains(&place), "{place} in {places:?}");
+    }
 }
 
 /// Each bundle reads a file by its own schema: the other's fields are passed through or missing.

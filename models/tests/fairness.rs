@@ -7,22 +7,15 @@
     reason = "tests: what goes wrong fails the test"
 )]
 
-use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+mod common;
+
+use std::process::Output;
 use std::sync::OnceLock;
 
+use common::{command, folder, root};
 use serde_json::Value;
 
-fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
-}
-
-/// A folder that commands are run in; the repository's own files are named by where they are.
-fn folder() -> &'static Path {
-    static FOLDER: OnceLock<tempfile::TempDir> = OnceLock::new();
-    FOLDER.get_or_init(|| tempfile::tempdir().unwrap()).path()
-}
-
+/// Runs the command in the tests' folder; the repository's own files are named by where they are.
 fn run(arguments: &[&str]) -> Output {
     let arguments = arguments
         .iter()
@@ -30,12 +23,7 @@ fn run(arguments: &[&str]) -> Output {
             true => root().join(argument).display().to_string(),
             false => (*argument).to_owned(),
         });
-    Command::new(env!("CARGO_BIN_EXE_fieldscore"))
-        .args(arguments)
-        .current_dir(folder())
-        .env("NO_COLOR", "1")
-        .output()
-        .unwrap()
+    command(arguments).current_dir(folder()).output().unwrap()
 }
 
 fn out(output: &Output) -> String {
@@ -543,7 +531,7 @@ fn shows(lines: &[&str], expected: &[&str]) -> bool {
 
 #[test]
 fn the_page_shows_what_the_commands_say() {
-    let page = std::fs::read_to_string(root().join("docs/fairness.md")).unwrap();
+    let page = common::page("fairness.md");
     let examples = examples(&page);
     assert_eq!(examples.len(), 3);
     for (command, expected) in examples {

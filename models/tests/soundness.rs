@@ -7,64 +7,16 @@
     reason = "tests: what goes wrong fails the test"
 )]
 
-use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
-use std::sync::OnceLock;
+mod common;
 
+use std::path::Path;
+
+use common::{Shown, fieldscore, folder, hold_commands, recipe, root, section, text};
 use fieldscore_models::evaluate::monotone::{Direction, Search, Verdict};
 use fieldscore_models::keys::Signing;
 use fieldscore_runtime::Scorer;
 
-fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
-}
-
-/// A folder for all tests, and where the credit bundle lies in it.
-fn folder() -> &'static Path {
-    static FOLDER: OnceLock<tempfile::TempDir> = OnceLock::new();
-    FOLDER.get_or_init(|| tempfile::tempdir().unwrap()).path()
-}
-
-/// Runs the command in the repository, where a reader would. A file that ends in `.fsb` lies in the
-/// tests' own folder.
-fn fieldscore(line: &str) -> Output {
-    let arguments = line.split(' ').map(|word| match word.ends_with(".fsb") {
-        true => folder().join(word).display().to_string(),
-        false => word.to_owned(),
-    });
-    Command::new(env!("CARGO_BIN_EXE_fieldscore"))
-        .args(arguments)
-        .env("NO_COLOR", "1")
-        .current_dir(root())
-        .output()
-        .unwrap()
-}
-
-fn text(bytes: &[u8]) -> String {
-    String::from_utf8(bytes.to_vec()).unwrap()
-}
-
-/// The lines from the first that begins so to the next empty one.
-fn section(output: &str, heading: &str) -> String {
-    let lines = output.lines().skip_while(|line| !line.starts_with(heading));
-    let lines = lines.take_while(|line| !line.is_empty());
-    let lines: Vec<&str> = lines.map(str::trim_end).collect();
-    assert!(!lines.is_empty(), "{heading} in {output}");
-    lines.join("\n")
-}
-
-/// A recipe that extends one of the zoo, in a folder of its own.
-fn recipe(name: &str, more: &str) -> String {
-    let own = folder().join(name);
-    std::fs::create_dir_all(&own).unwrap();
-    let base = root().join("models/zoo/credit/recipe.toml");
-    let text = format!("extends = [{:?}]\n{more}", base.display().to_string());
-    std::fs::write(own.join("recipe.toml"), text).unwrap();
-    own.display().to_string()
-}
-
-/// Name in the page, command, and the headings of what is shown of stdout; of stderr its errors are.
-const SHOWN: [(&str, &str, &[&str]); 9] = [
+const SHOWN: [Shown<'_>; 9] = [
     (
         "platt",
         "build models/zoo/credit -o platt.fsb",
@@ -110,42 +62,7 @@ const SHOWN: [(&str, &str, &[&str]); 9] = [
 
 #[test]
 fn the_page_shows_what_the_commands_print() {
-    let path = root().join("docs/soundness.md");
-    let page = std::fs::read_to_string(&path).unwrap();
-    let mut made = String::new();
-    let mut rest = page.as_str();
-    for (name, line, headings) in SHOWN {
-        let begin = format!("<!-- soundness: {name} -->\n");
-        let (before, after) = rest.split_once(&begin).unwrap_or_else(|| panic!("{name}"));
-        let (_, after) = after.split_once("<!-- end -->\n").unwrap();
-        rest = after;
-        let output = fieldscore(line);
-        let refused = name == "refused";
-        assert_eq!(output.status.code(), Some(i32::from(refused)), "{name}");
-        made += before;
-        made += &begin;
-        made += &format!("```console\n$ fieldscore {line}\n");
-        for heading in headings {
-            made += &section(&text(&output.stdout), heading);
-            made += "\n";
-        }
-        let talk = text(&output.stderr);
-        let is_failure = |line: &&str| line.starts_with("error: ") || line.starts_with("hint: ");
-        for line in talk.lines().filter(|_| refused).filter(is_failure) {
-            made += &format!("{line}\n");
-        }
-        made += "```\n<!-- end -->\n";
-    }
-    made += rest;
-    if made != page {
-        let own = std::env::temp_dir().join("soundness.md");
-        std::fs::write(&own, made).unwrap();
-        panic!(
-            "{} shows something else: copy {} there",
-            path.display(),
-            own.display()
-        );
-    }
+    hold_commands("soundness.md", "soundness", &SHOWN);
 }
 
 #[test]

@@ -8,11 +8,14 @@
     reason = "tests: what goes wrong fails the test, and what was measured is shown"
 )]
 
+mod common;
+
 use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::path::Path;
+use std::process::Output;
 use std::sync::OnceLock;
 
+use common::{command, root, text};
 use fieldscore_cli::drift::Thresholds;
 use fieldscore_models::build::build;
 use fieldscore_models::data::{Part, Reading, parts};
@@ -24,10 +27,6 @@ use fieldscore_runtime::watch::{Histogram, Summary, counted};
 use fieldscore_runtime::{Application, Decision, Scorer};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
-
-fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
-}
 
 /// The credit bundle, made once.
 fn bundle() -> &'static [u8] {
@@ -196,17 +195,9 @@ fn desk() -> tempfile::TempDir {
 fn run(folder: &Path, line: &str) -> Output {
     let mut words = line.split(' ');
     assert_eq!(words.next(), Some("fieldscore"));
-    Command::new(env!("CARGO_BIN_EXE_fieldscore"))
-        .args(words)
-        .current_dir(folder)
-        .env("NO_COLOR", "1")
-        .env("COLUMNS", "80")
-        .output()
-        .unwrap()
-}
-
-fn text(bytes: &[u8]) -> String {
-    String::from_utf8(bytes.to_vec()).unwrap()
+    let mut command = command(words);
+    command.current_dir(folder).env("COLUMNS", "80");
+    command.output().unwrap()
 }
 
 /// Runs it and gives its stdout; it must end with this status.
@@ -224,7 +215,6 @@ fn out(folder: &Path, status: i32, line: &str) -> String {
 #[test]
 fn the_page_has_what_the_command_prints() {
     const BEGIN: &str = "<!-- made by models/tests/watching.rs -->\n";
-    const END: &str = "<!-- end -->\n";
     let score =
         "fieldscore score credit.fsb applications.csv -o decisions.csv --summary branch-1.summary";
     let summary = "fieldscore summary credit.fsb branch-1.summary";
@@ -232,19 +222,7 @@ fn the_page_has_what_the_command_prints() {
     assert_eq!(out(desk.path(), 0, score), "");
     let report = out(desk.path(), 1, summary);
     let made = format!("```\n$ {score}\n$ {summary}\n{report}```\n");
-    let path = root().join("docs/watching.md");
-    let page = std::fs::read_to_string(&path).unwrap();
-    let (before, rest) = page.split_once(BEGIN).unwrap();
-    let (found, after) = rest.split_once(END).unwrap();
-    if found != made {
-        let own = std::env::temp_dir().join("watching.md");
-        std::fs::write(&own, format!("{before}{BEGIN}{made}{END}{after}")).unwrap();
-        panic!(
-            "{} has another report: copy {} there",
-            path.display(),
-            own.display()
-        );
-    }
+    common::hold_part("watching.md", BEGIN, &made);
 }
 
 #[test]

@@ -28,7 +28,7 @@ pub enum Part {
     Fields,
     /// Groups of reasons.
     Groups,
-    /// Cut-offs, rules, and whatever else decides.
+    /// Cut-offs, rules, amounts, tables, terms, and why staff may decide otherwise.
     Policy,
     /// Words, by language and key.
     Texts,
@@ -128,7 +128,8 @@ fn parts(opened: &Opened) -> [Value; 8] {
     let mut all = object(opened, "");
     let mut take = |key: &str| all[key].take();
     let card = take("card");
-    let policy = without(take("policy"), &["text"]);
+    let mut policy = without(take("policy"), &["text"]);
+    policy["override_reasons"] = without(take("override_reasons"), &["text"]);
     let words = ["label", "help", "reason"];
     let (fields, groups) = (
         without(take("fields"), &words),
@@ -152,10 +153,11 @@ fn parts(opened: &Opened) -> [Value; 8] {
         .map(|key| ((*key).to_owned(), take(key)))
         .collect();
     let model = model(scorer, &card, &mut all);
-    let stated: Map<String, Value> = ["statement", "data", "compression", "protected"]
+    let mut stated: Map<String, Value> = ["statement", "data", "compression", "protected"]
         .iter()
         .filter_map(|key| Some(((*key).to_owned(), card.get(key)?.clone())))
         .collect();
+    stated.insert("monotone".to_owned(), monotone(&card));
     [
         Value::Object(bundle),
         model,
@@ -166,6 +168,15 @@ fn parts(opened: &Opened) -> [Value; 8] {
         texts(scorer),
         Value::Object(stated),
     ]
+}
+
+/// Which way the score goes in fields that the card calls monotone.
+fn monotone(card: &Value) -> Value {
+    let all = card["soundness"]["monotone"].as_array();
+    all.into_iter()
+        .flatten()
+        .map(|one| json!({ "field": one["field"], "direction": one["direction"] }))
+        .collect()
 }
 
 /// A value without entries of these names, at any depth.
@@ -317,7 +328,7 @@ fn texts(scorer: &Scorer) -> Value {
 }
 
 /// What names an object in a list.
-const NAMES: [&str; 3] = ["name", "code", "id"];
+const NAMES: [&str; 4] = ["name", "code", "id", "field"];
 
 /// The key that names every object of both lists, each in its list by a text of its own.
 fn identity(old: &[Value], new: &[Value]) -> Option<&'static str> {
@@ -441,7 +452,7 @@ mod tests {
         let new = json!({ "rules": [{ "code": "C", "n": 2 }, { "code": "A", "when": [{ "field": "x", "above": 2 }] }] });
         let found = all(old, new);
         let places: Vec<&str> = found.iter().map(|own| own.0.as_str()).collect();
-        assert_eq!(places, ["rules.A.when.1.above", "rules.B", "rules.C"]);
+        assert_eq!(places, ["rules.A.when.x.above", "rules.B", "rules.C"]);
         assert_eq!(found[0].1, Some(json!(1)));
         assert!(found[1].2.is_none() && found[2].1.is_none());
     }

@@ -87,6 +87,16 @@ variants!(AnnualRate {
     1: Effective
 });
 
+impl AnnualRate {
+    /// Its name, as a recipe has it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Nominal => "nominal",
+            Self::Effective => "effective",
+        }
+    }
+}
+
 fn times(a: u128, b: u128) -> u128 {
     (a * b) >> FRACTION
 }
