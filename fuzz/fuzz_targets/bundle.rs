@@ -2,8 +2,9 @@
 //! and what comes out is laid out and signed again, so that it reaches what lies behind.
 #![no_main]
 
-use fieldscore_fuzz::{pack, public, unpack};
+use fieldscore_fuzz::{pack, public, surround, unpack};
 use fieldscore_runtime::schema::FieldKind;
+use fieldscore_runtime::watch::Summary;
 use fieldscore_runtime::{Application, Date, OpenOptions, Scorer, Value};
 use libfuzzer_sys::{fuzz_mutator, fuzz_target, fuzzer_mutate};
 
@@ -83,10 +84,29 @@ fn exercise(scorer: &Scorer) {
             let _ = scorer.reason_text(reason, "zh-Hans-CN");
         }
     }
+    // Alternatives score up to 4096 applications.
+    if explains && work.saturating_mul(64) <= WORTHWHILE {
+        applications.iter().for_each(|own| surround(scorer, own));
+    }
+    count(scorer, &applications);
     if explains {
         let _ = scorer.self_test();
         let _ = scorer.reference();
     }
+}
+
+/// Decisions are counted where the bundle has a histogram, and what was counted is read again.
+fn count(scorer: &Scorer, applications: &[Application]) {
+    let Ok(mut summary) = Summary::new(scorer) else {
+        return;
+    };
+    for application in applications {
+        if let Ok(decision) = scorer.score(application) {
+            let _ = summary.add(application, &decision);
+        }
+    }
+    let bytes = summary.encode();
+    assert!(Summary::decode(scorer, &bytes).is_ok_and(|again| again.encode() == bytes));
 }
 
 /// A value of its type for every field, at the upper end of its range.
