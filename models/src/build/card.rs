@@ -171,23 +171,33 @@ pub(super) fn fairness(fairness: &Fairness) -> Value {
 /// What is kept to the last digit: what the recipe asks for, and what `evaluate` computes with.
 const EXACT: [&str; 3] = ["limits", "compression", "kept"];
 
-/// A card as it is written: figures to four significant digits, objects of the same keys as tables.
+/// A card as it is written: figures with the digits that its page shows, objects of the same keys as tables.
 pub(super) fn written(card: Value) -> Value {
-    tight(rounded(card))
+    tight(rounded(card, 4))
 }
 
-fn rounded(mut value: Value) -> Value {
+/// With so many decimals, three where there is an interval beside the figure; below .01 with three digits.
+fn rounded(mut value: Value, decimals: usize) -> Value {
     match &mut value {
         Value::Number(number) if number.is_f64() => {
-            let digits = number.as_f64().map(|x| format!("{x:.3e}"));
+            let digits = number.as_f64().map(|x| match x.abs() < 0.01 {
+                true => format!("{x:.2e}"),
+                false => format!("{x:.decimals$}"),
+            });
             let number = digits.and_then(|digits| digits.parse::<f64>().ok());
             value = json!(number);
         }
-        Value::Array(items) => items.iter_mut().for_each(|v| *v = rounded(v.take())),
-        Value::Object(entries) => entries
-            .iter_mut()
-            .filter(|(key, _)| !EXACT.contains(&key.as_str()))
-            .for_each(|(_, v)| *v = rounded(v.take())),
+        Value::Array(items) => {
+            let items = items.iter_mut();
+            items.for_each(|v| *v = rounded(v.take(), decimals));
+        }
+        Value::Object(entries) => {
+            let decimals = if entries.contains_key("low") { 3 } else { 4 };
+            let entries = entries.iter_mut();
+            entries
+                .filter(|(key, _)| !EXACT.contains(&key.as_str()))
+                .for_each(|(_, v)| *v = rounded(v.take(), decimals));
+        }
         _ => {}
     }
     value
