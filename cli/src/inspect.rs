@@ -11,8 +11,8 @@ use fieldscore_runtime::schema::FieldKind;
 use serde_json::Value;
 
 use crate::error::Result;
-pub use crate::inspect_json::object;
 use crate::inspect_json::{self, Scale, StepFacts};
+pub use crate::inspect_json::{document, object};
 use crate::open::{Opened, Signature, hex};
 pub use crate::score::language;
 use crate::table::{plain, render, right};
@@ -65,7 +65,7 @@ fn text(opened: &Opened, language: &str) -> String {
         (SectionKind::CARD, "Card"),
         (SectionKind::PROVENANCE, "Provenance"),
     ] {
-        if let Some(value) = inspect_json::document(&opened.scorer, kind) {
+        if let Some(value) = document(&opened.scorer, kind) {
             let _ = writeln!(out, "\n{title}");
             tree(&mut out, &value, 1);
         }

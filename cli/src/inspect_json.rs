@@ -12,6 +12,7 @@ use fieldscore_runtime::schema::{Field, FieldKind, Keep, Leeway};
 use serde_json::{Value, json};
 
 use crate::open::{Opened, hex};
+use crate::tight::loose;
 use crate::words;
 
 /// One object with everything that a bundle says, texts in `language`.
@@ -501,6 +502,8 @@ fn sections(scorer: &Scorer) -> Vec<Value> {
 }
 
 /// A section that holds JSON, if the bundle has it and it does.
-pub(crate) fn document(scorer: &Scorer, kind: SectionKind) -> Option<Value> {
-    serde_json::from_slice(scorer.section(kind)?).ok()
+pub fn document(scorer: &Scorer, kind: SectionKind) -> Option<Value> {
+    serde_json::from_slice(scorer.section(kind)?)
+        .ok()
+        .map(loose)
 }

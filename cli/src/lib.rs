@@ -24,6 +24,7 @@ pub mod say;
 pub mod score;
 pub mod summary;
 mod table;
+pub mod tight;
 pub mod verify;
 pub mod watch;
 mod words;

@@ -185,8 +185,8 @@ fn replay(scorer: &Scorer, record: &[u8]) -> Found {
 }
 
 /// What differs between a record and the one that came out.
-fn differences(before: &Record, again: &[u8]) -> Vec<String> {
-    let Ok(after) = Record::decode(again) else {
+fn differences(before: &Record<&str>, again: &[u8]) -> Vec<String> {
+    let Ok(after) = Record::borrow(again) else {
         return vec!["the record's bytes".to_owned()];
     };
     let (was, is) = (&before.decision, &after.decision);
@@ -202,7 +202,7 @@ fn differences(before: &Record, again: &[u8]) -> Vec<String> {
         words::percent(was.probability_ppm),
         words::percent(is.probability_ppm),
     );
-    let others = |decision: &RecordDecision| {
+    let others = |decision: &RecordDecision<&str>| {
         let all = decision.others.iter();
         let all = all.map(|(name, ppm)| format!("{name} {}", words::percent(*ppm)));
         all.collect::<Vec<_>>().join(", ")

@@ -654,8 +654,8 @@ impl Scorer {
     /// # Errors
     /// [`ErrorKind::BadRecord`], [`ErrorKind::WrongBundle`] where another bundle decided, or as
     /// [`Scorer::score`].
-    pub fn replay(&self, record: &[u8]) -> Result<Replay> {
-        let decoded = Record::decode(record)?;
+    pub fn replay<'r>(&self, record: &'r [u8]) -> Result<Replay<'r>> {
+        let decoded = Record::borrow(record)?;
         self.check_bundle(&decoded.bundle_id)?;
         let again = self.again(&decoded, decoded.bundle_id, decoded.extent())?;
         Ok(Replay {
@@ -952,16 +952,16 @@ impl std::fmt::Debug for Scorer {
 
 /// What replaying a record found. Its `Debug` shows no value.
 #[derive(Clone, PartialEq, Eq)]
-pub struct Replay {
+pub struct Replay<'r> {
     /// Whether the same bytes came out.
     pub same: bool,
-    /// The record that was replayed.
-    pub record: Record,
+    /// The record that was replayed, its words where they lie.
+    pub record: Record<&'r str>,
     /// The record that came out.
     pub again: Vec<u8>,
 }
 
-impl std::fmt::Debug for Replay {
+impl std::fmt::Debug for Replay<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "Replay(same: {}, values not shown)", self.same)
     }

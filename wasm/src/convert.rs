@@ -13,8 +13,13 @@ use wasm_bindgen::JsCast;
 use wasm_bindgen::JsValue;
 
 pub fn set(object: &Object, name: &str, value: impl Into<JsValue>) {
+    put(object, name, &value.into());
+}
+
+/// Apart from [`set`], which there is one of for each kind of value.
+fn put(object: &Object, name: &str, value: &JsValue) {
     // Setting a property of a plain object cannot fail.
-    let _ = Reflect::set(object, &name.into(), &value.into());
+    let _ = Reflect::set(object, &name.into(), value);
 }
 
 pub fn list<T: Into<JsValue>>(items: impl IntoIterator<Item = T>) -> Array {

@@ -342,7 +342,7 @@ fn verify(kiosk: &Kiosk, record: &[u8]) -> Result<Scorer, Answer> {
         let text = format!("{}: expected {}", error.place(), error.expected());
         Answer::error(status, error.code(), &text)
     };
-    let bundle_id = Record::decode(record).map_err(refused)?.bundle_id;
+    let bundle_id = Record::borrow(record).map_err(refused)?.bundle_id;
     let scorer: Scorer = kiosk.bundles.by_id(&bundle_id).ok_or_else(|| {
         let text = "a bundle that is not installed here made this record: reload the page";
         Answer::error(409, ErrorKind::WrongBundle.code(), text)

@@ -1,10 +1,14 @@
 //! What CARD says of data and compression beyond the build's figures. `docs/bundle-format.md` has its
 //! keys.
 
+use fieldscore_cli::tight::tight;
 use fieldscore_runtime::Date;
 use serde::Serialize;
+use serde_json::{Value, json};
 
+use super::gate::Gate;
 use super::{Workshop, hex};
+use crate::evaluate::fairness::{Fairness, Gap};
 use crate::evaluate::intervals::{Interval, wilson};
 use crate::recipe::{CalibrationMethod, Precision, Recipe};
 
@@ -108,4 +112,93 @@ impl CompressionFacts {
             probability: recipe.probability.calibration,
         }
     }
+}
+
+/// What gates compared, of the figures that have a limit.
+pub(super) fn gates(gates: &[Gate]) -> Vec<Value> {
+    let shown = gates.iter().map(|gate| {
+        json!({
+            "name": gate.name,
+            "limits": gate.limits,
+            "difference": { "auc": gate.difference.auc, "ks": gate.difference.ks },
+            "flips": gate.flips,
+            "unlabelled": gate.unlabelled,
+            "passed": gate.passed,
+        })
+    });
+    shown.collect()
+}
+
+/// How groups are treated, without what `groups` says of them already.
+pub(super) fn fairness(fairness: &Fairness) -> Value {
+    let gap = |class: Option<Gap>| json!({ "gap": class.and_then(|class| class.gap) });
+    let columns = fairness.columns.iter().map(|column| {
+        let groups = column.groups.iter().map(|group| {
+            json!({
+                "group": group.group,
+                "before": { "ratio": group.before.and_then(|before| before.ratio) },
+                "now": {
+                    "ratio": group.now.ratio,
+                    "opportunity": gap(group.now.opportunity),
+                    "false_approval": gap(group.now.false_approval),
+                },
+                "change": { "ratio": group.change.and_then(|change| change.ratio) },
+                "finding": group.finding,
+            })
+        });
+        json!({ "column": column.column, "reference": column.reference, "groups": groups.collect::<Vec<_>>() })
+    });
+    let bands = fairness.bands.iter().map(|bands| {
+        let rows = bands.bands.iter().map(|band| {
+            json!({
+                "band": band.band,
+                "rows": band.flips.rows,
+                "count": band.flips.count,
+                "gained": band.gained,
+                "lost": band.lost,
+            })
+        });
+        json!({ "by": bands.by, "bands": rows.collect::<Vec<_>>() })
+    });
+    json!({
+        "limits": fairness.limits,
+        "columns": columns.collect::<Vec<_>>(),
+        "bands": bands.collect::<Vec<_>>(),
+        "passed": fairness.passed,
+    })
+}
+
+/// What is kept to the last digit: what the recipe asks for, and what `evaluate` computes with.
+const EXACT: [&str; 3] = ["limits", "compression", "kept"];
+
+/// A card as it is written: figures with the digits that its page shows, objects of the same keys as tables.
+pub(super) fn written(card: Value) -> Value {
+    tight(rounded(card, 4))
+}
+
+/// With so many decimals, three where there is an interval beside the figure; below .01 with three digits.
+fn rounded(mut value: Value, decimals: usize) -> Value {
+    match &mut value {
+        Value::Number(number) if number.is_f64() => {
+            let digits = number.as_f64().map(|x| match x.abs() < 0.01 {
+                true => format!("{x:.2e}"),
+                false => format!("{x:.decimals$}"),
+            });
+            let number = digits.and_then(|digits| digits.parse::<f64>().ok());
+            value = json!(number);
+        }
+        Value::Array(items) => {
+            let items = items.iter_mut();
+            items.for_each(|v| *v = rounded(v.take(), decimals));
+        }
+        Value::Object(entries) => {
+            let decimals = if entries.contains_key("low") { 3 } else { 4 };
+            let entries = entries.iter_mut();
+            entries
+                .filter(|(key, _)| !EXACT.contains(&key.as_str()))
+                .for_each(|(_, v)| *v = rounded(v.take(), decimals));
+        }
+        _ => {}
+    }
+    value
 }

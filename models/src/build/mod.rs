@@ -671,7 +671,7 @@ impl GroupRow {
 /// What the bundle says of itself to people: purpose, data, figures, limits.
 fn card(workshop: &Workshop<'_>, summary: &Summary) -> serde_json::Value {
     let recipe = workshop.recipe;
-    serde_json::json!({
+    card::written(serde_json::json!({
         "card": card::VERSION,
         "purpose": recipe.product.purpose,
         "statement": recipe.card,
@@ -683,12 +683,12 @@ fn card(workshop: &Workshop<'_>, summary: &Summary) -> serde_json::Value {
         "family": summary.family,
         "test": summary.discrimination,
         "outputs": summary.outputs,
-        "gates": summary.gates,
+        "gates": card::gates(&summary.gates),
         "native": summary.native,
         "layers": summary.layers,
         "size": { "float": summary.float, "bundle": summary.bundle },
         "groups": summary.groups,
-        "fairness": rounded(serde_json::json!(summary.fairness)),
+        "fairness": card::fairness(&summary.fairness),
         "soundness": {
             "calibration": summary.soundness.calibration,
             "monotone": summary.soundness.monotone,
@@ -698,24 +698,5 @@ fn card(workshop: &Workshop<'_>, summary: &Summary) -> serde_json::Value {
         "reference_score": summary.reference_score,
         "open_texts": summary.open_texts,
         "protected": summary.protected,
-    })
-}
-
-/// A document with its numbers to four decimals: what a card tells people, at a third of the bytes.
-fn rounded(mut value: serde_json::Value) -> serde_json::Value {
-    use serde_json::Value;
-    match &mut value {
-        Value::Number(number) if number.is_f64() => {
-            let rounded = number.as_f64().map(|x| (x * 1e4).round() / 1e4);
-            value = serde_json::json!(rounded);
-        }
-        Value::Array(items) => items
-            .iter_mut()
-            .for_each(|item| *item = rounded(item.take())),
-        Value::Object(items) => items
-            .values_mut()
-            .for_each(|item| *item = rounded(item.take())),
-        _ => {}
-    }
-    value
+    }))
 }

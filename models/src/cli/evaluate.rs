@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use fieldscore_cli::applications::TableFile;
+use fieldscore_cli::inspect::document;
 use fieldscore_runtime::bundle::container::SectionKind;
 use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
@@ -226,10 +227,7 @@ fn soundness_of(
     (bad, scored): (&[bool], &Scored),
     money: Option<(f64, f64)>,
 ) -> Result<Soundness> {
-    let card = scorer
-        .section(SectionKind::CARD)
-        .and_then(|bytes| serde_json::from_slice::<serde_json::Value>(bytes).ok())
-        .unwrap_or_default();
+    let card = document(scorer, SectionKind::CARD).unwrap_or_default();
     let kept = Kept::deserialize(&card["kept"]).unwrap_or_default();
     let kept = Kept {
         profit: money

@@ -17,11 +17,14 @@ pub(crate) fn decode<'b, T: Read<'b>>(bytes: &'b [u8], place: &'static str) -> R
     let mut from = Reader(bytes);
     match T::read(&mut from) {
         Some(item) if from.0.is_empty() => Ok(item),
-        read => Err(Error::malformed(
-            place,
-            expected(read.is_some(), bytes, from),
-        )),
+        read => Err(malformed(place, read.is_some(), bytes, from)),
     }
+}
+
+/// Apart from [`decode`], which there is one of for each kind of item.
+#[cold]
+fn malformed(place: &'static str, whole: bool, bytes: &[u8], from: Reader<'_>) -> Error {
+    Error::malformed(place, expected(whole, bytes, from))
 }
 
 /// What was expected where reading `bytes` ended: a place, never a value.

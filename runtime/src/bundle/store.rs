@@ -203,8 +203,8 @@ impl<S: Storage> BundleStore<S> {
                 others.push((name, scorer));
             }
         }
-        others.sort_by_key(|(_, scorer)| std::cmp::Reverse(scorer.meta().sequence));
-        Ok(others.into_iter().next())
+        let rank = |(_, scorer): &(_, Scorer)| std::cmp::Reverse(scorer.meta().sequence);
+        Ok(others.into_iter().min_by_key(rank))
     }
 
     fn try_open(&self, name: &str) -> Result<Option<Scorer>> {

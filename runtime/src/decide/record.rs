@@ -453,7 +453,10 @@ impl Record {
 
 impl<'b> Record<&'b str> {
     /// As [`Record::decode`], with the words where they lie.
-    pub(crate) fn borrow(bytes: &'b [u8]) -> Result<Self> {
+    ///
+    /// # Errors
+    /// As [`Record::decode`].
+    pub fn borrow(bytes: &'b [u8]) -> Result<Self> {
         Self::decode_from(bytes)
     }
 }

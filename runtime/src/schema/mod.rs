@@ -29,7 +29,7 @@ pub use field::{Keep, TableColumn};
 pub(crate) use number::MAX_MAGNITUDE;
 pub(crate) use number::POWERS_OF_TEN;
 pub use resolve::FieldSet;
-pub(crate) use resolve::{Resolved, resolve};
+pub(crate) use resolve::{Resolved, resolve, show_decimal};
 #[cfg(feature = "tables")]
 pub use rows::{
     MAX_CELLS, MAX_COLUMNS, MAX_GIVEN_CELLS, MAX_GIVEN_ROWS, MAX_KEPT_BYTES, MAX_ROWS, column_of,
@@ -133,7 +133,7 @@ impl Schema {
             FieldKind::Date => {
                 Date::from_days(raw).map_or_else(String::new, |date| date.to_string())
             }
-            kind => resolve::show_decimal(raw, kind.decimals()),
+            kind => show_decimal(raw, kind.decimals()),
         })
     }
 

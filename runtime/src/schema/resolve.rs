@@ -194,11 +194,11 @@ fn show_range(field: &Field, low: i64, high: i64) -> String {
 
 /// A whole number of 10^-decimals. In integers: an exact one needs no float's formatting, which is
 /// kilobytes where code is downloaded.
-pub(super) fn show_decimal(raw: i64, decimals: u8) -> String {
+pub(crate) fn show_decimal(raw: i64, decimals: u8) -> String {
     if decimals == 0 {
         return raw.to_string();
     }
-    let unit = POWERS_OF_TEN[usize::from(decimals)].unsigned_abs();
+    let unit = POWERS_OF_TEN[usize::from(decimals).min(9)].unsigned_abs();
     let (sign, size) = (if raw < 0 { "-" } else { "" }, raw.unsigned_abs());
     let width = usize::from(decimals);
     format!("{sign}{}.{:0width$}", size / unit, size % unit)

@@ -328,12 +328,20 @@ impl<'s> Search<'s> {
     }
 }
 
-/// Adds to `shown` the best of `found`, with outcomes first, that have not all the fields of one shown.
-fn show<'s>(mut found: Vec<Found<'s>>, shown: &mut Vec<Found<'s>>) {
-    // It keeps the order of fields among equals.
-    found.sort_by_key(|(_, decision, cost)| (decision.outcome, *cost));
-    shown.extend(found);
-    shown.truncate(MAX_ALTERNATIVES);
+/// Moves the `count` least of `from` to `to`, the first of equals first: no more than a few are ever wanted,
+/// and a sort is kilobytes where code is downloaded.
+fn least<T, K: Ord>(mut from: Vec<T>, count: usize, to: &mut Vec<T>, key: impl Fn(&T) -> K) {
+    while to.len() < count
+        && let Some((at, _)) = from.iter().enumerate().min_by_key(|(_, one)| key(one))
+    {
+        to.push(from.remove(at));
+    }
+}
+
+/// Adds to `shown` the best of `found`, better outcomes first.
+fn show<'s>(found: Vec<Found<'s>>, shown: &mut Vec<Found<'s>>) {
+    let key = |(_, decision, cost): &Found<'_>| (decision.outcome, *cost);
+    least(found, MAX_ALTERNATIVES, shown, key);
 }
 
 /// Calls `each` with every choice of `count` of `all`, until it says that it is enough.
@@ -391,8 +399,7 @@ impl Inner {
         while fine > 1 && walked(fine) > scores / 2 {
             fine /= 2;
         }
-        let mut shown: Vec<Found<'_>> = Vec::new();
-        let mut helpful: Vec<(Move<'_>, Decision)> = Vec::new();
+        let (mut alone, mut all_helpful) = (Vec::new(), Vec::new());
         for both in all.chunk_by(|a, b| a.field == b.field) {
             let (mut most, mut found) = (None, None);
             for change in both {
@@ -404,13 +411,14 @@ impl Inner {
                     .min_by_key(|(_, d, cost)| (d.outcome, *cost));
             }
             match (found, most) {
-                (Some(found), _) => shown.push(found),
-                (None, most) => helpful.extend(most),
+                (Some(found), _) => alone.push(found),
+                (None, most) => all_helpful.extend(most),
             }
         }
-        show(std::mem::take(&mut shown), &mut shown);
-        helpful.sort_by_key(|(_, decision)| rank(decision));
-        helpful.truncate(TOGETHER);
+        let (mut shown, mut helpful) = (Vec::new(), Vec::new());
+        show(alone, &mut shown);
+        let rank = |(_, decision): &(Move<'_>, Decision)| rank(decision);
+        least(all_helpful, TOGETHER, &mut helpful, rank);
         let helpful: Vec<Move<'_>> = helpful.into_iter().map(|(change, _)| change).collect();
         for count in 2..=MAX_CHANGES {
             if shown.len() >= MAX_ALTERNATIVES {
@@ -430,8 +438,9 @@ impl Inner {
                 field: one.field,
                 value: one.value(),
             };
-            let mut changes: Vec<Change> = moves.iter().map(change).collect();
-            changes.sort_by_key(|change| change.field);
+            let mut changes = Vec::new();
+            let found = moves.iter().map(change).collect();
+            least(found, MAX_CHANGES, &mut changes, |change| change.field);
             Alternative { changes, decision }
         });
         Alternatives {

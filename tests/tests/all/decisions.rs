@@ -503,7 +503,8 @@ fn a_record_with_another_decision_replays_as_different() {
     let application = ordinary(&scorer);
     let score = scorer.score(&application).unwrap().score;
     let record = explained(&scorer, &application);
-    let replay = scorer.replay(&with_another_score(&record, score)).unwrap();
+    let altered = with_another_score(&record, score);
+    let replay = scorer.replay(&altered).unwrap();
     assert!(!replay.same);
     assert_eq!(replay.record.decision.score, score + 1);
     assert_eq!(replay.again, record);

@@ -3,7 +3,7 @@
 
 use super::{ColumnKind, Facts, Numbers, Outcome, Policy, Source};
 use crate::decide::{Decision, Flags};
-use crate::schema::{Date, Field, FieldKind, Given, POWERS_OF_TEN, Schema};
+use crate::schema::{Date, Field, FieldKind, Given, Schema, show_decimal};
 
 /// A rule that was tried. Its `Debug` shows no value.
 #[derive(Clone, PartialEq, Eq)]
@@ -45,17 +45,6 @@ impl std::fmt::Debug for Term {
     }
 }
 
-/// `number` in units of 10^-`decimals`, as the grammar of numbers writes it.
-fn decimal(number: i64, decimals: u8) -> String {
-    let unit = POWERS_OF_TEN[usize::from(decimals).min(9)].unsigned_abs();
-    let sign = if number < 0 { "-" } else { "" };
-    let (whole, rest) = (number.unsigned_abs() / unit, number.unsigned_abs() % unit);
-    match decimals {
-        0 => format!("{sign}{whole}"),
-        _ => format!("{sign}{whole}.{rest:0width$}", width = decimals.into()),
-    }
-}
-
 fn date(days: i64) -> String {
     Date::from_days(days).map_or_else(String::new, |date| date.to_string())
 }
@@ -69,7 +58,7 @@ fn of_field(field: &Field, number: i64) -> String {
         }
         FieldKind::Boolean => (number != 0).to_string(),
         FieldKind::Date => date(number),
-        kind if kind.is_numeric() => decimal(number, kind.decimals()),
+        kind if kind.is_numeric() => show_decimal(number, kind.decimals()),
         _ => "given".to_owned(),
     }
 }
@@ -78,7 +67,7 @@ impl ColumnKind {
     /// A number of the column as text.
     pub fn text_of(&self, number: i64, decimals: u8) -> String {
         let word = self.word(number).map(str::to_owned);
-        word.unwrap_or_else(|| decimal(number, decimals))
+        word.unwrap_or_else(|| show_decimal(number, decimals))
     }
 }
 
@@ -101,7 +90,7 @@ impl Policy {
                 let column = table.and_then(|t| t.columns.get(usize::from(*column)));
                 column.map_or_else(String::new, |c| c.kind.text_of(number, value.decimals))
             }
-            _ => decimal(number, value.decimals),
+            _ => show_decimal(number, value.decimals),
         }
     }
 
