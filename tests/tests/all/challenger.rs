@@ -3,7 +3,7 @@
 
 use fieldscore_runtime::bundle::container::{Container, SectionKind, Trust};
 use fieldscore_runtime::bundle::encode;
-use fieldscore_runtime::decide::{Assignment, ChallengerParts, Shadow};
+use fieldscore_runtime::decide::{Assignment, ChallengerParts, ScoreScale, Shadow};
 use fieldscore_runtime::{Application, ErrorKind, Record, Scorer};
 use fieldscore_tests::fixture::{Parts, draw, key};
 use fieldscore_tests::random::Random;
@@ -14,10 +14,11 @@ const TRIAL: Assignment<'_> = Assignment {
     key: "autumn trial",
 };
 
-/// The challenger's parts: the same fields, another model, another cut-off.
+/// The challenger's parts: the same fields, another model, other cut-offs.
 fn second() -> Parts {
     let mut parts = Parts::small(2);
-    parts.policy.approve_from += 25;
+    (parts.policy.approve_from, parts.policy.refer_from) = (300, 300);
+    parts.decide.scale = ScoreScale::new(640.0, 15.0, 40.0, 300, 900);
     parts
 }
 

@@ -16,7 +16,7 @@ const rows = applications(csv);
  * The feature bits of what each entry leaves to others: trees, nets beyond dense chains, tables, several outputs, and of the
  * default one policies' tables (docs/bundle-format.md).
  */
-const BEYOND = { node: 0b111011n, "agent-node": 0b011011n, "full-node": 0n };
+const BEYOND = { node: 0b1111011n, "agent-node": 0b011011n, "full-node": 0n };
 const sha256 = (bytes) => createHash("sha256").update(bytes).digest("hex");
 const thrown = (code, field) => (error) => {
   assert.equal(error.name, "FieldscoreError");
@@ -76,6 +76,28 @@ for (const build of ["simd128", "scalar"]) {
       forged[at] ^= 1;
       assert.throws(() => scorer.verifyRecord(forged), { name: "FieldscoreError" });
     }
+  });
+
+  test(`what a challenger says and alternatives stand in records, ${build}`, async () => {
+    const { init, openBundle } = await load("agent-node");
+    await init({ build });
+    const family = families.find(({ name }) => name === "challenger");
+    const scorer = await openBundle(family.bundle, [family.key]);
+    let assigned = 0;
+    for (const row of applications(family.csv).slice(0, 50)) {
+      const { record } = scorer.explain(row);
+      const { challenger } = scorer.verifyRecord(record);
+      if (challenger) {
+        assigned++;
+        assert.ok(challenger.score >= 300 && challenger.probabilityPpm >= 100);
+        assert.ok(["approve", "refer", "decline"].includes(challenger.outcome));
+      }
+      const shown = scorer.recordAlternatives(record);
+      assert.ok(shown.length > record.length);
+      assert.deepEqual(scorer.recordAlternatives(shown), shown);
+      assert.deepEqual(scorer.verifyRecord(shown).challenger, challenger);
+    }
+    assert.ok(assigned > 3 && assigned < 25, `${assigned}`);
   });
 
   test(`summaries are the recorded bytes, ${build}`, async () => {

@@ -46,11 +46,11 @@ public struct VerifiedRecord: Sendable {
         /// The score on its scale.
         public let score: Int
         /// The probability of default in parts per million.
-        public let probabilityPpm: Int
+        public let probabilityPPM: Int
 
         init(_ shadow: FieldscoreGenerated.Shadow) {
             outcome = Outcome(shadow.outcome)
-            (score, probabilityPpm) = (Int(shadow.score), Int(shadow.probabilityPpm))
+            (score, probabilityPPM) = (Int(shadow.score), Int(shadow.probabilityPpm))
         }
     }
 

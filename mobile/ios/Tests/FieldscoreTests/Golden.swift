@@ -107,7 +107,7 @@ enum Golden {
     /// What the library decides with beyond chains of dense layers and scorecards, as feature bits: trees and policies' tables, or, of one
     /// built with `tensors`, everything.
     static let features: UInt8 =
-        ProcessInfo.processInfo.environment["FIELDSCORE_TENSORS"] == "true" ? 0b111111 : 0b100101
+        ProcessInfo.processInfo.environment["FIELDSCORE_TENSORS"] == "true" ? 0b1111111 : 0b1100101
 
     private static func value(_ cell: String, _ type: FieldType?, typed: Bool) -> FieldValue? {
         guard typed else { return .written(cell) }

@@ -58,8 +58,8 @@ object Golden {
     /** What the library decides with beyond chains of dense layers and scorecards: trees and policies' tables, or with `tensors` everything. */
     val features: Long = if (System.getProperty("fieldscore.tensors") == "true") ALL else TREES
 
-    private const val TREES = 0b100101L
-    private const val ALL = 0b111111L
+    private const val TREES = 0b1100101L
+    private const val ALL = 0b1111111L
 
     /** Read one by one as they are asked for: the heap of the tests is small. */
     val families: Sequence<Family>
