@@ -7,7 +7,7 @@ use fieldscore_runtime::bundle::encode;
 use fieldscore_runtime::plan::{ElementType, Executable};
 use fieldscore_runtime::watch::Summary;
 use fieldscore_runtime::{Application, Date, DecimalMark, Outcome, Record, Scorer};
-use fieldscore_tests::fixture::{Arithmetic, Parts, draw, key, today};
+use fieldscore_tests::fixture::{Arithmetic, Parts, draw, key};
 use fieldscore_tests::random::Random;
 use fieldscore_tests::surgery;
 
