@@ -1,10 +1,10 @@
 //! `fieldscore replay`: decisions on record, made again.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
 
 use fieldscore_runtime::decide::{Override, Record, RecordDecision};
-use fieldscore_runtime::{ErrorKind, Scorer};
+use fieldscore_runtime::{ErrorKind, Outcome, Scorer};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
@@ -38,7 +38,8 @@ pub struct ReplayArgs {
 
 /// What became of one record.
 enum Found {
-    Same,
+    /// The same, with its outcome and the challenger's, where that scored it.
+    Same(Option<(Outcome, Outcome)>),
     /// An error row: nothing was decided.
     NoDecision,
     /// What differs.
@@ -137,7 +138,7 @@ fn one_line(scorer: &Scorer, line: &[u8]) -> Found {
             differs.extend(more);
             Found::Differs(differs)
         }
-        Found::Same if !differs.is_empty() => Found::Differs(differs),
+        Found::Same(_) if !differs.is_empty() => Found::Differs(differs),
         other => other,
     }
 }
@@ -167,7 +168,11 @@ fn beside(line: &serde_json::Map<String, Value>, record: &Record) -> Vec<String>
 
 fn replay(scorer: &Scorer, record: &[u8]) -> Found {
     match scorer.replay(record) {
-        Ok(replay) if replay.same => Found::Same,
+        Ok(replay) if replay.same => {
+            let record = &replay.record;
+            let challenger = record.additions.as_ref().and_then(|own| own.challenger);
+            Found::Same(challenger.map(|own| (record.decision.outcome, own.shadow.outcome)))
+        }
         Ok(replay) => Found::Differs(differences(&replay.record, &replay.again)),
         Err(error) if error.kind() == ErrorKind::BadRecord => {
             Found::Unreadable(error.expected().to_owned())
@@ -218,6 +223,16 @@ fn differences(before: &Record<&str>, again: &[u8]) -> Vec<String> {
     if before.explanation != after.explanation {
         all.push("contributions or reasons".to_owned());
     }
+    let (was, is) = (before.additions.as_ref(), after.additions.as_ref());
+    if was.map(|own| (&own.terms, &own.trace)) != is.map(|own| (&own.terms, &own.trace)) {
+        all.push("terms or rules tried".to_owned());
+    }
+    if was.map(|own| &own.alternatives) != is.map(|own| &own.alternatives) {
+        all.push("alternatives".to_owned());
+    }
+    if was.map(|own| own.challenger) != is.map(|own| own.challenger) {
+        all.push("what the challenger said".to_owned());
+    }
     if all.is_empty() {
         all.push("the record's bytes, not what they say: they are not canonical".to_owned());
     }
@@ -237,6 +252,8 @@ struct Report {
     /// Overrides by the record that they are of, and how many have been held against theirs.
     overrides: Overrides,
     overridden: u64,
+    /// How many have been scored in shadow, by their outcome and the challenger's.
+    shadow: BTreeMap<(Outcome, Outcome), u64>,
 }
 
 impl Report {
@@ -252,6 +269,7 @@ impl Report {
             differ: 0,
             unreadable: 0,
             undecided: 0,
+            shadow: BTreeMap::new(),
         })
     }
 
@@ -311,8 +329,11 @@ impl Report {
 
     fn add(&mut self, unit: &str, number: u64, found: Found) -> Result<()> {
         let (state, details) = match found {
-            Found::Same => {
+            Found::Same(shadow) => {
                 self.same += 1;
+                if let Some(outcomes) = shadow {
+                    *self.shadow.entry(outcomes).or_default() += 1;
+                }
                 if !output::stdout_is_terminal() {
                     let same = self.same;
                     self.progress.at(same, || format!("{same} records"));
@@ -346,6 +367,22 @@ impl Report {
         self.write(&text)
     }
 
+    /// What a challenger said of the records that are the same.
+    fn in_shadow(&self) -> String {
+        if self.shadow.is_empty() {
+            return String::new();
+        }
+        let all = self.shadow.values().sum();
+        let other = self.shadow.iter().filter(|((own, said), _)| own != said);
+        let other =
+            other.map(|((own, said), count)| format!(", {count} {own} where it says {said}"));
+        format!(
+            "challenger: {} scored in shadow{}\n",
+            words::count(all, "record", "records"),
+            other.collect::<String>()
+        )
+    }
+
     fn write(&mut self, text: &str) -> Result<()> {
         use std::io::Write;
         let error = self.sink.error();
@@ -377,11 +414,14 @@ impl Report {
                     "unreadable": self.unreadable,
                     "error_rows": self.undecided,
                     "overridden": self.overridden,
+                    "challenger": self.shadow.iter().map(|((own, challenger), count)| {
+                        json!({ "outcome": own.name(), "challenger": challenger.name(), "records": count })
+                    }).collect::<Vec<_>>(),
                 });
                 format!("{counts}\n")
             }
             false => format!(
-                "{}: {} the same, {} differ, {} unreadable{}{}\n",
+                "{}: {} the same, {} differ, {} unreadable{}{}\n{}",
                 words::count(all, "record", "records"),
                 self.same,
                 self.differ,
@@ -393,7 +433,8 @@ impl Report {
                 match self.overridden {
                     0 => String::new(),
                     some => format!("; {some} overridden"),
-                }
+                },
+                self.in_shadow()
             ),
         };
         self.write(&text)?;
@@ -459,7 +500,7 @@ mod tests {
 
     fn state(line: &Value) -> String {
         match one_line(&sample::scorer(), line.to_string().as_bytes()) {
-            Found::Same => "same".to_owned(),
+            Found::Same(_) => "same".to_owned(),
             Found::NoDecision => "error row".to_owned(),
             Found::Differs(details) => details.join("; "),
             Found::Unreadable(expected) => format!("unreadable: {expected}"),

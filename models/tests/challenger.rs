@@ -73,6 +73,13 @@ fn the_page_shows_what_the_commands_print() {
     for row in rows.iter().take(8) {
         table += &(shown.map(|name| &row[at(name)]).join(",") + "\n");
     }
+    let records = folder().join("records.jsonl").display().to_string();
+    let all = "tests/golden/credit/applications.csv";
+    printed(&format!(
+        "score trial.fsb {all} --format jsonl -o {records}"
+    ));
+    let replayed = printed(&format!("replay trial.fsb {records}"));
+    let replayed = replayed.trim_end();
     let explain = format!("explain trial.fsb {APPLICATIONS} --row {first}");
     let explained = printed(&explain);
     let head = explained.split("\nReasons").next().unwrap().trim_end();
@@ -98,6 +105,14 @@ Some columns of `fieldscore score trial.fsb {APPLICATIONS}`; of its {} rows {cou
 ```console
 $ fieldscore {explain}
 {head}
+```
+
+`replay` counts what the records of a trial say, here of generated applications:
+
+```console
+$ fieldscore score trial.fsb {all} --format jsonl -o records.jsonl
+$ fieldscore replay trial.fsb records.jsonl
+{replayed}
 ```
 ",
         rows.len()
@@ -136,6 +151,9 @@ fn the_champion_decides_as_without_a_challenger() {
         let section = sections.iter().find(|own| own["name"] == name).unwrap();
         assert_eq!(section["same"], true, "{name}");
     }
+    let card = printed("card trial.fsb");
+    assert!(card.contains("Challenger") && card.contains("credit-challenger"));
+    assert!(!printed("card alone.fsb").contains("Challenger"));
     let changes = compared["changes"].to_string();
     assert!(changes.contains("challenger"), "{changes}");
 }

@@ -588,6 +588,11 @@ impl Page<'_> {
                 section = tables(section, &self.words.title(key), value, &self.words);
             }
         }
+        let challenger = &self.bundle["challenger"];
+        if !challenger.is_null() {
+            let title = say("Challenger, scored in shadow: no part of any decision");
+            section = tables(section, title, challenger, &self.words);
+        }
         section.intro(say(
             "The outcome is the gravest of score band, rules and fields' own answers. A person \
              decides where the applicant refuses automation, or outside the bundle's dates.",

@@ -53,6 +53,10 @@ const CHINESE: &[(&str, &str)] = &[
     ("Model", "模型"),
     ("Languages", "语言"),
     ("Bundle", "模型包"),
+    (
+        "Challenger, scored in shadow: no part of any decision",
+        "挑战模型，仅在影子模式下评分，不影响任何决定",
+    ),
     ("Signed by key", "签名密钥"),
     ("Signature", "签名"),
     ("The signature was verified", "签名已核验"),
