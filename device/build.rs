@@ -1,11 +1,17 @@
-//! Puts the form's files into the binary, where `FIELDSCORE_FORM` names their folder.
+//! Puts the form's files into the binary, deflated, where `FIELDSCORE_FORM` names their folder.
 
 use std::fmt::Write;
+use std::io::Read;
 use std::path::{Path, PathBuf};
+
+use flate2::Compression;
+use flate2::read::DeflateEncoder;
 
 fn main() -> Result<(), String> {
     println!("cargo::rerun-if-changed=build.rs");
     println!("cargo::rerun-if-env-changed=FIELDSCORE_FORM");
+    let out = std::env::var_os("OUT_DIR").ok_or("OUT_DIR: expected cargo to set it")?;
+    let out = Path::new(&out);
     let mut table = String::from("&[\n");
     if let Some(folder) = std::env::var_os("FIELDSCORE_FORM").filter(|name| !name.is_empty()) {
         let root = PathBuf::from(&folder);
@@ -19,19 +25,25 @@ fn main() -> Result<(), String> {
         let mut files = Vec::new();
         list(&root, &mut files)?;
         files.sort();
-        for file in files {
+        for (index, file) in files.iter().enumerate() {
             let name = file
                 .strip_prefix(&root)
                 .ok()
                 .and_then(Path::to_str)
                 .ok_or_else(|| format!("{}: expected a name in UTF-8", file.display()))?;
-            writeln!(table, "    ({:?}, include_bytes!({:?})),", name, file)
+            let place = |e: std::io::Error| format!("{}: {e}", file.display());
+            let packed = out.join(format!("{index}.deflate"));
+            let whole = std::fs::File::open(file).map_err(place)?;
+            let mut bytes = Vec::new();
+            let mut deflate = DeflateEncoder::new(whole, Compression::best());
+            deflate.read_to_end(&mut bytes).map_err(place)?;
+            std::fs::write(&packed, bytes).map_err(place)?;
+            writeln!(table, "    ({name:?}, include_bytes!({packed:?})),")
                 .map_err(|e| e.to_string())?;
         }
     }
     table.push_str("]\n");
-    let out = std::env::var_os("OUT_DIR").ok_or("OUT_DIR: expected cargo to set it")?;
-    std::fs::write(Path::new(&out).join("form.rs"), table).map_err(|e| e.to_string())
+    std::fs::write(out.join("form.rs"), table).map_err(|e| e.to_string())
 }
 
 fn list(folder: &Path, files: &mut Vec<PathBuf>) -> Result<(), String> {

@@ -4,13 +4,15 @@
 //! others are for staff, and for people at a device of their own.
 
 use std::collections::BTreeMap;
+use std::io::Read;
 use std::path::Path;
 
 use fieldscore_cli::{Error, Result, error};
+use flate2::bufread::DeflateDecoder;
 use hyper::body::Bytes;
 use serde_json::{Map, Value};
 
-/// The files that were built in: path below the form's folder, and bytes.
+/// The files that were built in: path below the form's folder, and bytes, deflated.
 static BUILT_IN: &[(&str, &[u8])] = include!(concat!(env!("OUT_DIR"), "/form.rs"));
 
 /// The form is small; what is larger is some other folder.
@@ -39,8 +41,12 @@ impl Site {
         match folder {
             Some(folder) => read(folder, "/", 0, &mut files)?,
             None => {
-                for (path, bytes) in BUILT_IN {
-                    files.insert(format!("/{path}"), Bytes::from_static(bytes));
+                for (path, packed) in BUILT_IN {
+                    let mut bytes = Vec::new();
+                    DeflateDecoder::new(*packed)
+                        .read_to_end(&mut bytes)
+                        .map_err(|_| Error::input(*path, "a file as it was built in"))?;
+                    files.insert(format!("/{path}"), bytes.into());
                 }
             }
         }
