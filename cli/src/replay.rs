@@ -545,7 +545,7 @@ mod tests {
         let made = Override {
             record: Sha256::digest(&record).into(),
             by: "T-17".to_owned(),
-            outcome: fieldscore_runtime::Outcome::Refer,
+            outcome: Outcome::Refer,
             reason: "O1".to_owned(),
             as_of: sample::day(),
         };
