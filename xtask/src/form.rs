@@ -2,6 +2,7 @@
 
 use std::path::Path;
 use std::process::Command;
+use std::sync::OnceLock;
 
 use crate::bundle;
 use crate::cross::{debian, npm};
@@ -53,8 +54,17 @@ pub fn run(workspace: &Workspace, args: &FormArgs) -> Result<()> {
     run::run(&mut serve)
 }
 
-/// Builds the pages and the element into `wasm/form/dist`.
+/// Builds the pages and the element into `wasm/form/dist`, once.
 pub fn build(workspace: &Workspace) -> Result<()> {
+    static BUILT: OnceLock<()> = OnceLock::new();
+    if BUILT.get().is_none() {
+        make(workspace)?;
+        BUILT.get_or_init(|| ());
+    }
+    Ok(())
+}
+
+fn make(workspace: &Workspace) -> Result<()> {
     let package = wasm::package(workspace)?;
     npm(Path::new(FORM))?;
     // Not from a registry: the form is built with the package as it would be published.

@@ -3,6 +3,7 @@
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::OnceLock;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -158,7 +159,7 @@ pub fn test(workspace: &Workspace, package: &Package) -> Result<()> {
 }
 
 /// The built package.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Package {
     /// Its files, as they are packed.
     pub folder: PathBuf,
@@ -192,8 +193,17 @@ fn imports(text: &str) -> impl Iterator<Item = &str> {
     behind.filter_map(|rest| rest.split('"').next())
 }
 
-/// Builds and packs it.
+/// Builds and packs it, once: six modules take minutes, and several steps of one task want them.
 pub fn package(workspace: &Workspace) -> Result<Package> {
+    static MADE: OnceLock<Package> = OnceLock::new();
+    if let Some(package) = MADE.get() {
+        return Ok(package.clone());
+    }
+    let package = pack(workspace)?;
+    Ok(MADE.get_or_init(|| package).clone())
+}
+
+fn pack(workspace: &Workspace) -> Result<Package> {
     let modules = npm(Path::new(SOURCES))?;
     let folder = workspace.folder("wasm")?.join("package");
     if folder.exists() {
