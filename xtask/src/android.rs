@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use crate::cross::debian;
-use crate::phones::{PACKAGE, PROFILE};
+use crate::phones::{self, PACKAGE, PROFILE};
 use crate::run::{self, Failure, Result, cargo};
 use crate::workspace::Workspace;
 
@@ -69,27 +69,13 @@ pub fn build(workspace: &Workspace, test: bool) -> Result<()> {
     Ok(())
 }
 
-/// The bindings, generated from the library of this machine.
-fn generate(workspace: &Workspace) -> Result<()> {
-    run::run(cargo().args(["build", "--release", "-p", "fieldscore-mobile"]))?;
-    let out = android(workspace)?.join("kotlin");
-    clear(&out)?;
-    run::run(
-        cargo()
-            .args(["run", "--release", "-p", "fieldscore-bindgen", "--"])
-            .args(["generate", "--language", "kotlin", "--no-format"])
-            .args(["--config", "mobile/bindgen/crates.toml", "--library"])
-            .arg(workspace.target.join("release").join(LIBRARY))
-            .arg("--out-dir")
-            .arg(&out),
-    )
-}
-
 /// Everything that Maven does: `mobile/android/pom.xml`.
 fn maven(workspace: &Workspace, test: bool) -> Result<()> {
     debian("javac", &["openjdk-17-jdk-headless"])?;
     debian("mvn", &["maven"])?;
-    generate(workspace)?;
+    let generated = android(workspace)?.join("kotlin");
+    clear(&generated)?;
+    phones::bindings(workspace, "kotlin", &generated)?;
     // The Kotlin plugin leaves the classes of sources that are gone.
     clear(&android(workspace)?.join("maven"))?;
     let mut command = mvn(workspace, &workspace.target.join("release"))?;

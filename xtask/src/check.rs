@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::process::Command;
 
+use crate::engines;
 use crate::run::{self, Result, cargo};
 use crate::steps::Steps;
 use crate::tools::CARGO_DENY;
@@ -16,13 +17,16 @@ pub struct CheckArgs {
     advisories: bool,
 }
 
-/// All features but `tflite`, which `cargo xtask engines` brings the library for.
+/// All features but [`TFLITE`].
 const FEATURES: [&str; 2] = [
     "--features",
     "fieldscore-runtime/mmap,fieldscore-runtime/tract,fieldscore-benches/compiler,\
      fieldscore-mobile/tensors,fieldscore-wasm/casework,fieldscore-wasm/outputs,fieldscore-wasm/tables,fieldscore-wasm/tensors,\
      fieldscore-wasm/trees",
 ];
+
+/// The engine whose library comes for Linux.
+const TFLITE: [&str; 2] = ["--features", "fieldscore-tests/tflite"];
 
 /// The task.
 pub fn run(workspace: &Workspace, args: &CheckArgs) -> Result<()> {
@@ -42,18 +46,31 @@ pub fn run(workspace: &Workspace, args: &CheckArgs) -> Result<()> {
         }
         Ok(())
     })?;
+    let engine = match cfg!(target_os = "linux") {
+        true => Some(engines::environment(workspace)?),
+        false => None,
+    };
+    let with_features = |command: &mut Command| {
+        command.args(FEATURES);
+        if let Some(environment) = &engine {
+            command.args(TFLITE).envs(environment.iter().cloned());
+        }
+    };
     steps.step("lints", || {
         let mut clippy = cargo();
-        clippy
-            .args(["clippy", "--workspace", "--all-targets"])
-            .args(FEATURES);
+        clippy.args(["clippy", "--workspace", "--all-targets"]);
+        with_features(&mut clippy);
         run::run(clippy.args(["--", "-D", "warnings"])).map_err(|f| f.with_hint(CLIPPY))
     })?;
     steps.step("documentation", || {
         let mut doc = cargo();
-        doc.args(["doc", "--workspace", "--no-deps"]).args(FEATURES);
+        doc.args(["doc", "--workspace", "--no-deps"]);
+        with_features(&mut doc);
         run::run(doc.env("RUSTDOCFLAGS", "-D warnings"))
     })?;
+    if engine.is_none() {
+        eprintln!("not checked: the TensorFlow Lite engine, whose library comes for Linux");
+    }
     steps.step("dependencies", || dependencies(workspace, args.advisories))
 }
 

@@ -44,32 +44,24 @@ pub fn run(workspace: &Workspace, args: &EnginesArgs) -> Result<()> {
     test(workspace)
 }
 
-/// Lints and tests what is only there with the engine.
-///
-/// # Errors
-/// Where something that the build needs is missing, or a test fails.
-pub fn test(workspace: &Workspace) -> Result<()> {
-    let environment = environment(workspace)?;
-    let with = |arguments: &[&str]| {
-        let mut command = cargo();
-        command.args(arguments).envs(environment.iter().cloned());
-        run::run(&mut command)
-    };
-    // One package, whose dependencies are all that has the feature: tract is built once for each command.
-    let package = ["-p", "fieldscore-tests", "--features", "tflite"];
-    with(&[&["test"], package.as_slice(), &["--test", "all", "engines"]].concat())?;
-    with(
-        &[
-            &["clippy", "--all-targets"],
-            package.as_slice(),
-            &["--", "-D", "warnings"],
-        ]
-        .concat(),
-    )
+/// Runs the engine's tests.
+fn test(workspace: &Workspace) -> Result<()> {
+    let mut test = cargo();
+    test.args([
+        "test",
+        "--workspace",
+        "--features",
+        "fieldscore-tests/tflite",
+    ]);
+    test.args(["--test", "all", "engines"]);
+    run::run(test.envs(environment(workspace)?))
 }
 
 /// What the build of tflitec is told: where the library and its declarations are.
-fn environment(workspace: &Workspace) -> Result<[(&'static str, PathBuf); 2]> {
+///
+/// # Errors
+/// Where something that the build needs is missing.
+pub fn environment(workspace: &Workspace) -> Result<[(&'static str, PathBuf); 2]> {
     packages()?;
     let library = TFLITE.file(workspace)?;
     let headers = workspace.folder("xtask-tools")?.join("tflite-headers");

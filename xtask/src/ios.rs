@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use crate::cross::python;
-use crate::phones::{APPLE_DEVICES, APPLE_SIMULATORS, PACKAGE, static_library};
+use crate::phones::{self, APPLE_DEVICES, APPLE_SIMULATORS, PACKAGE, static_library};
 use crate::run::{self, Failure, Result, cargo};
 use crate::workspace::Workspace;
 
@@ -52,29 +52,9 @@ pub fn measure(workspace: &Workspace) -> Result<()> {
 
 /// Generates the bindings from this machine's library, into a folder of their own.
 fn bindings(workspace: &Workspace) -> Result<PathBuf> {
-    let packages = ["-p", PACKAGE, "-p", "fieldscore-bindgen"];
-    run::run(cargo().arg("build").args(packages))?;
     let folder = workspace.folder("ios")?.join("bindings");
-    let mut generate = Command::new(workspace.program("debug", "fieldscore-bindgen"));
-    generate
-        .arg("generate")
-        .arg(library(workspace))
-        .args(["--language", "swift", "--no-format"])
-        .args(["--config", "mobile/bindgen/crates.toml", "--out-dir"])
-        .arg(&folder);
-    std::fs::create_dir_all(&folder).map_err(Failure::at(folder.display()))?;
-    run::run(&mut generate)?;
+    phones::bindings(workspace, "swift", &folder)?;
     Ok(folder)
-}
-
-/// This machine's shared library.
-fn library(workspace: &Workspace) -> PathBuf {
-    let name = format!(
-        "{}fieldscore_mobile{}",
-        std::env::consts::DLL_PREFIX,
-        std::env::consts::DLL_SUFFIX
-    );
-    workspace.target.join("debug").join(name)
 }
 
 /// Checks what can be checked without Xcode.
@@ -159,15 +139,14 @@ fn test(workspace: &Workspace) -> Result<()> {
         );
         return Ok(());
     }
-    let shipped = library(workspace);
-    let shipped = shipped.parent().unwrap_or(&workspace.target);
-    swift_test(shipped, &[])?;
+    swift_test(&workspace.target.join("release"), &[])?;
     // The golden suite again, with a library that decides with every family of models.
     let folder = workspace.folder("tensors")?;
     let mut build = cargo();
-    build.args(["build", "-p", PACKAGE, "--lib", "--features", "tensors"]);
+    build.args(["build", "--release", "-p", PACKAGE, "--lib"]);
+    build.args(["--features", "tensors"]);
     run::run(build.arg("--target-dir").arg(&folder))?;
-    swift_test(&folder.join("debug"), &["--filter", "GoldenTests"])
+    swift_test(&folder.join("release"), &["--filter", "GoldenTests"])
 }
 
 /// Tests the package with the library in a folder; with a filter the one of every family.

@@ -4,6 +4,8 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use rayon::iter::{IntoParallelIterator, ParallelIterator};
+
 use crate::bundle;
 use crate::cross::{self, Toolchain, debian};
 use crate::run::{self, Failure, Result, cargo};
@@ -112,9 +114,17 @@ impl Suite {
     }
 }
 
-/// One run's lines, by the name of where it ran.
-struct Digests {
+/// One run of the program.
+struct Run {
     /// The suite's name.
+    suite: String,
+    /// The name of where it runs.
+    place: String,
+    command: Command,
+}
+
+/// One run's lines.
+struct Digests {
     suite: String,
     place: String,
     kernels: String,
@@ -129,11 +139,14 @@ pub fn run(workspace: &Workspace, args: &ParityArgs) -> Result<()> {
 /// Runs the program everywhere, or only natively, and compares what it prints.
 pub fn measure(workspace: &Workspace, only_native: bool, json: bool) -> Result<()> {
     let suites = Suite::all()?;
-    let mut all = native(workspace, &suites)?;
+    let mut runs = native(workspace, &suites)?;
     if !only_native {
-        all.extend(emulated(workspace, &suites)?);
-        all.extend(wasm(workspace, &suites)?);
+        runs.extend(emulated(workspace, &suites)?);
+        runs.extend(wasm(workspace, &suites)?);
     }
+    // Nothing is timed: each core runs what is next.
+    let all = runs.into_par_iter().map(Run::digests);
+    let all = all.collect::<Result<Vec<_>>>()?;
     report(&suites, &all, json)
 }
 
@@ -155,21 +168,32 @@ fn place(machine: &str, path: &str, host: Option<&str>) -> String {
     format!("{machine} {path}{host}")
 }
 
-fn collect(suite: &Suite, place: &str, command: &mut Command) -> Result<Digests> {
-    let suite = suite.name();
-    eprintln!("  {suite}, {place}");
-    let text = run::output(command)?;
-    let mut lines = text.lines().map(str::to_owned);
-    let kernels = lines.next().unwrap_or_default();
-    let kernels = kernels
-        .strip_prefix("kernels ")
-        .ok_or_else(|| Failure::new(format!("{place}: {kernels}")))?;
-    Ok(Digests {
-        suite,
-        place: place.to_owned(),
-        kernels: kernels.to_owned(),
-        lines: lines.collect(),
-    })
+impl Run {
+    fn new(suite: &Suite, place: String, command: Command) -> Self {
+        let suite = suite.name();
+        Self {
+            suite,
+            place,
+            command,
+        }
+    }
+
+    fn digests(mut self) -> Result<Digests> {
+        let Self { suite, place, .. } = self;
+        eprintln!("  {suite}, {place}");
+        let text = run::output(&mut self.command)?;
+        let mut lines = text.lines().map(str::to_owned);
+        let kernels = lines.next().unwrap_or_default();
+        let kernels = kernels
+            .strip_prefix("kernels ")
+            .ok_or_else(|| Failure::new(format!("{place}: {kernels}")))?;
+        Ok(Digests {
+            kernels: kernels.to_owned(),
+            lines: lines.collect(),
+            suite,
+            place,
+        })
+    }
 }
 
 /// The paths that a program says its processor has.
@@ -180,7 +204,7 @@ fn paths(mut command: Command) -> Result<Vec<String>> {
         .collect())
 }
 
-fn native(workspace: &Workspace, suites: &[Suite]) -> Result<Vec<Digests>> {
+fn native(workspace: &Workspace, suites: &[Suite]) -> Result<Vec<Run>> {
     run::run(cargo().args(["build", "--release", "-p", PACKAGE]))?;
     let program = workspace.program("release", PACKAGE);
     let mut all = Vec::new();
@@ -197,14 +221,14 @@ fn native(workspace: &Workspace, suites: &[Suite]) -> Result<Vec<Digests>> {
                 command.args(["--kernels", &path]).args(host);
                 command.args(suite.arguments(*marks)?);
                 let place = place(std::env::consts::ARCH, &path, host);
-                all.push(collect(suite, &place, &mut command)?);
+                all.push(Run::new(suite, place, command));
             }
         }
     }
     Ok(all)
 }
 
-fn emulated(workspace: &Workspace, suites: &[Suite]) -> Result<Vec<Digests>> {
+fn emulated(workspace: &Workspace, suites: &[Suite]) -> Result<Vec<Run>> {
     debian("qemu-aarch64", &["qemu-user"])?;
     let mut all = Vec::new();
     let machines: [(&str, &str, &str, &[&str]); 2] = [
@@ -239,7 +263,7 @@ fn emulated(workspace: &Workspace, suites: &[Suite]) -> Result<Vec<Digests>> {
                     command.args(["--kernels", &path]).args(host);
                     command.args(suite.arguments(&suite.emulated)?);
                     let place = place(&format!("{target} {processor}"), &path, host);
-                    all.push(collect(suite, &place, &mut command)?);
+                    all.push(Run::new(suite, place, command));
                 }
             }
         }
@@ -247,7 +271,7 @@ fn emulated(workspace: &Workspace, suites: &[Suite]) -> Result<Vec<Digests>> {
     Ok(all)
 }
 
-fn wasm(workspace: &Workspace, suites: &[Suite]) -> Result<Vec<Digests>> {
+fn wasm(workspace: &Workspace, suites: &[Suite]) -> Result<Vec<Run>> {
     debian("node", &["nodejs"])?;
     let python = cross::python(workspace, "wasmtime", &[])?;
     let mut all = Vec::new();
@@ -265,11 +289,8 @@ fn wasm(workspace: &Workspace, suites: &[Suite]) -> Result<Vec<Digests>> {
                     .arg(script)
                     .arg(&module)
                     .args(suite.arguments(&suite.emulated)?);
-                all.push(collect(
-                    suite,
-                    &format!("wasm32 {name} {host}"),
-                    &mut command,
-                )?);
+                let place = format!("wasm32 {name} {host}");
+                all.push(Run::new(suite, place, command));
             }
         }
     }

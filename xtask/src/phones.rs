@@ -8,14 +8,14 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::cross::{Toolchain, debian};
-use crate::run::{self, Failure, Result};
+use crate::run::{self, Failure, Result, cargo};
 use crate::workspace::Workspace;
 
 /// Compile the mobile crate for every phone, and check what stands in for Android's library
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Targets: Android on arm64, armv7 and x86_64, iOS on devices and in simulators, as static \
-                        libraries; the golden suite through the crate on arm64 (qemu-user). Prints the path \
+    after_help = "Targets: Android on arm64, armv7 and x86_64, iOS on devices and in simulators, the first of \
+                        each as a static library; the golden suite through the crate on arm64 (qemu-user). Prints the path \
                         of the stripped library that stands in for Android's."
 )]
 pub struct PhonesArgs {
@@ -54,9 +54,15 @@ const PAGE: u64 = 16_384;
 /// The task.
 pub fn run(workspace: &Workspace, args: &PhonesArgs) -> Result<()> {
     if !args.proxy {
-        let apple = APPLE_DEVICES.iter().chain(&APPLE_SIMULATORS);
-        for target in ANDROID.iter().chain(apple) {
-            static_library(workspace, target, &QUICK, "phones")?;
+        let apple = [APPLE_DEVICES.as_slice(), &APPLE_SIMULATORS].concat();
+        for targets in [&ANDROID[..], &apple] {
+            let (first, others) = targets.split_at(1);
+            for target in first {
+                static_library(workspace, target, &QUICK, "phones")?;
+            }
+            for target in others {
+                type_check(workspace, target)?;
+            }
         }
         golden(workspace)?;
     }
@@ -67,6 +73,26 @@ pub fn run(workspace: &Workspace, args: &PhonesArgs) -> Result<()> {
 /// Everything, as `cargo xtask test` wants it.
 pub fn check(workspace: &Workspace) -> Result<()> {
     run(workspace, &PhonesArgs { proxy: false })
+}
+
+/// Generates the bindings for a language from this machine's library, which is left in `target/release`.
+pub fn bindings(workspace: &Workspace, language: &str, out: &Path) -> Result<()> {
+    std::fs::create_dir_all(out).map_err(Failure::at(out.display()))?;
+    run::run(cargo().args(["build", "--release", "-p", PACKAGE]))?;
+    let library = format!(
+        "{}fieldscore_mobile{}",
+        std::env::consts::DLL_PREFIX,
+        std::env::consts::DLL_SUFFIX
+    );
+    run::run(
+        cargo()
+            .args(["run", "--release", "-p", "fieldscore-bindgen", "--"])
+            .args(["generate", "--language", language, "--no-format"])
+            .args(["--config", "mobile/bindgen/crates.toml", "--library"])
+            .arg(workspace.target.join("release").join(library))
+            .arg("--out-dir")
+            .arg(out),
+    )
 }
 
 /// Builds the static library for one target.
@@ -87,6 +113,16 @@ pub fn static_library(
         .join(target)
         .join(PROFILE)
         .join("libfieldscore_mobile.a"))
+}
+
+/// Checks that the crate compiles for one target, short of machine code: that of its processor is made, and
+/// run, for another system.
+fn type_check(workspace: &Workspace, target: &str) -> Result<()> {
+    let toolchain = Toolchain::of(target)?;
+    let mut check = toolchain.cargo();
+    check.args(["check", "-p", PACKAGE, "--lib", "--profile", PROFILE]);
+    check.args(["--target", target]).args(toolchain.arguments());
+    run::run(check.arg("--target-dir").arg(workspace.folder("phones")?))
 }
 
 /// Runs the crate's own tests, the golden suite among them, on an emulated phone's processor.

@@ -27,16 +27,20 @@ pub struct TestArgs {
 /// The task.
 pub fn run(workspace: &Workspace, args: &TestArgs) -> Result<()> {
     let mut steps = Steps::of("test");
-    steps.step("unit, integration, doc tests", || {
-        run::run(cargo().args(["test", "--workspace"]))
-    })?;
     if args.quick {
-        return Ok(());
+        return steps.step("unit, integration, doc tests", || {
+            run::run(cargo().args(["test", "--workspace"]))
+        });
     }
-    steps.step("runtime with mmap", || {
-        run::run(cargo().args(["test", "-p", "fieldscore-runtime", "--features", "mmap"]))
+    // Engines and ways to read a file that a build may have, in the one build: tract takes minutes. Without them,
+    // the steps below decide what is recorded, on every surface.
+    let environment = engines::environment(workspace)?;
+    steps.step("unit, integration, doc tests", || {
+        let mut test = cargo();
+        test.args(["test", "--workspace", "--features"])
+            .arg("fieldscore-runtime/mmap,fieldscore-tests/tflite");
+        run::run(test.envs(environment))
     })?;
-    steps.step("the TensorFlow Lite engine", || engines::test(workspace))?;
     steps.step("demo", || {
         run::run(Command::new(bundle::command(workspace)?).arg("demo"))
     })?;

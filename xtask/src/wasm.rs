@@ -7,6 +7,7 @@ use std::sync::OnceLock;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use rayon::iter::{IntoParallelIterator, ParallelIterator};
 
 use crate::cross::{Toolchain, debian, npm};
 use crate::order;
@@ -45,6 +46,9 @@ pub struct Build {
     /// What wasm-opt takes for granted, and refuses everything beyond.
     features: &'static [&'static str],
 }
+
+/// With vectors and without.
+const KINDS: [&str; 2] = ["simd128", "scalar"];
 
 const SIMD: Build = Build {
     name: "simd128",
@@ -226,9 +230,16 @@ fn pack(workspace: &Workspace) -> Result<Package> {
                 .arg(out),
         )?;
     }
-    for build in BUILDS {
-        build.into_package(workspace, &modules, &parts, &dist)?;
-    }
+    let tools = Tools {
+        toolchain: Toolchain::rebuilding(TARGET)?,
+        bindgen: WASM_BINDGEN.program(workspace)?,
+        modules,
+    };
+    // The last steps of a build keep one core busy. Those of a kind share a folder, the kinds do not.
+    KINDS.into_par_iter().try_for_each(|kind| {
+        let mut builds = BUILDS.iter().filter(|build| build.kind() == kind);
+        builds.try_for_each(|build| build.into_package(workspace, &tools, &parts, &dist))
+    })?;
     run::run(
         Command::new("node")
             .arg(Path::new(SOURCES).join("scripts/bundle.mjs"))
@@ -253,27 +264,38 @@ fn pack(workspace: &Workspace) -> Result<Package> {
     })
 }
 
+/// What makes a module, once it is there.
+struct Tools {
+    toolchain: Toolchain,
+    bindgen: PathBuf,
+    /// npm's: where wasm-opt is.
+    modules: PathBuf,
+}
+
 impl Build {
+    /// Which of [`KINDS`] it is.
+    fn kind(self) -> &'static str {
+        self.name.rsplit('-').next().unwrap_or(self.name)
+    }
+
     /// Builds the module into `dist`; it as JavaScript, and its glue, go to the other `parts`.
     fn into_package(
         self,
         workspace: &Workspace,
-        modules: &Path,
+        tools: &Tools,
         parts: &Path,
         dist: &Path,
     ) -> Result<()> {
         let name = self.name;
         // One folder for all entries: the same std.
-        let kind = name.rsplit('-').next().unwrap_or(name);
-        let folder = workspace.folder(&format!("wasm-{kind}"))?;
-        let toolchain = Toolchain::rebuilding(TARGET)?;
-        let mut build = toolchain.cargo();
+        let folder = workspace.folder(&format!("wasm-{}", self.kind()))?;
+        let mut build = tools.toolchain.cargo();
         build
             .args(["build", "-p", "fieldscore-wasm", "--profile", "wasm"])
             .args(self.kernels)
             .args(Some(self.parts).filter(|parts| !parts.is_empty()))
             .args(["--target", TARGET])
-            .args(toolchain.arguments())
+            .args(tools.toolchain.arguments())
             .arg("-Zbuild-std-features=optimize_for_size")
             .arg("--target-dir")
             .arg(&folder)
@@ -282,7 +304,7 @@ impl Build {
         let module = folder.join(TARGET).join("wasm/fieldscore_wasm.wasm");
         let glue = folder.join("glue");
         run::run(
-            Command::new(WASM_BINDGEN.program(workspace)?)
+            Command::new(&tools.bindgen)
                 .args(["--target", "bundler", "--no-typescript", "--out-name", name])
                 .args([
                     "--remove-name-section",
@@ -296,7 +318,7 @@ impl Build {
         // It checks what it reads and what it writes: a later feature than those named is an error.
         run::run(
             Command::new("node")
-                .arg(modules.join("binaryen/bin/wasm-opt"))
+                .arg(tools.modules.join("binaryen/bin/wasm-opt"))
                 // Functions that are called once stay functions, and what repeats stays repeated:
                 // zipped, that is less. Rust puts nothing into the first KiB but the stack's end.
                 .args([
@@ -324,7 +346,7 @@ impl Build {
             .map_err(Failure::at(named.display()))?;
         run::run(
             Command::new("node")
-                .arg(modules.join("binaryen/bin/wasm-opt"))
+                .arg(tools.modules.join("binaryen/bin/wasm-opt"))
                 .arg("--mvp-features")
                 .args(self.features)
                 .args([
