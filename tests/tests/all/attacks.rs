@@ -813,9 +813,13 @@ fn a_plan_of_another_version_is_unsupported() {
 #[test]
 fn another_engine_is_unsupported_or_wants_its_model_file() {
     // The compiler, which these tests link, has tract.
+    let tflite = match cfg!(feature = "tflite") {
+        true => ErrorKind::Malformed,
+        false => ErrorKind::Unsupported,
+    };
     for (engine, kind) in [
         (EngineKind::Tract, ErrorKind::Malformed),
-        (EngineKind::Tflite, ErrorKind::Unsupported),
+        (EngineKind::Tflite, tflite),
     ] {
         let mut parts = Parts::small(1);
         parts.meta.engine = engine;
