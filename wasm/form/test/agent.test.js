@@ -117,7 +117,7 @@ test('decisions are saved behind the passphrase and counted; drafts come back', 
   await page.locator('#f-time').fill('30');
   await submit(page);
   await page.locator('[data-saved="2"]').waitFor();
-  assert.equal(await page.locator('[data-entry="B-17"] [data-decisions]').getAttribute('data-decisions'), '2');
+  await page.locator('[data-entry="B-17"] [data-decisions="2"]').waitFor();
 
   await page.getByRole('button', { name: 'New application' }).first().click();
   await page.locator('#application-id').fill('B-18');
